@@ -1,0 +1,112 @@
+//! What an executor needs to know to answer for a handler.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Abi, Digest, HandlerId, HandlerName, Limits, NameError, UserId, VersionNumber};
+
+/// What an address names: a handler, and perhaps one of its versions.
+///
+/// In text, and as the first label of a host name: `hello`, or `v3--hello` for its version 3.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RouteKey {
+    /// The handler.
+    pub handler: HandlerName,
+    /// The version that is pinned; `None` means the live one.
+    pub version: Option<VersionNumber>,
+}
+
+impl FromStr for RouteKey {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<RouteKey, NameError> {
+        if let Some((version, handler)) = text.split_once("--")
+            && let Some(number) = version.strip_prefix('v').and_then(|digits| digits.parse().ok())
+        {
+            return Ok(RouteKey { handler: handler.parse()?, version: Some(VersionNumber(number)) });
+        }
+        Ok(RouteKey { handler: text.parse()?, version: None })
+    }
+}
+
+impl TryFrom<String> for RouteKey {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<RouteKey, NameError> {
+        text.parse()
+    }
+}
+
+impl From<RouteKey> for String {
+    fn from(key: RouteKey) -> String {
+        key.to_string()
+    }
+}
+
+impl fmt::Display for RouteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            Some(version) => write!(f, "v{version}--{}", self.handler),
+            None => self.handler.fmt(f),
+        }
+    }
+}
+
+/// One version of a handler, ready to be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The handler.
+    pub handler: HandlerId,
+    /// Its name.
+    pub name: HandlerName,
+    /// Whose it is; concurrency is shared out by user.
+    pub owner: UserId,
+    /// The version.
+    pub version: VersionNumber,
+    /// The version's module.
+    pub digest: Digest,
+    /// How the module speaks to the host.
+    pub abi: Abi,
+    /// The handler's own environment. It never overrides a CGI variable.
+    pub env: BTreeMap<String, String>,
+    /// What an invocation may use.
+    pub limits: Limits,
+    /// Whether the request's `Authorization` field reaches the program.
+    pub forward_authorization: bool,
+}
+
+/// What an executor is told when a handler changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Change {
+    /// A handler was created, updated, promoted or deleted: forget what is known of it.
+    Handler {
+        /// Its name.
+        name: HandlerName,
+    },
+    /// Changes may have been missed: everything known has to be asked for again.
+    Resync,
+    /// Nothing changed; the stream is alive.
+    Heartbeat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_a_handler_or_one_of_its_versions() {
+        let live: RouteKey = "hello".parse().unwrap();
+        assert_eq!((live.handler.as_str(), live.version), ("hello", None));
+        let pinned: RouteKey = "v3--hello".parse().unwrap();
+        assert_eq!((pinned.handler.as_str(), pinned.version), ("hello", Some(VersionNumber(3))));
+        assert_eq!(pinned.to_string(), "v3--hello");
+        for text in ["", "x--hello", "v--hello", "v-1--hello", "v99999999999--hello", "v3--"] {
+            assert!(text.parse::<RouteKey>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The words that the control plane, the data plane and the command line speak.
+//!
+//! Names are parsed once, here, into newtypes; everything that crosses a process boundary has its
+//! type here; and so have the two seams: [`Invoker`] (control plane to executor) and
+//! [`ControlPlane`] (executor to control plane). Nothing in this crate does I/O.
+
+mod abi;
+pub mod body;
+mod call;
+mod deployment;
+mod digest;
+mod error;
+mod inspection;
+pub mod limits;
+mod log;
+mod name;
+mod receipt;
+mod record;
+mod seam;
+mod time;
+
+pub use abi::Abi;
+pub use call::{Call, Event, Header, RequestHead, Scheme};
+pub use deployment::{Change, Deployment, RouteKey};
+pub use digest::{Digest, DigestError};
+pub use error::{ErrorBody, ErrorDetail};
+pub use inspection::{Export, Import, Inspection, Refusal};
+pub use limits::Limits;
+pub use log::{Level, LogLine, Source};
+pub use name::{HandlerId, HandlerName, InvocationId, NameError, UserId, UserName, VersionNumber};
+pub use receipt::{LimitName, Outcome, Receipt, Trigger};
+pub use record::Record;
+pub use seam::{
+    ChangeStream, ControlPlane, ControlPlaneError, EventStream, InvokeError, Invoker, PrepareError,
+};
+pub use time::Timestamp;

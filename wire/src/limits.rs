@@ -1,0 +1,94 @@
+//! Every limit's name and number.
+//!
+//! [`Limits`] are those of one invocation, which a deployment carries; the constants are the
+//! platform's own.
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes in one WebAssembly page.
+pub const PAGE_BYTES: u64 = 65_536;
+
+/// Largest module that can be uploaded.
+pub const UPLOAD_BYTES_MAX: usize = 32 << 20;
+/// Largest request body at the edge and in an invocation through the API.
+pub const REQUEST_BODY_BYTES_MAX: usize = 10 << 20;
+/// Largest JSON body at the API.
+pub const JSON_BODY_BYTES_MAX: usize = 1 << 20;
+/// Longest request target (path and query).
+pub const URL_BYTES_MAX: usize = 8 << 10;
+/// Largest header block of a request.
+pub const HEADER_BYTES_MAX: usize = 32 << 10;
+/// Most header fields of a request.
+pub const HEADER_FIELDS_MAX: usize = 100;
+/// Largest header block of a CGI answer.
+pub const CGI_HEADER_BYTES_MAX: usize = 16 << 10;
+/// Most local redirects (`Location: /path`) that one request follows.
+pub const LOCAL_REDIRECTS_MAX: usize = 5;
+
+/// Most variables in a handler's own environment.
+pub const ENV_ENTRIES_MAX: usize = 64;
+/// Longest variable of a handler's own environment, name and value together.
+pub const ENV_ENTRY_BYTES_MAX: usize = 5 << 10;
+/// Largest environment of a handler, all names and values together.
+pub const ENV_BYTES_MAX: usize = 64 << 10;
+
+/// Most characters that a log line keeps.
+pub const LOG_LINE_CHARS_MAX: usize = 10_000;
+
+/// Most invocations of one handler at once, on one executor.
+pub const CONCURRENCY_PER_HANDLER_MAX: usize = 32;
+/// Most invocations of one user's handlers at once, on one executor.
+pub const CONCURRENCY_PER_USER_MAX: usize = 64;
+/// Most invocations at once on one executor.
+pub const CONCURRENCY_PER_EXECUTOR_MAX: usize = 256;
+/// How long an invocation waits for its place before it is turned away.
+pub const CONCURRENCY_WAIT_MS_MAX: u64 = 1_000;
+
+/// How long an idle connection is kept.
+pub const IDLE_TIMEOUT_MS: u64 = 30_000;
+/// How long a request's header block may take from its first byte.
+pub const HEADER_TIMEOUT_MS: u64 = 10_000;
+/// How long a request's body may stand still.
+pub const BODY_TIMEOUT_MS: u64 = 30_000;
+/// The slowest that a request's body may arrive, on average, after [`BODY_TIMEOUT_MS`].
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 1 << 10;
+
+/// How many days a deleted handler's name is kept from everyone but its last owner.
+pub const DELETED_NAME_HELD_DAYS: i64 = 30;
+
+/// What one invocation may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Instructions, each weighted by the cost table of docs/LIMITS.md.
+    pub gas: u64,
+    /// Wall time, in milliseconds.
+    pub wall_ms: u64,
+    /// Linear memory, in bytes; rounded down to whole pages.
+    pub memory_bytes: u64,
+    /// Elements of all tables together.
+    pub table_elements: u32,
+    /// Bytes of the response's body.
+    pub response_bytes: u64,
+    /// Bytes of log text.
+    pub log_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            gas: 2_000_000_000,
+            wall_ms: 30_000,
+            memory_bytes: 128 << 20,
+            table_elements: 20_000,
+            response_bytes: 100 << 20,
+            log_bytes: 256 << 10,
+        }
+    }
+}
+
+impl Limits {
+    /// The memory limit in whole WebAssembly pages.
+    pub fn memory_pages(&self) -> u32 {
+        u32::try_from(self.memory_bytes / PAGE_BYTES).unwrap_or(65_536).min(65_536)
+    }
+}
