@@ -1,0 +1,65 @@
+//! Which WebAssembly features a module may use.
+
+use wasmcloud_wire::Refusal;
+use wasmparser::{Error, Validator, WasmFeatures};
+
+/// The features of WebAssembly that modules may use. Floats are included, threads, 64-bit and
+/// multiple memories, garbage collection, exceptions and tail calls are not.
+pub const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::FLOATS)
+    // `funcref` and `externref` are types of the garbage collection proposal to the validator.
+    .union(WasmFeatures::GC_TYPES);
+
+/// Features that a module may have been built with, each with the name that toolchains use.
+const UNSUPPORTED: &[(WasmFeatures, &str)] = &[
+    (WasmFeatures::THREADS, "threads (shared memory and atomics)"),
+    (WasmFeatures::TAIL_CALL, "tail calls"),
+    (WasmFeatures::MULTI_MEMORY, "multiple memories"),
+    (WasmFeatures::MEMORY64, "64-bit memories"),
+    (WasmFeatures::RELAXED_SIMD, "relaxed SIMD"),
+    (WasmFeatures::EXCEPTIONS, "exceptions"),
+    (WasmFeatures::LEGACY_EXCEPTIONS, "legacy exceptions"),
+    (WasmFeatures::FUNCTION_REFERENCES, "typed function references"),
+    (WasmFeatures::GC.union(WasmFeatures::FUNCTION_REFERENCES), "garbage collection"),
+    (WasmFeatures::WIDE_ARITHMETIC, "wide arithmetic"),
+    (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes"),
+    (WasmFeatures::STACK_SWITCHING, "stack switching"),
+];
+
+/// Says whether a module that does not validate is broken or uses a feature that is not offered.
+pub(crate) fn explain(bytes: &[u8], error: &Error) -> Refusal {
+    let valid_with =
+        |extra: WasmFeatures| Validator::new_with_features(FEATURES.union(extra)).validate_all(bytes).is_ok();
+    for (feature, name) in UNSUPPORTED {
+        if valid_with(*feature) {
+            return unsupported(name, error);
+        }
+    }
+    if valid_with(WasmFeatures::all()) {
+        return unsupported("a combination of features that are not offered", error);
+    }
+    Refusal::new(
+        "invalid_module",
+        format!("the module is not valid WebAssembly: {} (at byte {})", error.message(), error.offset()),
+        "build the module again; the file may be cut off or damaged",
+    )
+}
+
+fn unsupported(name: &str, error: &Error) -> Refusal {
+    Refusal::new(
+        "unsupported_feature",
+        format!(
+            "the module uses {name}, which is not offered here: {} (at byte {})",
+            error.message(),
+            error.offset()
+        ),
+        "build without that feature; docs/LIMITS.md lists what is offered",
+    )
+}
