@@ -1,0 +1,35 @@
+//! The program's environment: CGI variables, and the handler's own settings.
+
+use super::sys;
+use crate::abi::{Error, outcome};
+
+/// Bytes of a value that are asked for at first; longer ones take a second call.
+const VALUE_BYTES_USUAL: usize = 256;
+
+/// The variable's value; `None` if it is not set. Bytes that are no UTF-8 are replaced: see [`get_bytes`].
+pub fn get(name: &str) -> Option<String> {
+    let bytes = get_bytes(name).ok()?;
+    Some(
+        String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    )
+}
+
+/// The variable's value as it is.
+///
+/// # Errors
+/// [`Error::NotFound`] if it is not set.
+pub fn get_bytes(name: &str) -> Result<Vec<u8>, Error> {
+    let mut value = vec![0; VALUE_BYTES_USUAL];
+    let mut length = outcome(sys::env_get(name.as_bytes(), &mut value))? as usize;
+    if length > value.len() {
+        value.resize(length, 0);
+        length = outcome(sys::env_get(name.as_bytes(), &mut value))? as usize;
+    }
+    // The host writes a value whole or not at all.
+    if length > value.len() {
+        return Err(Error::Unknown);
+    }
+    value.truncate(length);
+    Ok(value)
+}
