@@ -3,16 +3,18 @@
 //! One verb, one transaction. Lookups return `Option`; ownership is part of every query, so that
 //! another user's thing is simply not found. The store never sees HTTP.
 
+mod error;
 mod sql;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 use wasmcloud_wire::body::{Token, User};
 use wasmcloud_wire::{
-    Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, InvocationId, LogLine, Receipt, Record, RouteKey,
-    Timestamp, UserId, UserName, VersionNumber,
+    Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, InvocationId, LogLine, Receipt, Record,
+    RouteKey, Timestamp, UserId, UserName, VersionNumber,
 };
 
+pub use error::StoreError;
 pub use sql::{PostgresStore, SqliteStore};
 
 /// Everything that the control plane remembers.
@@ -73,9 +75,20 @@ pub trait Store: Send + Sync {
         forward: bool,
     ) -> Result<Option<HandlerRow>, StoreError>;
     /// Deletes a handler; its name is held for its owner. False if there is none.
-    async fn delete_handler(&self, owner: UserId, name: &HandlerName, now: Timestamp) -> Result<bool, StoreError>;
+    ///
+    /// Its versions and records are out of reach from then on; records go with the next [`Store::prune`].
+    async fn delete_handler(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
     /// A handler's versions, newest first.
-    async fn versions(&self, owner: UserId, name: &HandlerName) -> Result<Option<Vec<VersionRow>>, StoreError>;
+    async fn versions(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+    ) -> Result<Option<Vec<VersionRow>>, StoreError>;
     /// Makes a version live: one atomic pointer move.
     async fn promote(
         &self,
@@ -85,16 +98,21 @@ pub trait Store: Send + Sync {
     ) -> Result<PromoteResult, StoreError>;
     /// What an address serves, whoever asks.
     async fn deployment(&self, key: &RouteKey) -> Result<Option<Deployment>, StoreError>;
-    /// Whether a version refers to this module.
+    /// Whether a version of a handler that is not deleted refers to this module.
     async fn module_in_use(&self, digest: &Digest) -> Result<bool, StoreError>;
 
     // Records.
 
-    /// Keeps receipts and log lines, each once, however often it is told.
+    /// Keeps receipts and log lines, each once, however often it is told. What belongs to a handler
+    /// that was never there or is deleted is passed over.
     async fn record(&self, batch: &[Record]) -> Result<(), StoreError>;
-    /// The newest lines that a query asks for, oldest first.
-    async fn log_lines(&self, handler: HandlerId, query: &LogQuery) -> Result<Vec<Positioned<LogLine>>, StoreError>;
-    /// The newest receipts that a query asks for, newest first.
+    /// The newest lines that a query asks for, oldest first: in the order of their positions.
+    async fn log_lines(
+        &self,
+        handler: HandlerId,
+        query: &LogQuery,
+    ) -> Result<Vec<Positioned<LogLine>>, StoreError>;
+    /// The newest receipts that a query asks for, newest first; with `after`, oldest first.
     async fn receipts(
         &self,
         handler: HandlerId,
@@ -102,34 +120,14 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Positioned<Receipt>>, StoreError>;
     /// The last position that any log line and any receipt has.
     async fn last_positions(&self) -> Result<Positions, StoreError>;
-    /// Drops records made before `before`, then the oldest until at most `rows_max` log lines and
-    /// as many receipts are left. Returns how many rows went.
+    /// Drops records made before `before`, then the oldest by position until at most `rows_max` log
+    /// lines and as many receipts are left. Returns how many rows went.
+    ///
+    /// The one verb that is many transactions: it goes in bites, so that `record` gets its turn.
     async fn prune(&self, before: Timestamp, rows_max: u64) -> Result<u64, StoreError>;
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
-}
-
-/// Why the store did not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A unique name is taken.
-    #[error("already taken")]
-    Conflict,
-    /// The database's schema is newer than this program.
-    #[error("the database was written by a newer wasmcloud (migration {found}; this one knows {known}): use that version or a newer one")]
-    Newer {
-        /// The newest migration in the database.
-        found: i64,
-        /// The newest migration that this program has.
-        known: i64,
-    },
-    /// The database cannot be reached, or failed.
-    #[error("database: {0}")]
-    Unavailable(#[from] sqlx::Error),
-    /// A stored value that cannot be read back.
-    #[error("stored value is unreadable: {0}")]
-    Corrupt(String),
 }
 
 /// A user to be added.
@@ -251,7 +249,7 @@ pub struct LogQuery {
     pub since: Option<Timestamp>,
     /// Of this invocation only.
     pub invocation: Option<InvocationId>,
-    /// After this position only; the oldest come first when the limit cuts.
+    /// After this position only. Then the oldest come first, and the limit cuts the newest.
     pub after: Option<i64>,
     /// At most so many.
     pub limit: u32,

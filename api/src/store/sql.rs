@@ -1,0 +1,190 @@
+//! The store in SQL: one set of queries, over SQLite and over PostgreSQL.
+
+mod backend;
+mod connect;
+mod handlers;
+mod prune;
+mod records;
+mod users;
+mod value;
+
+use async_trait::async_trait;
+use sqlx::{Pool, Postgres, Sqlite};
+use uuid::Uuid;
+use wasmcloud_wire::body::{Token, User};
+use wasmcloud_wire::{
+    Deployment, Digest, HandlerId, HandlerName, LogLine, Receipt, Record, RouteKey, Timestamp, UserId,
+    UserName, VersionNumber,
+};
+
+use self::backend::Backend;
+use super::{
+    CreateHandler, HandlerRow, LogQuery, NewHandler, NewModule, NewTokenRow, NewUser, Positioned, Positions,
+    PromoteResult, Store, StoreError, VersionRow,
+};
+
+/// The store over one of the databases. Each verb's queries are in the submodule of its noun.
+#[derive(Clone, Debug)]
+pub struct SqlStore<B: Backend> {
+    read: Pool<B>,
+    write: Pool<B>,
+}
+
+/// The store in one SQLite file.
+pub type SqliteStore = SqlStore<Sqlite>;
+
+/// The store in a PostgreSQL database.
+pub type PostgresStore = SqlStore<Postgres>;
+
+impl<B: Backend> SqlStore<B> {
+    /// Closes every connection, after what they are doing; SQLite then folds its WAL into the file.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Store for SqlStore<B> {
+    async fn create_user(&self, new: NewUser) -> Result<User, StoreError> {
+        users::create(&self.write, new).await
+    }
+
+    async fn create_invited_user(
+        &self,
+        new: NewUser,
+        code_hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        users::create_invited(&self.write, new, code_hash, now).await
+    }
+
+    async fn user_by_name(&self, name: &UserName) -> Result<Option<(User, String)>, StoreError> {
+        users::by_name(&self.read, name).await
+    }
+
+    async fn count_users(&self) -> Result<u64, StoreError> {
+        users::count(&self.read).await
+    }
+
+    async fn create_invitation(
+        &self,
+        code_hash: &[u8; 32],
+        created_by: UserId,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        users::create_invitation(&self.write, code_hash, created_by, expires_at).await
+    }
+
+    async fn create_token(&self, new: NewTokenRow) -> Result<(), StoreError> {
+        users::create_token(&self.write, &new).await
+    }
+
+    async fn live_token(&self, id: Uuid, now: Timestamp) -> Result<Option<User>, StoreError> {
+        users::live_token(&self.read, id, now).await
+    }
+
+    async fn tokens(&self, user: UserId, now: Timestamp) -> Result<Vec<Token>, StoreError> {
+        users::tokens(&self.read, user, now).await
+    }
+
+    async fn revoke_token(&self, user: UserId, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+        users::revoke_token(&self.write, user, id, now).await
+    }
+
+    async fn create_handler(&self, new: NewHandler, now: Timestamp) -> Result<CreateHandler, StoreError> {
+        handlers::create(&self.write, &new, now).await
+    }
+
+    async fn add_version(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        module: NewModule,
+    ) -> Result<Option<HandlerRow>, StoreError> {
+        handlers::add_version(&self.write, owner, name, &module).await
+    }
+
+    async fn handler(&self, owner: UserId, name: &HandlerName) -> Result<Option<HandlerRow>, StoreError> {
+        handlers::find(&self.read, owner, name).await
+    }
+
+    async fn handlers(&self, owner: UserId) -> Result<Vec<HandlerRow>, StoreError> {
+        handlers::list(&self.read, owner).await
+    }
+
+    async fn set_forward_authorization(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        forward: bool,
+    ) -> Result<Option<HandlerRow>, StoreError> {
+        handlers::set_forward_authorization(&self.write, owner, name, forward).await
+    }
+
+    async fn delete_handler(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        handlers::delete(&self.write, owner, name, now).await
+    }
+
+    async fn versions(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+    ) -> Result<Option<Vec<VersionRow>>, StoreError> {
+        handlers::versions(&self.read, owner, name).await
+    }
+
+    async fn promote(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        version: VersionNumber,
+    ) -> Result<PromoteResult, StoreError> {
+        handlers::promote(&self.write, owner, name, version).await
+    }
+
+    async fn deployment(&self, key: &RouteKey) -> Result<Option<Deployment>, StoreError> {
+        handlers::deployment(&self.read, key).await
+    }
+
+    async fn module_in_use(&self, digest: &Digest) -> Result<bool, StoreError> {
+        handlers::module_in_use(&self.read, digest).await
+    }
+
+    async fn record(&self, batch: &[Record]) -> Result<(), StoreError> {
+        records::keep(&self.write, batch).await
+    }
+
+    async fn log_lines(
+        &self,
+        handler: HandlerId,
+        query: &LogQuery,
+    ) -> Result<Vec<Positioned<LogLine>>, StoreError> {
+        records::log_lines(&self.read, handler, query).await
+    }
+
+    async fn receipts(
+        &self,
+        handler: HandlerId,
+        query: &LogQuery,
+    ) -> Result<Vec<Positioned<Receipt>>, StoreError> {
+        records::receipts(&self.read, handler, query).await
+    }
+
+    async fn last_positions(&self) -> Result<Positions, StoreError> {
+        records::last_positions(&self.read).await
+    }
+
+    async fn prune(&self, before: Timestamp, rows_max: u64) -> Result<u64, StoreError> {
+        prune::prune(&self.write, before, rows_max).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        backend::read(&self.read, "SELECT 1", &[]).await.map(|_| ())
+    }
+}

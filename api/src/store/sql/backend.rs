@@ -1,0 +1,158 @@
+//! What differs between SQLite and PostgreSQL, so that everything else is written once.
+//!
+//! Queries are constant texts that both understand, with `$1` placeholders; their values go in as
+//! [`Value`]s and come out through [`Columns`].
+
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Database, Pool, Postgres, Row, SqlSafeStr, Sqlite, Transaction};
+use uuid::Uuid;
+
+use super::value::Value;
+use crate::store::StoreError;
+
+/// Statements with more values than this are batches, made at run time in many lengths: not worth a
+/// place among a connection's prepared statements.
+const PREPARED_VALUES_MAX: usize = 16;
+
+/// A database that the store runs on.
+pub trait Backend: Database<Row: Columns> {
+    /// Begins a transaction that is going to write.
+    ///
+    /// In SQLite it takes the write lock at once: one that reads first and writes later may find
+    /// that somebody else wrote in between, and no busy timeout helps it then.
+    const BEGIN_WRITE: &'static str;
+
+    /// Held by every transaction that adds records until it ends, where several may run at once.
+    ///
+    /// A sequence gives out positions before the commit. Without the lock a follower could see
+    /// position 8, go on from there, and never see 7, which was committed later.
+    const LOCK_RECORDS: Option<&'static str>;
+
+    /// Runs a statement; how many rows it touched.
+    fn execute(
+        connection: &mut Self::Connection,
+        sql: impl SqlSafeStr + Send,
+        values: &[Value<'_>],
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Runs a statement to its end; the rows that it gave.
+    fn rows(
+        connection: &mut Self::Connection,
+        sql: impl SqlSafeStr + Send,
+        values: &[Value<'_>],
+    ) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
+}
+
+/// A row's columns, by their place. Another type than the schema's is `StoreError::Corrupt`.
+pub trait Columns: Send {
+    /// A whole number.
+    fn int(&self, index: usize) -> Result<i64, StoreError>;
+    /// A whole number or nothing.
+    fn maybe_int(&self, index: usize) -> Result<Option<i64>, StoreError>;
+    /// A text.
+    fn text(&self, index: usize) -> Result<String, StoreError>;
+    /// An id.
+    fn uuid(&self, index: usize) -> Result<Uuid, StoreError>;
+    /// Yes or no.
+    fn flag(&self, index: usize) -> Result<bool, StoreError>;
+    /// Bytes.
+    fn bytes(&self, index: usize) -> Result<Vec<u8>, StoreError>;
+}
+
+/// A query with its values.
+macro_rules! bind {
+    ($sql:expr, $values:expr) => {{
+        let mut query = sqlx::query($sql).persistent($values.len() <= PREPARED_VALUES_MAX);
+        for value in $values {
+            query = match *value {
+                Value::Int(value) => query.bind(value),
+                Value::MaybeInt(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+                Value::Uuid(value) => query.bind(value),
+                Value::Flag(value) => query.bind(value),
+                Value::Bytes(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+macro_rules! backend {
+    ($database:ty, $row:ty, begin: $begin:expr, lock: $lock:expr) => {
+        impl Backend for $database {
+            const BEGIN_WRITE: &'static str = $begin;
+            const LOCK_RECORDS: Option<&'static str> = $lock;
+
+            async fn execute(
+                connection: &mut Self::Connection,
+                sql: impl SqlSafeStr + Send,
+                values: &[Value<'_>],
+            ) -> Result<u64, StoreError> {
+                Ok(bind!(sql, values).execute(connection).await?.rows_affected())
+            }
+
+            async fn rows(
+                connection: &mut Self::Connection,
+                sql: impl SqlSafeStr + Send,
+                values: &[Value<'_>],
+            ) -> Result<Vec<Self::Row>, StoreError> {
+                Ok(bind!(sql, values).fetch_all(connection).await?)
+            }
+        }
+
+        impl Columns for $row {
+            fn int(&self, index: usize) -> Result<i64, StoreError> {
+                Ok(self.try_get(index)?)
+            }
+
+            fn maybe_int(&self, index: usize) -> Result<Option<i64>, StoreError> {
+                Ok(self.try_get(index)?)
+            }
+
+            fn text(&self, index: usize) -> Result<String, StoreError> {
+                Ok(self.try_get(index)?)
+            }
+
+            fn uuid(&self, index: usize) -> Result<Uuid, StoreError> {
+                Ok(self.try_get(index)?)
+            }
+
+            fn flag(&self, index: usize) -> Result<bool, StoreError> {
+                Ok(self.try_get(index)?)
+            }
+
+            fn bytes(&self, index: usize) -> Result<Vec<u8>, StoreError> {
+                Ok(self.try_get(index)?)
+            }
+        }
+    };
+}
+
+backend!(Sqlite, SqliteRow, begin: "BEGIN IMMEDIATE", lock: None);
+// The number is this program's own; any that nobody else uses in this database would do.
+backend!(Postgres, PgRow, begin: "BEGIN", lock: Some("SELECT pg_advisory_xact_lock(7730265)"));
+
+/// Begins a transaction that is going to write. Dropped without a commit, it is rolled back.
+pub async fn begin<B: Backend>(pool: &Pool<B>) -> Result<Transaction<'static, B>, StoreError> {
+    Ok(pool.begin_with(B::BEGIN_WRITE).await?)
+}
+
+/// One query outside of any transaction.
+pub async fn read<B: Backend>(
+    pool: &Pool<B>,
+    sql: &'static str,
+    values: &[Value<'_>],
+) -> Result<Vec<B::Row>, StoreError> {
+    let mut connection = pool.acquire().await?;
+    B::rows(&mut connection, sql, values).await
+}
+
+/// One statement that is a transaction of its own; how many rows it touched.
+pub async fn write<B: Backend>(
+    pool: &Pool<B>,
+    sql: &'static str,
+    values: &[Value<'_>],
+) -> Result<u64, StoreError> {
+    let mut connection = pool.acquire().await?;
+    B::execute(&mut connection, sql, values).await
+}

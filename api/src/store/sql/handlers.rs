@@ -1,0 +1,264 @@
+//! Handlers, their versions, and what an address serves.
+
+use std::collections::BTreeMap;
+
+use sqlx::Pool;
+use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
+use wasmcloud_wire::{
+    Deployment, Digest, HandlerId, HandlerName, Limits, RouteKey, Timestamp, UserId, VersionNumber,
+};
+
+use super::backend::{Backend, Columns, begin, read, write};
+use super::value::{digest, parse, values, version};
+use crate::store::{CreateHandler, HandlerRow, NewHandler, NewModule, PromoteResult, StoreError, VersionRow};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Handlers with their live versions; the columns in the order of [`handler_row`].
+macro_rules! select_handlers {
+    ($which:literal) => {
+        concat!(
+            "SELECT h.id, h.name, h.owner_id, h.live_version, m.abi, v.digest, h.forward_authorization,
+                h.created_at, h.updated_at
+            FROM handlers h
+            JOIN versions v ON v.handler_id = h.id AND v.number = h.live_version
+            JOIN modules m ON m.digest = v.digest
+            WHERE h.deleted_at IS NULL AND ",
+            $which
+        )
+    };
+}
+
+const FIND: &str = select_handlers!("h.owner_id = $1 AND h.name = $2");
+const LIST: &str = select_handlers!("h.owner_id = $1");
+
+/// The name is tried first and its past looked at afterwards: the other way round, its owner could
+/// delete it in between.
+pub async fn create<B: Backend>(
+    pool: &Pool<B>,
+    new: &NewHandler,
+    now: Timestamp,
+) -> Result<CreateHandler, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let sql = "INSERT INTO handlers
+            (id, owner_id, name, forward_authorization, live_version, last_version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, 1, 1, $5, $5)
+        ON CONFLICT (name) WHERE deleted_at IS NULL DO NOTHING";
+    let values = values![new.id, new.owner, new.name.as_str(), new.forward_authorization, now];
+    if B::execute(&mut transaction, sql, values).await? == 0 {
+        return Ok(CreateHandler::NameTaken);
+    }
+    if let Some(until) = held_until::<B>(&mut transaction, new.owner, &new.name).await?
+        && now < until
+    {
+        return Ok(CreateHandler::NameHeld(until));
+    }
+    insert_version::<B>(&mut transaction, new.id, 1, &new.module).await?;
+    let row = find_in::<B>(&mut transaction, new.owner, &new.name).await?;
+    transaction.commit().await?;
+    row.map(CreateHandler::Created).ok_or_else(vanished)
+}
+
+/// Until when a name is kept for its last owner, if that is somebody else.
+async fn held_until<B: Backend>(
+    connection: &mut B::Connection,
+    owner: UserId,
+    name: &HandlerName,
+) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT owner_id, deleted_at FROM handlers
+        WHERE name = $1 AND deleted_at IS NOT NULL ORDER BY deleted_at DESC LIMIT 1";
+    let rows = B::rows(connection, sql, values![name.as_str()]).await?;
+    match rows.first() {
+        Some(row) if row.uuid(0)? != owner.0 => {
+            Ok(Some(Timestamp(row.int(1)?.saturating_add(DELETED_NAME_HELD_DAYS * DAY_MS))))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The update locks the handler's row until the commit, so that uploads of one handler queue up and
+/// each gets the next number; one that fails gives its number back.
+pub async fn add_version<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+    module: &NewModule,
+) -> Result<Option<HandlerRow>, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let sql = "UPDATE handlers SET last_version = last_version + 1, live_version = last_version + 1
+        WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING id, last_version";
+    let rows = B::rows(&mut transaction, sql, values![owner, name.as_str()]).await?;
+    let Some(updated) = rows.first() else { return Ok(None) };
+    insert_version::<B>(&mut transaction, HandlerId(updated.uuid(0)?), updated.int(1)?, module).await?;
+    let row = find_in::<B>(&mut transaction, owner, name).await?;
+    transaction.commit().await?;
+    row.map(Some).ok_or_else(vanished)
+}
+
+async fn insert_version<B: Backend>(
+    connection: &mut B::Connection,
+    handler: HandlerId,
+    number: i64,
+    module: &NewModule,
+) -> Result<(), StoreError> {
+    let inspection = &module.inspection;
+    let json = serde_json::to_string(inspection).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let size_bytes = i64::try_from(inspection.size_bytes).unwrap_or(i64::MAX);
+    let sql = "INSERT INTO modules (digest, size_bytes, abi, inspection) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (digest) DO NOTHING";
+    let values = values![&module.digest, size_bytes, inspection.abi.as_str(), json.as_str()];
+    B::execute(connection, sql, values).await?;
+    let sql = "INSERT INTO versions (handler_id, number, digest) VALUES ($1, $2, $3)";
+    B::execute(connection, sql, values![handler, number, &module.digest]).await.map(|_| ())
+}
+
+pub async fn find<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+) -> Result<Option<HandlerRow>, StoreError> {
+    read(pool, FIND, values![owner, name.as_str()]).await?.first().map(handler_row).transpose()
+}
+
+async fn find_in<B: Backend>(
+    connection: &mut B::Connection,
+    owner: UserId,
+    name: &HandlerName,
+) -> Result<Option<HandlerRow>, StoreError> {
+    B::rows(connection, FIND, values![owner, name.as_str()]).await?.first().map(handler_row).transpose()
+}
+
+pub async fn list<B: Backend>(pool: &Pool<B>, owner: UserId) -> Result<Vec<HandlerRow>, StoreError> {
+    let rows = read(pool, LIST, values![owner]).await?;
+    let mut handlers = rows.iter().map(handler_row).collect::<Result<Vec<_>, _>>()?;
+    // Here and not in SQL: PostgreSQL sorts by the database's locale, which may pass over dashes.
+    handlers.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(handlers)
+}
+
+pub async fn set_forward_authorization<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+    forward: bool,
+) -> Result<Option<HandlerRow>, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let sql = "UPDATE handlers SET forward_authorization = $3
+        WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL";
+    B::execute(&mut transaction, sql, values![owner, name.as_str(), forward]).await?;
+    let row = find_in::<B>(&mut transaction, owner, name).await?;
+    transaction.commit().await?;
+    Ok(row)
+}
+
+pub async fn delete<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE handlers SET deleted_at = $3 WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL";
+    Ok(write(pool, sql, values![owner, name.as_str(), now]).await? == 1)
+}
+
+pub async fn versions<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+) -> Result<Option<Vec<VersionRow>>, StoreError> {
+    let sql = "SELECT v.number, v.digest, m.abi, m.size_bytes, h.live_version, v.created_at
+        FROM handlers h
+        JOIN versions v ON v.handler_id = h.id
+        JOIN modules m ON m.digest = v.digest
+        WHERE h.owner_id = $1 AND h.name = $2 AND h.deleted_at IS NULL
+        ORDER BY v.number DESC";
+    let rows = read(pool, sql, values![owner, name.as_str()]).await?;
+    // A handler has one version at least.
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    rows.iter().map(version_row).collect::<Result<Vec<_>, _>>().map(Some)
+}
+
+pub async fn promote<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+    number: VersionNumber,
+) -> Result<PromoteResult, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let sql = "UPDATE handlers SET live_version = $3
+        WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL
+        AND EXISTS (SELECT 1 FROM versions v WHERE v.handler_id = handlers.id AND v.number = $3)";
+    let moved = B::execute(&mut transaction, sql, values![owner, name.as_str(), number]).await?;
+    let row = find_in::<B>(&mut transaction, owner, name).await?;
+    transaction.commit().await?;
+    Ok(match row {
+        None => PromoteResult::HandlerNotFound,
+        Some(_) if moved == 0 => PromoteResult::VersionNotFound,
+        Some(row) => PromoteResult::Promoted(row),
+    })
+}
+
+pub async fn deployment<B: Backend>(
+    pool: &Pool<B>,
+    key: &RouteKey,
+) -> Result<Option<Deployment>, StoreError> {
+    let sql = "SELECT h.id, h.name, h.owner_id, v.number, m.abi, v.digest, h.forward_authorization
+        FROM handlers h
+        JOIN versions v ON v.handler_id = h.id AND v.number = COALESCE($2, h.live_version)
+        JOIN modules m ON m.digest = v.digest
+        WHERE h.name = $1 AND h.deleted_at IS NULL";
+    let pinned = key.version.map(|number| i64::from(number.0));
+    let rows = read(pool, sql, values![key.handler.as_str(), pinned]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(Deployment {
+        handler: HandlerId(row.uuid(0)?),
+        name: parse(&row.text(1)?)?,
+        owner: UserId(row.uuid(2)?),
+        version: version(row.int(3)?)?,
+        abi: parse(&row.text(4)?)?,
+        digest: digest(&row.bytes(5)?)?,
+        forward_authorization: row.flag(6)?,
+        // A handler has neither settings nor limits of its own yet.
+        env: BTreeMap::new(),
+        limits: Limits::default(),
+    }))
+}
+
+pub async fn module_in_use<B: Backend>(pool: &Pool<B>, digest: &Digest) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM versions v JOIN handlers h ON h.id = v.handler_id
+        WHERE v.digest = $1 AND h.deleted_at IS NULL LIMIT 1";
+    Ok(!read(pool, sql, values![digest]).await?.is_empty())
+}
+
+fn handler_row(row: &impl Columns) -> Result<HandlerRow, StoreError> {
+    Ok(HandlerRow {
+        id: HandlerId(row.uuid(0)?),
+        name: parse(&row.text(1)?)?,
+        owner: UserId(row.uuid(2)?),
+        live: version(row.int(3)?)?,
+        abi: parse(&row.text(4)?)?,
+        digest: digest(&row.bytes(5)?)?,
+        forward_authorization: row.flag(6)?,
+        created_at: Timestamp(row.int(7)?),
+        updated_at: Timestamp(row.int(8)?),
+    })
+}
+
+fn version_row(row: &impl Columns) -> Result<VersionRow, StoreError> {
+    let number = row.int(0)?;
+    Ok(VersionRow {
+        number: version(number)?,
+        digest: digest(&row.bytes(1)?)?,
+        abi: parse(&row.text(2)?)?,
+        size_bytes: u64::try_from(row.int(3)?).unwrap_or_default(),
+        live: number == row.int(4)?,
+        created_at: Timestamp(row.int(5)?),
+    })
+}
+
+/// A row that was written a moment ago, in this transaction, cannot be read.
+fn vanished() -> StoreError {
+    StoreError::Corrupt("a handler without its live version".to_owned())
+}

@@ -1,0 +1,83 @@
+//! Dropping old records, in bites.
+
+use sqlx::Pool;
+use wasmcloud_wire::Timestamp;
+
+use super::backend::{Backend, Columns as _, read, write};
+use super::value::values;
+use crate::store::StoreError;
+
+/// How many rows one transaction drops: `record` waits no longer than that takes.
+const ROWS_PER_BITE_MAX: i64 = 2_000;
+
+/// The queries that prune one table. Each goes along an index and reads no more than it drops; only
+/// `boundary` counts, and it is asked only when there may be too many rows.
+struct Table {
+    /// Drops a bite of what is older than `$1`.
+    drop_old: &'static str,
+    /// The first and the last position.
+    ends: &'static str,
+    /// The newest position that is one too many.
+    boundary: &'static str,
+    /// Drops a bite of what is at `$1` or before.
+    drop_to: &'static str,
+}
+
+const TABLES: [Table; 2] = [
+    Table {
+        drop_old: "DELETE FROM log_lines WHERE position IN
+            (SELECT position FROM log_lines WHERE at < $1 ORDER BY at LIMIT $2)",
+        ends: "SELECT (SELECT min(position) FROM log_lines), (SELECT max(position) FROM log_lines)",
+        boundary: "SELECT position FROM log_lines ORDER BY position DESC LIMIT 1 OFFSET $1",
+        drop_to: "DELETE FROM log_lines WHERE position IN
+            (SELECT position FROM log_lines WHERE position <= $1 ORDER BY position LIMIT $2)",
+    },
+    Table {
+        drop_old: "DELETE FROM invocations WHERE position IN
+            (SELECT position FROM invocations WHERE started_at < $1 ORDER BY started_at LIMIT $2)",
+        ends: "SELECT (SELECT min(position) FROM invocations), (SELECT max(position) FROM invocations)",
+        boundary: "SELECT position FROM invocations ORDER BY position DESC LIMIT 1 OFFSET $1",
+        drop_to: "DELETE FROM invocations WHERE position IN
+            (SELECT position FROM invocations WHERE position <= $1 ORDER BY position LIMIT $2)",
+    },
+];
+
+pub async fn prune<B: Backend>(pool: &Pool<B>, before: Timestamp, rows_max: u64) -> Result<u64, StoreError> {
+    let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
+    let mut dropped = 0;
+    for table in &TABLES {
+        dropped += in_bites(pool, table.drop_old, before.0).await?;
+        if let Some(boundary) = boundary(pool, table, rows_max).await? {
+            dropped += in_bites(pool, table.drop_to, boundary).await?;
+        }
+    }
+    Ok(dropped)
+}
+
+async fn in_bites<B: Backend>(pool: &Pool<B>, sql: &'static str, bound: i64) -> Result<u64, StoreError> {
+    let mut dropped = 0;
+    loop {
+        let bite = write(pool, sql, values![bound, ROWS_PER_BITE_MAX]).await?;
+        dropped += bite;
+        if bite < ROWS_PER_BITE_MAX.unsigned_abs() {
+            return Ok(dropped);
+        }
+    }
+}
+
+/// The newest position that has to go, if there are more than `rows_max` rows.
+async fn boundary<B: Backend>(
+    pool: &Pool<B>,
+    table: &Table,
+    rows_max: i64,
+) -> Result<Option<i64>, StoreError> {
+    let rows = read(pool, table.ends, &[]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (Some(first), Some(last)) = (row.maybe_int(0)?, row.maybe_int(1)?) else { return Ok(None) };
+    // Positions have gaps, so there are no more rows than this; mostly it settles the question.
+    if last - first < rows_max {
+        return Ok(None);
+    }
+    let rows = read(pool, table.boundary, values![rows_max]).await?;
+    rows.first().map(|row| row.int(0)).transpose()
+}

@@ -1,0 +1,242 @@
+//! Receipts and log lines: kept in batches, read by handler.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use sqlx::{AssertSqlSafe, Pool};
+use uuid::Uuid;
+use wasmcloud_wire::{HandlerId, InvocationId, Level, LogLine, Receipt, Record, Timestamp};
+
+use super::backend::{Backend, Columns, begin, read};
+use super::value::{Value, parse, values};
+use crate::store::{LogQuery, Positioned, Positions, StoreError};
+
+/// How many rows one statement takes: 7 values each, where SQLite takes 32 766 and PostgreSQL 65 535.
+const ROWS_PER_STATEMENT_MAX: usize = 500;
+
+pub async fn keep<B: Backend>(pool: &Pool<B>, batch: &[Record]) -> Result<(), StoreError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let receipts = receipt_texts(batch)?;
+    let mut transaction = begin(pool).await?;
+    if let Some(lock) = B::LOCK_RECORDS {
+        B::execute(&mut transaction, lock, &[]).await?;
+    }
+    let known = known_handlers::<B>(&mut transaction, batch).await?;
+    insert_lines::<B>(&mut transaction, batch, &known).await?;
+    insert_receipts::<B>(&mut transaction, &receipts, &known).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// The handlers of a batch that are there: what belongs to others is passed over.
+async fn known_handlers<B: Backend>(
+    connection: &mut B::Connection,
+    batch: &[Record],
+) -> Result<HashSet<Uuid>, StoreError> {
+    let asked: HashSet<Uuid> = batch.iter().map(|record| record.handler.0).collect();
+    let asked: Vec<Value<'_>> = asked.into_iter().map(Value::from).collect();
+    let mut known = HashSet::new();
+    for chunk in asked.chunks(ROWS_PER_STATEMENT_MAX) {
+        let mut sql = "SELECT id FROM handlers WHERE deleted_at IS NULL AND id IN ".to_owned();
+        push_tuples(&mut sql, 1, chunk.len());
+        for row in B::rows(connection, AssertSqlSafe(sql), chunk).await? {
+            known.insert(row.uuid(0)?);
+        }
+    }
+    Ok(known)
+}
+
+async fn insert_lines<B: Backend>(
+    connection: &mut B::Connection,
+    batch: &[Record],
+    known: &HashSet<Uuid>,
+) -> Result<(), StoreError> {
+    let records = batch.iter().filter(|record| known.contains(&record.handler.0));
+    let lines: Vec<_> = records
+        .flat_map(|record| record.lines.iter().map(move |line| (record, line, storable(&line.text))))
+        .collect();
+    for chunk in lines.chunks(ROWS_PER_STATEMENT_MAX) {
+        let rows = chunk.iter().map(|(record, line, text)| {
+            [
+                Value::from(record.handler),
+                Value::from(record.invocation),
+                Value::from(i64::from(line.seq)),
+                Value::from(line.at),
+                Value::from(i64::from(line.level.0)),
+                Value::from(line.source.as_str()),
+                Value::from(text.as_ref()),
+            ]
+        });
+        let into = "INSERT INTO log_lines (handler_id, invocation_id, seq, at, level, source, text) VALUES ";
+        insert::<B, 7>(connection, into, rows).await?;
+    }
+    Ok(())
+}
+
+async fn insert_receipts<B: Backend>(
+    connection: &mut B::Connection,
+    receipts: &[(&Record, Timestamp, String)],
+    known: &HashSet<Uuid>,
+) -> Result<(), StoreError> {
+    let receipts: Vec<_> = receipts.iter().filter(|(record, ..)| known.contains(&record.handler.0)).collect();
+    for chunk in receipts.chunks(ROWS_PER_STATEMENT_MAX) {
+        let rows = chunk.iter().map(|(record, started_at, json)| {
+            [
+                Value::from(record.invocation),
+                Value::from(record.handler),
+                Value::from(*started_at),
+                Value::from(json.as_str()),
+            ]
+        });
+        let into = "INSERT INTO invocations (id, handler_id, started_at, receipt) VALUES ";
+        insert::<B, 4>(connection, into, rows).await?;
+    }
+    Ok(())
+}
+
+/// Inserts rows, passing over those that are there already.
+async fn insert<'a, B: Backend, const COLUMNS: usize>(
+    connection: &mut B::Connection,
+    into: &str,
+    rows: impl Iterator<Item = [Value<'a>; COLUMNS]>,
+) -> Result<(), StoreError> {
+    let values: Vec<Value<'a>> = rows.flatten().collect();
+    let mut sql = into.to_owned();
+    for row in 0..values.len() / COLUMNS {
+        if row > 0 {
+            sql.push_str(", ");
+        }
+        push_tuples(&mut sql, row * COLUMNS + 1, COLUMNS);
+    }
+    sql.push_str(" ON CONFLICT DO NOTHING");
+    // Made of constants and numbers only.
+    B::execute(connection, AssertSqlSafe(sql), &values).await.map(|_| ())
+}
+
+/// Appends `($3, $4, $5)`: `count` placeholders from `first` on.
+fn push_tuples(sql: &mut String, first: usize, count: usize) {
+    for place in 0..count {
+        let before = if place == 0 { '(' } else { ',' };
+        // Writing to a string cannot fail.
+        let _ = write!(sql, "{before}${}", first + place);
+    }
+    sql.push(')');
+}
+
+/// PostgreSQL's texts cannot hold a NUL. A line has none by its contract, but one that had should not
+/// take a whole batch with it.
+fn storable(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+fn receipt_texts(batch: &[Record]) -> Result<Vec<(&Record, Timestamp, String)>, StoreError> {
+    let with_receipt =
+        batch.iter().filter_map(|record| record.receipt.as_ref().map(|receipt| (record, receipt)));
+    let text = |receipt: &Receipt| {
+        serde_json::to_string(receipt).map_err(|error| StoreError::Corrupt(format!("receipt: {error}")))
+    };
+    with_receipt.map(|(record, receipt)| Ok((record, receipt.started_at, text(receipt)?))).collect()
+}
+
+/// A handler's log lines; the columns in the order of [`log_line`].
+macro_rules! select_lines {
+    ($which:literal) => {
+        concat!(
+            "SELECT position, invocation_id, seq, at, level, source, text FROM log_lines
+            WHERE handler_id = $1 AND at >= $2 ",
+            $which,
+            " LIMIT $3"
+        )
+    };
+}
+
+/// Of one invocation or of all; from the newest back, or onwards from a position. Each is a text of
+/// its own, so that each finds its index.
+pub async fn log_lines<B: Backend>(
+    pool: &Pool<B>,
+    handler: HandlerId,
+    query: &LogQuery,
+) -> Result<Vec<Positioned<LogLine>>, StoreError> {
+    let limit = i64::from(query.limit);
+    let since = query.since.unwrap_or(Timestamp(i64::MIN));
+    let rows = match (query.invocation, query.after) {
+        (None, None) => {
+            let sql = select_lines!("ORDER BY at DESC, position DESC");
+            read(pool, sql, values![handler, since, limit]).await?
+        }
+        (Some(invocation), None) => {
+            let sql = select_lines!("AND invocation_id = $4 ORDER BY seq DESC");
+            read(pool, sql, values![handler, since, limit, invocation]).await?
+        }
+        (None, Some(after)) => {
+            let sql = select_lines!("AND position > $4 ORDER BY position");
+            read(pool, sql, values![handler, since, limit, after]).await?
+        }
+        (Some(invocation), Some(after)) => {
+            let sql = select_lines!("AND invocation_id = $4 AND position > $5 ORDER BY position");
+            read(pool, sql, values![handler, since, limit, invocation, after]).await?
+        }
+    };
+    let mut lines = rows.iter().map(log_line).collect::<Result<Vec<_>, _>>()?;
+    lines.sort_by_key(|line| line.position);
+    Ok(lines)
+}
+
+pub async fn receipts<B: Backend>(
+    pool: &Pool<B>,
+    handler: HandlerId,
+    query: &LogQuery,
+) -> Result<Vec<Positioned<Receipt>>, StoreError> {
+    let limit = i64::from(query.limit);
+    let since = query.since.unwrap_or(Timestamp(i64::MIN));
+    let rows = match (query.invocation, query.after) {
+        (None, None) => {
+            let sql = "SELECT position, receipt FROM invocations
+                WHERE handler_id = $1 AND started_at >= $2 ORDER BY started_at DESC, position DESC LIMIT $3";
+            read(pool, sql, values![handler, since, limit]).await?
+        }
+        (None, Some(after)) => {
+            let sql = "SELECT position, receipt FROM invocations
+                WHERE handler_id = $1 AND started_at >= $2 AND position > $4 ORDER BY position LIMIT $3";
+            read(pool, sql, values![handler, since, limit, after]).await?
+        }
+        (Some(invocation), after) => {
+            let sql = "SELECT position, receipt FROM invocations
+                WHERE handler_id = $1 AND started_at >= $2 AND id = $4 AND position > $5 LIMIT $3";
+            let after = after.unwrap_or(0);
+            read(pool, sql, values![handler, since, limit, invocation, after]).await?
+        }
+    };
+    rows.iter().map(receipt).collect()
+}
+
+pub async fn last_positions<B: Backend>(pool: &Pool<B>) -> Result<Positions, StoreError> {
+    let sql = "SELECT (SELECT max(position) FROM log_lines), (SELECT max(position) FROM invocations)";
+    let rows = read(pool, sql, &[]).await?;
+    let last = |index| {
+        rows.first().map(|row| row.maybe_int(index)).transpose().map(|last| last.flatten().unwrap_or(0))
+    };
+    Ok(Positions { line: last(0)?, receipt: last(1)? })
+}
+
+fn log_line(row: &impl Columns) -> Result<Positioned<LogLine>, StoreError> {
+    let (seq, level) = (row.int(2)?, row.int(4)?);
+    let corrupt = |what: &str, value: i64| StoreError::Corrupt(format!("log line's {what} {value}"));
+    let line = LogLine {
+        invocation: InvocationId(row.uuid(1)?),
+        seq: u32::try_from(seq).map_err(|_| corrupt("seq", seq))?,
+        at: Timestamp(row.int(3)?),
+        level: Level(i32::try_from(level).map_err(|_| corrupt("level", level))?),
+        source: parse(&row.text(5)?)?,
+        text: row.text(6)?,
+    };
+    Ok(Positioned { position: row.int(0)?, record: line })
+}
+
+fn receipt(row: &impl Columns) -> Result<Positioned<Receipt>, StoreError> {
+    let text = row.text(1)?;
+    let receipt =
+        serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("receipt: {error}")))?;
+    Ok(Positioned { position: row.int(0)?, record: receipt })
+}

@@ -1,0 +1,125 @@
+//! Users, invitations and tokens.
+
+use sqlx::Pool;
+use uuid::Uuid;
+use wasmcloud_wire::body::{Token, User};
+use wasmcloud_wire::{Timestamp, UserId, UserName};
+
+use super::backend::{Backend, Columns, begin, read, write};
+use super::value::{parse, values};
+use crate::store::{NewTokenRow, NewUser, StoreError};
+
+pub async fn create<B: Backend>(pool: &Pool<B>, new: NewUser) -> Result<User, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let user = insert::<B>(&mut transaction, new).await?;
+    transaction.commit().await?;
+    Ok(user)
+}
+
+/// The invitation comes first, so that nobody learns without one which names are taken.
+pub async fn create_invited<B: Backend>(
+    pool: &Pool<B>,
+    new: NewUser,
+    code_hash: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<User>, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let sql = "UPDATE invitations SET used_at = $2, used_by = $3
+        WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2";
+    if B::execute(&mut transaction, sql, values![code_hash, now, new.id]).await? == 0 {
+        return Ok(None);
+    }
+    let user = insert::<B>(&mut transaction, new).await?;
+    transaction.commit().await?;
+    Ok(Some(user))
+}
+
+async fn insert<B: Backend>(connection: &mut B::Connection, new: NewUser) -> Result<User, StoreError> {
+    let sql = "INSERT INTO users (id, name, password_hash, is_admin) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING RETURNING created_at";
+    let values = values![new.id, new.name.as_str(), new.password_hash.as_str(), new.is_admin];
+    let inserted = B::rows(connection, sql, values).await?;
+    let created_at = Timestamp(inserted.first().ok_or(StoreError::Conflict)?.int(0)?);
+    Ok(User { id: new.id, name: new.name, is_admin: new.is_admin, created_at })
+}
+
+pub async fn by_name<B: Backend>(
+    pool: &Pool<B>,
+    name: &UserName,
+) -> Result<Option<(User, String)>, StoreError> {
+    let sql = "SELECT id, name, is_admin, created_at, password_hash FROM users WHERE name = $1";
+    let rows = read(pool, sql, values![name.as_str()]).await?;
+    rows.first().map(|row| Ok((user(row)?, row.text(4)?))).transpose()
+}
+
+pub async fn count<B: Backend>(pool: &Pool<B>) -> Result<u64, StoreError> {
+    let rows = read(pool, "SELECT count(*) FROM users", &[]).await?;
+    let count = rows.first().map(|row| row.int(0)).transpose()?.unwrap_or_default();
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+pub async fn create_invitation<B: Backend>(
+    pool: &Pool<B>,
+    code_hash: &[u8; 32],
+    created_by: UserId,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO invitations (code_hash, created_by, expires_at) VALUES ($1, $2, $3)";
+    write(pool, sql, values![code_hash, created_by, expires_at]).await.map(|_| ())
+}
+
+pub async fn create_token<B: Backend>(pool: &Pool<B>, new: &NewTokenRow) -> Result<(), StoreError> {
+    let sql = "INSERT INTO tokens (id, user_id, label, expires_at) VALUES ($1, $2, $3, $4)";
+    write(pool, sql, values![new.id, new.user, new.label.as_str(), new.expires_at]).await.map(|_| ())
+}
+
+pub async fn live_token<B: Backend>(
+    pool: &Pool<B>,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Option<User>, StoreError> {
+    let sql = "SELECT u.id, u.name, u.is_admin, u.created_at FROM tokens t JOIN users u ON u.id = t.user_id
+        WHERE t.id = $1 AND t.revoked_at IS NULL AND t.expires_at > $2";
+    read(pool, sql, values![id, now]).await?.first().map(user).transpose()
+}
+
+pub async fn tokens<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    now: Timestamp,
+) -> Result<Vec<Token>, StoreError> {
+    let sql = "SELECT id, label, created_at, expires_at FROM tokens
+        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY created_at DESC, id DESC";
+    let rows = read(pool, sql, values![owner, now]).await?;
+    rows.iter().map(token).collect()
+}
+
+pub async fn revoke_token<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE tokens SET revoked_at = $3
+        WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3";
+    Ok(write(pool, sql, values![id, owner, now]).await? == 1)
+}
+
+fn user(row: &impl Columns) -> Result<User, StoreError> {
+    Ok(User {
+        id: UserId(row.uuid(0)?),
+        name: parse(&row.text(1)?)?,
+        is_admin: row.flag(2)?,
+        created_at: Timestamp(row.int(3)?),
+    })
+}
+
+fn token(row: &impl Columns) -> Result<Token, StoreError> {
+    Ok(Token {
+        id: row.uuid(0)?,
+        label: row.text(1)?,
+        created_at: Timestamp(row.int(2)?),
+        expires_at: Timestamp(row.int(3)?),
+        current: false,
+    })
+}
