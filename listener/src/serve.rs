@@ -1,0 +1,134 @@
+//! The accept loop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::Port;
+use crate::{Body, Peer, ResponseBody, Settings, Tls};
+
+/// How long no connection is accepted after the system had nothing to accept it with.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Least time between two warnings that connections cannot be accepted.
+const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Serves a port until `shutdown` is cancelled and all of its connections are gone.
+///
+/// `service` is called for every request; its response's status and fields are sent as they are,
+/// with `Date` added. It runs within the connection's task and is dropped when the client goes away
+/// before the response is complete, as long as the request's body was read or dropped. A panic in
+/// it costs that connection alone.
+///
+/// After the shutdown began, no connection is accepted, idle ones are closed, requests in flight go
+/// on for at most [`Settings::drain`], and what is left then is cut.
+pub async fn serve<F, Fut>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    settings: Settings,
+    shutdown: CancellationToken,
+    service: F,
+) where
+    F: Fn(Request<Body>, Peer) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Response<ResponseBody>> + Send + 'static,
+{
+    accept_all(listener, tls, settings, shutdown, service).await;
+}
+
+/// Where connections come from; tests have one that fails.
+trait Accept: Send {
+    fn accept(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
+    fn local(&self) -> Option<SocketAddr>;
+}
+
+impl Accept for TcpListener {
+    fn accept(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send {
+        TcpListener::accept(self)
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        self.local_addr().ok()
+    }
+}
+
+async fn accept_all<A, F, Fut>(
+    mut listener: A,
+    tls: Option<Tls>,
+    settings: Settings,
+    shutdown: CancellationToken,
+    service: F,
+) where
+    A: Accept,
+    F: Fn(Request<Body>, Peer) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Response<ResponseBody>> + Send + 'static,
+{
+    let (connections_max, drain) = (settings.connections_max, settings.drain);
+    let port = Arc::new(Port::new(tls.as_ref(), settings, listener.local()));
+    let mut connections = JoinSet::new();
+    let mut warned = None;
+    loop {
+        let (some, full) = (!connections.is_empty(), connections.len() >= connections_max);
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(ended) = connections.join_next(), if some => report(ended),
+            accepted = listener.accept(), if !full => match accepted {
+                Ok((tcp, addr)) => {
+                    connections.spawn(Arc::clone(&port).run(tcp, addr, service.clone()));
+                }
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => {
+                    warn(&mut warned, &error);
+                    tokio::select! {
+                        () = shutdown.cancelled() => break,
+                        () = sleep(ACCEPT_PAUSE) => {}
+                    }
+                }
+            },
+        }
+    }
+    drop(listener);
+    port.drain.begin();
+    let all_ended = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    };
+    if timeout(drain, all_ended).await.is_err() {
+        let (left, drain_ms) = (connections.len(), drain.as_millis());
+        tracing::warn!(
+            connections = left,
+            drain_ms,
+            "requests did not end in time, their connections are cut"
+        );
+        connections.shutdown().await;
+    }
+}
+
+/// Whether a connection was gone before it was accepted, which says nothing about the next one.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Says that connections cannot be accepted, once in a while.
+fn warn(warned: &mut Option<Instant>, error: &io::Error) {
+    if warned.is_none_or(|at: Instant| at.elapsed() >= ACCEPT_WARNING_INTERVAL) {
+        *warned = Some(Instant::now());
+        tracing::warn!(%error, "cannot accept connections: raise the limit of open files (ulimit -n) if that is it");
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a request's service panicked, its connection was cut");
+    }
+}
