@@ -61,11 +61,19 @@ pub(crate) fn parse(line: &[u8], is_first: bool) -> Result<Field<'_>, Problem> {
         let is_slip = name.trim_ascii_end().iter().copied().all(is_token_byte) && !name.is_empty();
         return Err(if is_first && !is_slip { Problem::NoHeader } else { Problem::Name });
     }
-    let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
+    let value = trim_blanks(value.strip_prefix(b":").unwrap_or(value));
     if value.iter().any(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
         return Err(Problem::Control);
     }
     Ok(Field { name: lower_case(name), value: text(value) })
+}
+
+/// Takes away spaces and tabs only: a carriage return at the end is no blank, but malformed.
+fn trim_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 fn lower_case(token: &[u8]) -> String {

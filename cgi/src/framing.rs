@@ -48,8 +48,8 @@ impl Framing {
     }
 
     fn document(head: &Head, method: &str) -> Framing {
-        // RFC 9110: 204 never has the field (section 8.6), 205 has no content (section 15.3.6), and 304's would speak
-        // of another answer's body.
+        // RFC 9110: 204 never has the field (section 8.6), 205 has no content (section 15.3.6), and
+        // 304's would speak of another answer's body.
         match (head.status, method) {
             (204 | 304, _) => Framing::without_body(None),
             (205, _) => Framing::without_body(Some(0)),

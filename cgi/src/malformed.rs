@@ -46,7 +46,7 @@ pub enum Problem {
     Status,
     /// `Content-Length` is no number.
     ContentLength,
-    /// A local `Location` is longer than a request's target may be.
+    /// A local `Location` is too long for a request, or not well percent-encoded.
     Location,
 }
 
@@ -67,7 +67,7 @@ impl Problem {
             Problem::Empty => "a header field has no value",
             Problem::Status => "`Status` is no number from 200 to 599",
             Problem::ContentLength => "`Content-Length` is no number of bytes",
-            Problem::Location => "the path in `Location` is too long",
+            Problem::Location => "the path in `Location` cannot be requested",
         }
     }
 
@@ -95,7 +95,7 @@ impl Problem {
             Problem::ContentLength => {
                 "print the number of the body's bytes in digits, or leave the field out"
             }
-            Problem::Location => "use a shorter path, or an absolute URL",
+            Problem::Location => "use at most 8 KiB, write `%25` for a percent sign, and no `%00`",
         }
     }
 }

@@ -14,6 +14,7 @@ use wasmcloud_wire::limits::{CGI_HEADER_BYTES_MAX, URL_BYTES_MAX};
 use crate::cookie;
 use crate::field::{self, Field};
 use crate::malformed::{Malformed, Problem};
+use crate::path;
 
 /// What a program's header block asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,8 @@ pub struct Output {
 #[derive(Debug, Default)]
 struct Fields {
     status: Option<u16>,
-    location: Option<String>,
+    /// With the number of its line.
+    location: Option<(String, u32)>,
     content_type: bool,
     length: Option<u64>,
     /// What `Connection` names, in lower case; such fields are the connection's too.
@@ -119,8 +121,7 @@ impl Output {
                 is_end
             };
             if is_end {
-                let answer = std::mem::take(&mut self.fields).answer();
-                return Ok(Some((answer, rest)));
+                return Ok(Some((std::mem::take(&mut self.fields).answer()?, rest)));
             }
         }
         self.keep(rest)?;
@@ -129,10 +130,11 @@ impl Output {
 
     /// What is wrong with output that ends here, before its header block is complete.
     pub fn finish(self) -> Malformed {
-        if !self.partial.is_empty() {
+        let partial = self.partial.strip_suffix(b"\r").unwrap_or(&self.partial);
+        if !partial.is_empty() {
             // A line without a line end: if it is no field either, that is the better word.
-            let problem = field::parse(&self.partial, self.lines == 0).err().unwrap_or(Problem::NoEmptyLine);
-            return self.malformed(problem, &self.partial);
+            let problem = field::parse(partial, self.lines == 0).err().unwrap_or(Problem::NoEmptyLine);
+            return self.malformed(problem, partial);
         }
         let problem = if self.lines == 0 { Problem::Nothing } else { Problem::NoEmptyLine };
         Malformed { problem, line_number: 0, line: String::new() }
@@ -146,7 +148,7 @@ impl Output {
             return if self.lines == 0 { Err(self.malformed(Problem::EmptyHeader, line)) } else { Ok(true) };
         }
         field::parse(text, self.lines == 0)
-            .and_then(|field| self.fields.take(field, &self.host))
+            .and_then(|field| self.fields.take(field, self.lines + 1, &self.host))
             .map_err(|problem| self.malformed(problem, text))?;
         self.bytes += line.len() + 1;
         self.lines += 1;
@@ -175,18 +177,12 @@ impl Output {
 }
 
 impl Fields {
-    fn take(&mut self, field: Field<'_>, host: &str) -> Result<(), Problem> {
+    fn take(&mut self, field: Field<'_>, line_number: u32, host: &str) -> Result<(), Problem> {
         let Field { name, value } = field;
         match name.as_str() {
             "status" => set_once(&mut self.status, parse_status(required(&value)?)?),
             "content-length" => set_once(&mut self.length, parse_length(required(&value)?)?),
-            "location" => {
-                let location = required(&value)?;
-                if location.starts_with('/') && location.len() > URL_BYTES_MAX {
-                    return Err(Problem::Location);
-                }
-                set_once(&mut self.location, location.to_owned())
-            }
+            "location" => set_once(&mut self.location, (required(&value)?.to_owned(), line_number)),
             "content-type" => {
                 if std::mem::replace(&mut self.content_type, true) {
                     return Err(Problem::Repeated);
@@ -211,11 +207,11 @@ impl Fields {
         }
     }
 
-    fn answer(mut self) -> Answer {
-        if let (None, Some(location)) = (self.status, &self.location)
+    fn answer(mut self) -> Result<Answer, Malformed> {
+        if let (None, Some((location, line_number))) = (self.status, &self.location)
             && location.starts_with('/')
         {
-            return Answer::LocalRedirect { target: local_target(location) };
+            return local_redirect(location, *line_number);
         }
         if !self.connection.is_empty() {
             self.headers.retain(|(name, _)| !self.connection.contains(name));
@@ -225,12 +221,12 @@ impl Fields {
             // The body that it speaks of is dropped.
             self.headers.retain(|(name, _)| name != "content-type");
         }
-        if let Some(location) = self.location {
+        if let Some((location, _)) = self.location {
             self.headers.push(("location".to_owned(), location));
         }
         let status = self.status.unwrap_or(if is_redirect { 302 } else { 200 });
         let head = Head { status, headers: self.headers, declared_length: self.length };
-        if is_redirect { Answer::Redirect(head) } else { Answer::Document(head) }
+        Ok(if is_redirect { Answer::Redirect(head) } else { Answer::Document(head) })
     }
 }
 
@@ -263,9 +259,15 @@ fn parse_length(value: &str) -> Result<u64, Problem> {
     value.parse().map_err(|_| Problem::ContentLength)
 }
 
-/// The target of a local redirect: without the fragment, which never reaches a server, and with
-/// what no request line may have encoded.
-fn local_target(location: &str) -> String {
+/// The target is the location without its fragment, which never reaches a server, and with what no
+/// request line may have encoded. It has to be one that a request could ask for, since one will.
+fn local_redirect(location: &str, line_number: u32) -> Result<Answer, Malformed> {
     let target = location.split('#').next().unwrap_or_default();
-    utf8_percent_encode(target, TARGET).to_string()
+    let target = utf8_percent_encode(target, TARGET).to_string();
+    let path = target.split('?').next().unwrap_or_default();
+    if target.len() > URL_BYTES_MAX || path::decode(path).is_err() {
+        let line = crate::escape::quote(format!("Location: {location}").as_bytes());
+        return Err(Malformed { problem: Problem::Location, line_number, line });
+    }
+    Ok(Answer::LocalRedirect { target })
 }

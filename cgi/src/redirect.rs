@@ -4,9 +4,9 @@ use wasmcloud_wire::RequestHead;
 
 /// The request that a local redirect makes of the one that led to it (RFC 3875 section 6.2.2).
 ///
-/// It has no body and asks with `GET` (`HEAD` stays `HEAD`), as Apache does; fields that describe the old body go. A target
-/// that begins with the handler's prefix (`/~hello/x`) and one that does not (`/x`) name the same
-/// path, since a redirect never leaves its handler.
+/// It has no body and asks with `GET` (`HEAD` stays `HEAD`), as Apache does; fields that describe
+/// the old body go. A target that begins with the handler's prefix (`/~hello/x`) and one that does
+/// not (`/x`) name the same path, since a redirect never leaves its handler.
 pub fn redirected(request: &RequestHead, target: &str) -> RequestHead {
     let mut next = request.clone();
     if next.method != "HEAD" {
