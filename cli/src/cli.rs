@@ -1,0 +1,192 @@
+//! The command line: what can be written, and which command does it.
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    command_list, completions, create, delete, flags, inspect, invite, invocations, invoke, list, login,
+    logout, logs, namegen, promote, register, set, show, tokens, update, version, versions, whoami,
+};
+use crate::exit::{self, Exit};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::session::{GlobalArgs, Session};
+
+/// Functions as a service for WebAssembly: one binary, server and command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wasmcloud",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = exit::help(),
+    propagate_version = false
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Log in, and keep the token in the settings file
+    Login(login::Args),
+    /// Make a user on a server that allows it, and log in
+    Register(register::Args),
+    /// Revoke the token and forget it
+    Logout,
+    /// Show who is logged in, and where
+    Whoami,
+    /// Make a handler of a WebAssembly program and print its address
+    Create(create::Args),
+    /// List your handlers
+    List,
+    /// Show a handler and its versions
+    Show(show::Args),
+    /// Upload a handler's next version and make it live
+    Update(update::Args),
+    /// Make another version of a handler live
+    Promote(promote::Args),
+    /// List a handler's versions
+    Versions(versions::Args),
+    /// Change a handler's settings
+    Set(set::Args),
+    /// Delete handlers
+    Delete(delete::Args),
+    /// Run a handler once: its answer on standard output, log and receipt on standard error
+    Invoke(invoke::Args),
+    /// Show a handler's log
+    Logs(logs::Args),
+    /// List a handler's invocations, or show one of them
+    Invocations(invocations::Args),
+    /// List, make and revoke your tokens
+    #[command(subcommand)]
+    Tokens(tokens::Command),
+    /// Make an invitation that one new user may register with (operators only)
+    Invite,
+    /// Say what a WebAssembly file is, what it asks for, and whether it can run; needs no server
+    Inspect(inspect::Args),
+    /// Make names for handlers
+    Namegen(namegen::Args),
+    /// Print a shell's completion script
+    Completions(completions::Args),
+    /// List all commands
+    Commands,
+    /// List the global flags, the environment variables and the exit codes
+    Flags,
+    /// Print the version
+    Version,
+}
+
+/// Parses, runs, tells what is wrong, and says how the process ends.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let session = Session::new(cli.global);
+    let result = match run(&session, cli.command) {
+        Ok(()) => return Exit::Ok,
+        Err(failure) => failure,
+    };
+    if let Failure::Problem(problem) = &result {
+        session.output.problem(problem);
+    }
+    result.exit()
+}
+
+/// Help and version are results; anything else is a mistake on the command line.
+fn usage(error: &clap::Error) -> Exit {
+    let as_json = std::env::args_os().any(|argument| argument == "--json");
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that went away early has seen enough.
+            let _ = error.print();
+            Exit::Ok
+        }
+        _ if as_json => {
+            let text = error.render().to_string();
+            let message = text.trim().strip_prefix("error: ").unwrap_or(text.trim()).to_owned();
+            if let Failure::Problem(problem) = Failure::usage(message, "see `wasmcloud help`") {
+                Output::new(true).problem(&problem);
+            }
+            Exit::Usage
+        }
+        _ => {
+            let _ = error.print();
+            Exit::Usage
+        }
+    }
+}
+
+fn run(session: &Session, command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::new(Exit::Failure, "system", format!("cannot start: {error}"), "close other programs")
+    })?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            // First, so that the signal is caught before a command turns the terminal's echo off.
+            biased;
+            interrupted = tokio::signal::ctrl_c() => match interrupted {
+                Ok(()) => Err(Failure::Interrupted),
+                Err(error) => Err(Failure::new(Exit::Failure, "system", format!("no signals: {error}"), "")),
+            },
+            result = dispatch(session, command) => result,
+        }
+    });
+    // A thread that still waits for standard input must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn dispatch(session: &Session, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Login(args) => login::run(session, args).await,
+        Command::Register(args) => register::run(session, args).await,
+        Command::Logout => logout::run(session).await,
+        Command::Whoami => whoami::run(session).await,
+        Command::Create(args) => create::run(session, args).await,
+        Command::List => list::run(session).await,
+        Command::Show(args) => show::run(session, &args).await,
+        Command::Update(args) => update::run(session, &args).await,
+        Command::Promote(args) => promote::run(session, &args).await,
+        Command::Versions(args) => versions::run(session, &args).await,
+        Command::Set(args) => set::run(session, &args).await,
+        Command::Delete(args) => delete::run(session, &args).await,
+        Command::Invoke(args) => invoke::run(session, args).await,
+        Command::Logs(args) => logs::run(session, &args).await,
+        Command::Invocations(args) => invocations::run(session, &args).await,
+        Command::Tokens(command) => tokens::run(session, command).await,
+        Command::Invite => invite::run(session).await,
+        Command::Inspect(args) => inspect::run(session, &args),
+        Command::Namegen(args) => namegen::run(session, &args),
+        Command::Completions(args) => completions::run(session, &args),
+        Command::Commands => command_list::run(session),
+        Command::Flags => flags::run(session),
+        Command::Version => version::run(session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_flag_takes_a_password() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments() {
+                assert_ne!(argument.get_long(), Some("password"), "{}", command.get_name());
+            }
+        }
+    }
+}

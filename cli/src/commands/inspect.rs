@@ -1,0 +1,120 @@
+//! `wasmcloud inspect`
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::json;
+use wasmcloud_wire::{Digest, Inspection, Limits};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::module_file;
+use crate::output::Table;
+use crate::session::Session;
+use crate::text::{plural, size};
+
+/// Imports that are named in a summary; the others are counted.
+const IMPORTS_SHOWN_MAX: usize = 12;
+
+/// The arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The program: a .wasm file, WebAssembly text, or `-` for standard input
+    file: PathBuf,
+}
+
+/// Says what a file is and asks for, with the same code that a server decides by.
+pub fn run(session: &Session, args: &Args) -> Result<(), Failure> {
+    let module = module_file::read(&args.file)?;
+    let inspection = wasmcloud_inspect::inspect(&module, &Limits::default())?;
+    let digest = Digest::of(&module);
+    let output = &session.output;
+    if output.json {
+        let mut document = serde_json::to_value(&inspection).map_err(|error| {
+            Failure::new(Exit::Failure, "output", format!("cannot write JSON: {error}"), "")
+        })?;
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("digest".to_owned(), json!(digest));
+        }
+        return output.document(&document);
+    }
+    for (label, value) in [
+        ("ABI", inspection.abi.to_string()),
+        ("size", size(inspection.size_bytes)),
+        ("sha256", digest.to_string()),
+        ("memory", memory_in_words(&inspection)),
+    ] {
+        output.line(&format!("{label:<8}{value}"))?;
+    }
+    let mut imports = Table::new(&["ASKS FOR", "TYPE"]);
+    for import in &inspection.imports {
+        imports.row([format!("{}.{}", import.module, import.name), import.ty.clone()]);
+    }
+    let mut exports = Table::new(&["OFFERS", "KIND"]);
+    for export in &inspection.exports {
+        exports.row([export.name.clone(), export.kind.clone()]);
+    }
+    output.line("")?;
+    output.table(&imports)?;
+    output.line("")?;
+    output.table(&exports)
+}
+
+/// What a module asks its host for, in a line: `cwa.log_write, cwa.io_get_stdout`.
+pub fn imports_in_words(inspection: &Inspection) -> String {
+    let names: BTreeSet<String> =
+        inspection.imports.iter().map(|import| format!("{}.{}", import.module, import.name)).collect();
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    let hidden = names.len().saturating_sub(IMPORTS_SHOWN_MAX);
+    let mut words = names.into_iter().take(IMPORTS_SHOWN_MAX).collect::<Vec<_>>().join(", ");
+    if hidden > 0 {
+        words.push_str(&format!(" and {}", plural(hidden, "other", "others")));
+    }
+    crate::text::one_line(&words)
+}
+
+/// A module's memory, in words.
+pub fn memory_in_words(inspection: &Inspection) -> String {
+    let first = size(inspection.memory_bytes_min);
+    match inspection.memory_bytes_max {
+        _ if inspection.memory_bytes_min == 0 && inspection.memory_bytes_max.is_none() => {
+            "none at first".to_owned()
+        }
+        Some(max) => format!("{first} at first, never more than {}", size(max)),
+        None => format!("{first} at first"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmcloud_wire::{Abi, Import};
+
+    use super::*;
+
+    fn inspection(imports: usize) -> Inspection {
+        let import =
+            |index| Import { module: "cwa".to_owned(), name: format!("f{index:02}"), ty: String::new() };
+        Inspection {
+            abi: Abi::Olin,
+            size_bytes: 8,
+            imports: (0..imports).map(import).collect(),
+            exports: Vec::new(),
+            memory_bytes_min: 65_536,
+            memory_bytes_max: Some(131_072),
+        }
+    }
+
+    #[test]
+    fn a_long_list_of_imports_is_cut_with_a_count() {
+        assert_eq!(imports_in_words(&inspection(0)), "nothing");
+        assert_eq!(imports_in_words(&inspection(2)), "cwa.f00, cwa.f01");
+        assert!(imports_in_words(&inspection(14)).ends_with("cwa.f11 and 2 others"));
+    }
+
+    #[test]
+    fn memory_is_told_with_its_bounds() {
+        assert_eq!(memory_in_words(&inspection(0)), "64.0 KiB at first, never more than 128.0 KiB");
+    }
+}

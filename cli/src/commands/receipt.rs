@@ -1,0 +1,127 @@
+//! A receipt, as people read it.
+
+use wasmcloud_wire::Receipt;
+
+use crate::output::{Output, Style};
+use crate::text::{count, duration_us, one_line, plural, size};
+
+/// Host calls that are named; the receipt in JSON has them all.
+const HOST_CALLS_SHOWN_MAX: usize = 8;
+
+/// A receipt in one line: how it ended and what it used.
+pub fn summary(receipt: &Receipt) -> String {
+    let status = receipt.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+    format!(
+        "{status}, {}, {}, {} gas, {} of memory",
+        one_line(&receipt.outcome.to_string()),
+        duration_us(receipt.wall_us),
+        count(receipt.gas),
+        size(receipt.memory_peak_bytes)
+    )
+}
+
+/// A receipt in a few lines, each with its label.
+pub fn lines(output: &Output, receipt: &Receipt) -> Vec<String> {
+    let style = if receipt.outcome.is_ok() { Style::Green } else { Style::Red };
+    let mut lines = vec![
+        format!("{} {}", output.styled_note(style, "receipt"), summary(receipt)),
+        format!("  invocation  {}, version {}, {}", receipt.invocation, receipt.version, receipt.abi),
+        format!("  traffic     {} in, {} out", size(receipt.bytes_in), size(receipt.bytes_out)),
+    ];
+    if receipt.log_lines > 0 || receipt.log_lines_dropped > 0 {
+        let mut line = format!("  log         {}", plural(usize_of(receipt.log_lines), "line", "lines"));
+        if receipt.log_lines_dropped > 0 {
+            line.push_str(&format!(", {} more cut away by the log limit", receipt.log_lines_dropped));
+        }
+        lines.push(line);
+    }
+    if !receipt.host_calls.is_empty() {
+        lines.push(format!("  host calls  {}", host_calls(receipt)));
+    }
+    if !receipt.urls.is_empty() {
+        lines.push(format!("  opened      {}", one_line(&receipt.urls.join(", "))));
+    }
+    lines
+}
+
+/// The host calls that were made most often first.
+fn host_calls(receipt: &Receipt) -> String {
+    let mut calls: Vec<(&String, &u64)> = receipt.host_calls.iter().collect();
+    calls.sort_by(|(name_a, count_a), (name_b, count_b)| count_b.cmp(count_a).then(name_a.cmp(name_b)));
+    let hidden = calls.len().saturating_sub(HOST_CALLS_SHOWN_MAX);
+    let shown: Vec<String> = calls
+        .into_iter()
+        .take(HOST_CALLS_SHOWN_MAX)
+        .map(|(name, calls)| format!("{} × {}", one_line(name), count(*calls)))
+        .collect();
+    let mut text = shown.join(", ");
+    if hidden > 0 {
+        text.push_str(&format!(" and {}", plural(hidden, "other", "others")));
+    }
+    text
+}
+
+fn usize_of(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use wasmcloud_wire::{Abi, Digest, InvocationId, LimitName, Outcome, Timestamp, Trigger, VersionNumber};
+
+    use super::*;
+
+    fn receipt() -> Receipt {
+        Receipt {
+            invocation: InvocationId::new(),
+            handler: None,
+            version: VersionNumber(3),
+            digest: Digest::of(b""),
+            abi: Abi::Olin,
+            executor: "here".to_owned(),
+            trigger: Trigger::Invoke,
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            started_at: Timestamp(0),
+            wall_us: 1_234,
+            gas: 56_789,
+            memory_peak_bytes: 1 << 20,
+            host_calls: BTreeMap::new(),
+            urls: Vec::new(),
+            bytes_in: 0,
+            bytes_out: 12,
+            log_lines: 0,
+            log_lines_dropped: 0,
+            status: Some(200),
+            outcome: Outcome::Ok,
+        }
+    }
+
+    #[test]
+    fn a_receipt_says_how_it_ended_and_what_it_used() {
+        assert_eq!(summary(&receipt()), "200, ok, 1.234 ms, 56 789 gas, 1.0 MiB of memory");
+        let message = "killed by gas limit".to_owned();
+        let outcome = Outcome::Limit { limit: LimitName::Gas, message };
+        let failed = Receipt { status: None, outcome, ..receipt() };
+        assert!(summary(&failed).starts_with("no answer, killed by gas limit, "));
+    }
+
+    #[test]
+    fn the_most_frequent_host_calls_come_first_and_the_rest_is_counted() {
+        let host_calls = (0..10).map(|index| (format!("call{index}"), index)).collect();
+        let text = super::host_calls(&Receipt { host_calls, ..receipt() });
+        assert!(text.starts_with("call9 × 9, call8 × 8"), "{text}");
+        assert!(text.ends_with(" and 2 others"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_there_has_no_line() {
+        let output = Output::new(true);
+        assert_eq!(lines(&output, &receipt()).len(), 3);
+        let cut = Receipt { log_lines: 1, log_lines_dropped: 9, ..receipt() };
+        let lines = lines(&output, &cut);
+        assert!(lines.iter().any(|line| line.contains("1 line, 9 more cut away")), "{lines:?}");
+    }
+}
