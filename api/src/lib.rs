@@ -1,3 +1,27 @@
-//! The control plane.
+//! The control plane: users, tokens, handlers, versions and their records, over HTTP.
+//!
+//! [`Core`] is the plane itself and knows no HTTP; [`serve`] puts it behind a listener, with Rocket
+//! doing the routing; [`RemoteInvoker`] is how it speaks to executors in other processes. Requests
+//! come in through `bridge.rs`, pass a guard of `guards.rs` and end in a file of `routes/`.
 
+mod auth;
+mod bridge;
+mod catchers;
+mod config;
+mod core;
+mod error;
+mod guards;
+mod remote_invoker;
+mod reply;
+mod routes;
+mod serve;
+mod service_token;
+mod slots;
 pub mod store;
+
+pub use config::{Config, EdgeUrl, EdgeUrlError, Registration};
+pub use core::{Core, CoreError, Target};
+pub use error::{ApiError, Problem};
+pub use remote_invoker::{RemoteInvoker, RemoteInvokerError};
+pub use serve::{ServeError, serve};
+pub use service_token::{ServiceToken, ServiceTokenError};

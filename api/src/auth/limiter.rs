@@ -1,0 +1,161 @@
+//! How often one may try a password: so many tries a minute for an account and for an address.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::ApiError;
+
+/// Tries a minute for one account.
+const ACCOUNT_TRIES_MAX: u32 = 5;
+/// Tries a minute from one address; an IPv6 /64 counts as one.
+const PEER_TRIES_MAX: u32 = 20;
+const WINDOW: Duration = Duration::from_secs(60);
+/// Accounts, and addresses, that are watched at once; beyond it the oldest is forgotten.
+const WATCHED_MAX: usize = 10_000;
+
+/// Counts tries.
+#[derive(Default)]
+pub(crate) struct LoginLimiter {
+    accounts: Mutex<Windows<String>>,
+    peers: Mutex<Windows<IpAddr>>,
+}
+
+impl LoginLimiter {
+    /// Counts a try from an address; 429 if there were too many.
+    pub(crate) fn try_peer(&self, peer: IpAddr, now: Instant) -> Result<(), ApiError> {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.count(network(peer), PEER_TRIES_MAX, now).map_err(|wait| too_many("from this address", wait))
+    }
+
+    /// Counts a try for an account, whether or not there is such an account.
+    pub(crate) fn try_account(&self, account: &str, now: Instant) -> Result<(), ApiError> {
+        let key = account.chars().take(64).collect();
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.count(key, ACCOUNT_TRIES_MAX, now).map_err(|wait| too_many("for this user", wait))
+    }
+
+    /// Forgets the tries that a right password has made good.
+    pub(crate) fn succeeded(&self, account: &str, peer: IpAddr) {
+        let key: String = account.chars().take(64).collect();
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).0.remove(&key);
+        if let Some(window) =
+            self.peers.lock().unwrap_or_else(PoisonError::into_inner).0.get_mut(&network(peer))
+        {
+            window.tries = window.tries.saturating_sub(1);
+        }
+    }
+}
+
+fn too_many(whose: &str, wait: Duration) -> ApiError {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    ApiError::new(
+        429,
+        "too_many_tries",
+        format!("too many tries {whose} within a minute"),
+        format!("wait {seconds} s, then try again"),
+    )
+    .retry_after(seconds)
+}
+
+/// The part of an address that one client cannot change at will.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
+    }
+}
+
+struct Window {
+    began: Instant,
+    tries: u32,
+}
+
+struct Windows<K>(HashMap<K, Window>);
+
+impl<K> Default for Windows<K> {
+    fn default() -> Windows<K> {
+        Windows(HashMap::new())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Windows<K> {
+    /// Counts a try, or says how long to wait.
+    fn count(&mut self, key: K, tries_max: u32, now: Instant) -> Result<(), Duration> {
+        if self.0.len() >= WATCHED_MAX && !self.0.contains_key(&key) {
+            self.make_room(now);
+        }
+        let window = self.0.entry(key).or_insert(Window { began: now, tries: 0 });
+        let age = now.saturating_duration_since(window.began);
+        if age >= WINDOW {
+            *window = Window { began: now, tries: 0 };
+        } else if window.tries >= tries_max {
+            return Err(WINDOW.saturating_sub(age));
+        }
+        window.tries += 1;
+        Ok(())
+    }
+
+    fn make_room(&mut self, now: Instant) {
+        self.0.retain(|_, window| now.saturating_duration_since(window.began) < WINDOW);
+        if self.0.len() >= WATCHED_MAX
+            && let Some(oldest) =
+                self.0.iter().min_by_key(|(_, window)| window.began).map(|(key, _)| key.clone())
+        {
+            self.0.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sixth_try_within_a_minute_has_to_wait() {
+        let limiter = LoginLimiter::default();
+        let start = Instant::now();
+        for _ in 0..ACCOUNT_TRIES_MAX {
+            limiter.try_account("alice", start).unwrap();
+        }
+        let error = limiter.try_account("alice", start + Duration::from_secs(20)).unwrap_err();
+        assert_eq!((error.status, error.retry_after_s), (429, Some(41)));
+        limiter.try_account("bob", start).unwrap();
+        limiter.try_account("alice", start + WINDOW).unwrap();
+    }
+
+    #[test]
+    fn a_right_password_clears_the_account_but_not_the_address() {
+        let limiter = LoginLimiter::default();
+        let (start, peer) = (Instant::now(), IpAddr::from([192, 0, 2, 1]));
+        for _ in 0..PEER_TRIES_MAX {
+            limiter.try_peer(peer, start).unwrap();
+        }
+        limiter.succeeded("alice", peer);
+        limiter.try_peer(peer, start).unwrap();
+        assert!(limiter.try_peer(peer, start).is_err());
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_together() {
+        let limiter = LoginLimiter::default();
+        let start = Instant::now();
+        for host in 0..PEER_TRIES_MAX {
+            limiter.try_peer(format!("2001:db8::{host:x}").parse().unwrap(), start).unwrap();
+        }
+        assert!(limiter.try_peer("2001:db8::ffff".parse().unwrap(), start).is_err());
+        limiter.try_peer("2001:db8:0:1::1".parse().unwrap(), start).unwrap();
+    }
+
+    #[test]
+    fn what_is_watched_stays_bounded() {
+        let mut windows = Windows::default();
+        let start = Instant::now();
+        for key in 0..WATCHED_MAX + 10 {
+            windows.count(key, 1, start + Duration::from_nanos(key as u64)).unwrap();
+        }
+        assert_eq!(windows.0.len(), WATCHED_MAX);
+    }
+}

@@ -1,0 +1,195 @@
+//! An upload: inspect, store, prepare, commit, tell. Bytes first, pointer last: a crash anywhere
+//! leaves the old version serving, and at worst bytes that nothing refers to.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmcloud_blob::BlobError;
+use wasmcloud_wire::body::{Deployed, Handler};
+use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
+use wasmcloud_wire::{
+    Change, Digest, HandlerId, HandlerName, Inspection, Invoker, Limits, PrepareError, RouteKey, Timestamp,
+    UserId,
+};
+
+use super::Core;
+use crate::store::{CreateHandler, HandlerRow, NewHandler, NewModule};
+use crate::{ApiError, EdgeUrl};
+
+/// Where an upload goes.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// To a handler that is not there yet.
+    New {
+        /// Its name.
+        name: HandlerName,
+        /// Whether `Authorization` reaches the program.
+        forward_authorization: bool,
+    },
+    /// To one of the owner's handlers, as its next version.
+    Existing {
+        /// Its name.
+        name: HandlerName,
+    },
+}
+
+impl Target {
+    fn name(&self) -> &HandlerName {
+        match self {
+            Target::New { name, .. } | Target::Existing { name } => name,
+        }
+    }
+}
+
+impl Core {
+    /// Makes a module serve at a handler's address; it does when this returns.
+    pub async fn deploy(
+        &self,
+        invoker: &Arc<dyn Invoker>,
+        owner: UserId,
+        target: Target,
+        module: Bytes,
+    ) -> Result<Deployed, ApiError> {
+        self.check_target(owner, &target).await?;
+        let (digest, inspection) = inspect(module.clone()).await?;
+        let row = {
+            let _uploading = self.uploads.read().await;
+            self.blobs.put(&digest, module).await.map_err(blob_error)?;
+            self.prepare_and_commit(invoker, owner, &target, digest, &inspection).await
+        };
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                self.forget_unused(&digest).await;
+                return Err(error);
+            }
+        };
+        self.announce(invoker, Change::Handler { name: target.name().clone() }).await;
+        let version = row.live;
+        Ok(Deployed { handler: handler_body(row, &self.config.edge_url), version, inspection })
+    }
+
+    /// Refuses early what would be refused in the end.
+    async fn check_target(&self, owner: UserId, target: &Target) -> Result<(), ApiError> {
+        match target {
+            Target::New { name, .. } => {
+                let key = RouteKey { handler: name.clone(), version: None };
+                match self.store.deployment(&key).await? {
+                    Some(_) => Err(name_taken(name)),
+                    None => Ok(()),
+                }
+            }
+            Target::Existing { name } => match self.store.handler(owner, name).await? {
+                Some(_) => Ok(()),
+                None => Err(ApiError::handler_not_found(name.as_str())),
+            },
+        }
+    }
+
+    async fn prepare_and_commit(
+        &self,
+        invoker: &Arc<dyn Invoker>,
+        owner: UserId,
+        target: &Target,
+        digest: Digest,
+        inspection: &Inspection,
+    ) -> Result<HandlerRow, ApiError> {
+        invoker.prepare(&digest).await.map_err(|error| match error {
+            PrepareError::Refused(refusal) => refused(refusal),
+            other => other.into(),
+        })?;
+        let module = NewModule { digest, inspection: inspection.clone() };
+        match target {
+            Target::New { name, forward_authorization } => {
+                let new = NewHandler {
+                    id: HandlerId::new(),
+                    owner,
+                    name: name.clone(),
+                    forward_authorization: *forward_authorization,
+                    module,
+                };
+                match self.store.create_handler(new, Timestamp::now()).await? {
+                    CreateHandler::Created(row) => Ok(row),
+                    CreateHandler::NameTaken => Err(name_taken(name)),
+                    CreateHandler::NameHeld(until) => Err(name_held(name, until)),
+                }
+            }
+            Target::Existing { name } => self
+                .store
+                .add_version(owner, name, module)
+                .await?
+                .ok_or_else(|| ApiError::handler_not_found(name.as_str())),
+        }
+    }
+
+    /// Deletes bytes that no version refers to. While other uploads go on they stay: one of them
+    /// may be about to refer to them.
+    async fn forget_unused(&self, digest: &Digest) {
+        let Ok(_alone) = self.uploads.try_write() else { return };
+        let forgotten = match self.store.module_in_use(digest).await {
+            Ok(true) => return,
+            Ok(false) => self.blobs.delete(digest).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = forgotten {
+            tracing::warn!(%digest, error, "cannot delete a module that nothing refers to");
+        }
+    }
+}
+
+/// A module's digest, and what it is; a refusal as the error that a client sees.
+pub(crate) async fn inspect(module: Bytes) -> Result<(Digest, Inspection), ApiError> {
+    if module.len() > UPLOAD_BYTES_MAX {
+        return Err(ApiError::too_large(UPLOAD_BYTES_MAX));
+    }
+    tokio::task::spawn_blocking(move || {
+        let inspection = wasmcloud_inspect::inspect(&module, &Limits::default()).map_err(refused)?;
+        Ok((Digest::of(&module), inspection))
+    })
+    .await
+    .map_err(ApiError::internal)?
+}
+
+fn refused(refusal: wasmcloud_wire::Refusal) -> ApiError {
+    refusal.into()
+}
+
+/// A handler as clients see it.
+pub(crate) fn handler_body(row: HandlerRow, edge: &EdgeUrl) -> Handler {
+    Handler {
+        url: edge.url(&RouteKey { handler: row.name.clone(), version: None }),
+        id: row.id,
+        name: row.name,
+        live: row.live,
+        abi: row.abi,
+        digest: row.digest,
+        forward_authorization: row.forward_authorization,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
+}
+
+fn blob_error(error: BlobError) -> ApiError {
+    match error {
+        BlobError::Full { .. } => ApiError::storage_full(error),
+        other => ApiError::unavailable(other),
+    }
+}
+
+fn name_taken(name: &HandlerName) -> ApiError {
+    ApiError::new(
+        409,
+        "name_taken",
+        format!("there is a handler `{name}` already"),
+        format!("choose another name; if it is yours, `wasmcloud update {name} FILE` gives it a new version"),
+    )
+}
+
+fn name_held(name: &HandlerName, until: Timestamp) -> ApiError {
+    ApiError::new(
+        409,
+        "name_held",
+        format!("somebody's deleted handler had the name `{name}`, which is kept until {}", until.rfc3339()),
+        "choose another name",
+    )
+}

@@ -1,0 +1,101 @@
+//! The control plane itself: what it knows, and what it does. No HTTP here.
+
+mod deploy;
+mod follow;
+mod hub;
+mod plane;
+mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{RwLock, broadcast};
+use tokio_util::sync::CancellationToken;
+use wasmcloud_blob::Blobs;
+use wasmcloud_wire::{Change, Timestamp};
+
+use crate::auth::{JwtKeys, KeyError, Passwords};
+use crate::store::Store;
+use crate::{ApiError, Config};
+
+pub use deploy::Target;
+pub(crate) use deploy::{handler_body, inspect};
+pub(crate) use follow::{Follow, ResumeAt};
+pub(crate) use hub::LogHub;
+pub(crate) use users::SESSION_DAYS;
+
+/// How many changes a slow follower may lag behind before it has to ask for everything again.
+const CHANGES_MAX: usize = 1_024;
+/// How often old records are dropped.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+const DAY_MS: i64 = 86_400_000;
+
+/// The control plane, without the HTTP around it. Executors in the same process use it directly,
+/// through [`wasmcloud_wire::ControlPlane`].
+pub struct Core {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) config: Config,
+    pub(crate) keys: JwtKeys,
+    pub(crate) passwords: Passwords,
+    pub(crate) hub: LogHub,
+    changes: broadcast::Sender<Change>,
+    /// Ends change streams and log followers.
+    pub(crate) closing: CancellationToken,
+    /// Uploads read, whoever deletes a module that nothing refers to writes: so no upload loses the
+    /// bytes that it has just stored.
+    uploads: RwLock<()>,
+}
+
+/// Why there is no control plane.
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    /// There is no key to sign tokens with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Passwords cannot be hashed.
+    #[error("{0}")]
+    Passwords(String),
+}
+
+impl Core {
+    /// A control plane over a store and a place for modules. Makes the signing key at first.
+    pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn Blobs>, config: Config) -> Result<Arc<Core>, CoreError> {
+        let keys = JwtKeys::load_or_create(&config.jwt_key_file)?;
+        let passwords = Passwords::new().map_err(|error| CoreError::Passwords(error.to_string()))?;
+        Ok(Arc::new(Core {
+            store,
+            blobs,
+            config,
+            keys,
+            passwords,
+            hub: LogHub::default(),
+            changes: broadcast::Sender::new(CHANGES_MAX),
+            closing: CancellationToken::new(),
+            uploads: RwLock::new(()),
+        }))
+    }
+
+    /// Whether the store and the place for modules answer.
+    pub(crate) async fn ready(&self) -> Result<(), ApiError> {
+        self.store.ping().await?;
+        self.blobs.check().await.map_err(ApiError::unavailable)
+    }
+
+    /// Drops old records now and every hour, until `shutdown`.
+    pub(crate) async fn prune_until(&self, shutdown: CancellationToken) {
+        let mut ticks = tokio::time::interval(PRUNE_EVERY);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let before = Timestamp(Timestamp::now().0 - i64::from(self.config.record_days) * DAY_MS);
+            match self.store.prune(before, self.config.record_rows_max).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "dropped old records"),
+                Err(error) => tracing::warn!(%error, "cannot drop old records"),
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What executors ask of the control plane.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{self, StreamExt as _};
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wasmcloud_wire::{
+    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, Invoker, Record, RouteKey,
+};
+
+use super::Core;
+
+/// How often a change stream says that it is alive.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl ControlPlane for Core {
+    async fn resolve(&self, key: &RouteKey) -> Result<Option<Deployment>, ControlPlaneError> {
+        self.store.deployment(key).await.map_err(unavailable)
+    }
+
+    async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {
+        let feed = Feed {
+            changes: self.changes.subscribe(),
+            closing: self.closing.clone(),
+            heartbeat: Instant::now() + HEARTBEAT_EVERY,
+        };
+        let rest =
+            stream::unfold(feed, |mut feed| async move { feed.next().await.map(|change| (change, feed)) });
+        Ok(stream::once(async { Change::Resync }).chain(rest).boxed())
+    }
+
+    async fn record(&self, batch: Vec<Record>) -> Result<(), ControlPlaneError> {
+        self.store.record(&batch).await.map_err(unavailable)?;
+        let handlers: BTreeSet<_> = batch.iter().map(|record| record.handler).collect();
+        for handler in handlers {
+            self.hub.wake(handler);
+        }
+        Ok(())
+    }
+
+    async fn module(&self, digest: &Digest) -> Result<Option<Bytes>, ControlPlaneError> {
+        self.blobs.get(digest).await.map_err(unavailable)
+    }
+}
+
+impl Core {
+    /// Tells every executor of a change that is committed; returns once `invoker` has seen it.
+    pub(crate) async fn announce(&self, invoker: &Arc<dyn Invoker>, change: Change) {
+        // No receiver is no error: nobody follows yet.
+        let _ = self.changes.send(change.clone());
+        invoker.announce(&change).await;
+    }
+}
+
+fn unavailable(error: impl std::error::Error) -> ControlPlaneError {
+    ControlPlaneError::Unavailable(error.to_string())
+}
+
+struct Feed {
+    changes: broadcast::Receiver<Change>,
+    closing: CancellationToken,
+    heartbeat: Instant,
+}
+
+impl Feed {
+    async fn next(&mut self) -> Option<Change> {
+        tokio::select! {
+            () = self.closing.cancelled() => None,
+            change = self.changes.recv() => match change {
+                Ok(change) => Some(change),
+                Err(broadcast::error::RecvError::Lagged(_)) => Some(Change::Resync),
+                Err(broadcast::error::RecvError::Closed) => None,
+            },
+            () = tokio::time::sleep_until(self.heartbeat) => {
+                self.heartbeat = Instant::now() + HEARTBEAT_EVERY;
+                Some(Change::Heartbeat)
+            }
+        }
+    }
+}

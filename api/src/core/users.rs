@@ -1,0 +1,152 @@
+//! Users, their tokens, and invitations.
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+use wasmcloud_wire::body::{Invitation, TokenGrant, User};
+use wasmcloud_wire::{Timestamp, UserId, UserName};
+
+use super::{Core, DAY_MS};
+use crate::auth::{Caller, bearer};
+use crate::store::{NewTokenRow, NewUser, StoreError};
+use crate::{ApiError, Registration};
+
+/// How long a login lasts, in days.
+pub(crate) const SESSION_DAYS: u32 = 30;
+/// How long an invitation can be used, in days.
+const INVITATION_DAYS: i64 = 7;
+/// Randomness of an invitation's code, in bytes.
+const INVITATION_BYTES: usize = 20;
+
+/// A wrong password, a user who does not exist: nobody is told which.
+pub(crate) struct FailedLogin;
+
+impl Core {
+    /// How many users there are: none on the very first start.
+    pub async fn count_users(&self) -> Result<u64, ApiError> {
+        Ok(self.store.count_users().await?)
+    }
+
+    /// A user by name.
+    pub async fn user(&self, name: &UserName) -> Result<Option<User>, ApiError> {
+        Ok(self.store.user_by_name(name).await?.map(|(user, _)| user))
+    }
+
+    /// Adds a user, whatever the rules for registering are; 409 if the name is taken.
+    pub async fn create_user(
+        &self,
+        name: UserName,
+        password: String,
+        is_admin: bool,
+    ) -> Result<User, ApiError> {
+        let new = self.new_user(name, password, is_admin).await?;
+        let name = new.name.clone();
+        self.store.create_user(new).await.map_err(|error| name_conflict(error, &name))
+    }
+
+    /// Adds a user by the rules for registering.
+    pub(crate) async fn register(
+        &self,
+        name: UserName,
+        password: String,
+        invitation: Option<&str>,
+    ) -> Result<User, ApiError> {
+        match self.config.registration {
+            Registration::Off => Err(ApiError::new(
+                403,
+                "registration_off",
+                "this server does not let people register",
+                "ask whoever operates it for a user",
+            )),
+            Registration::Open => self.create_user(name, password, false).await,
+            Registration::Invitation => {
+                let code = invitation.ok_or_else(bad_invitation)?;
+                let new = self.new_user(name, password, false).await?;
+                let name = new.name.clone();
+                self.store
+                    .create_invited_user(new, &code_hash(code), Timestamp::now())
+                    .await
+                    .map_err(|error| name_conflict(error, &name))?
+                    .ok_or_else(bad_invitation)
+            }
+        }
+    }
+
+    async fn new_user(&self, name: UserName, password: String, is_admin: bool) -> Result<NewUser, ApiError> {
+        let password_hash = self.passwords.hash(password).await?;
+        Ok(NewUser { id: UserId::new(), name, password_hash, is_admin })
+    }
+
+    /// The user whom a name and a password belong to.
+    pub(crate) async fn check_password(
+        &self,
+        name: &str,
+        password: String,
+    ) -> Result<Result<User, FailedLogin>, ApiError> {
+        let known = match name.parse::<UserName>() {
+            Ok(name) => self.store.user_by_name(&name).await?,
+            Err(_) => None,
+        };
+        let (user, hash) = known.unzip();
+        let right = self.passwords.verify(password, hash).await?;
+        Ok(user.filter(|_| right).ok_or(FailedLogin))
+    }
+
+    /// Makes a token that speaks for a user.
+    pub async fn grant_token(&self, user: &User, label: &str, days: u32) -> Result<TokenGrant, ApiError> {
+        let (id, now) = (Uuid::now_v7(), Timestamp::now());
+        let expires_at = Timestamp(now.0 + i64::from(days) * DAY_MS);
+        let token = self.keys.sign(user.id, id, now, expires_at).map_err(ApiError::internal)?;
+        let row = NewTokenRow { id, user: user.id, label: label.to_owned(), expires_at };
+        self.store.create_token(row).await?;
+        Ok(TokenGrant { token, id, expires_at, user: user.clone() })
+    }
+
+    /// Whoever an `Authorization` field speaks for; 401 if it speaks for nobody.
+    pub(crate) async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, ApiError> {
+        let now = Timestamp::now();
+        let claims = authorization
+            .and_then(bearer)
+            .and_then(|token| self.keys.verify(token, now))
+            .ok_or_else(ApiError::unauthorized)?;
+        let user = self.store.live_token(claims.jti, now).await?.ok_or_else(ApiError::unauthorized)?;
+        if user.id != claims.sub {
+            return Err(ApiError::unauthorized());
+        }
+        Ok(Caller { user, token: claims.jti })
+    }
+
+    /// Makes an invitation for one new user.
+    pub(crate) async fn invite(&self, by: UserId) -> Result<Invitation, ApiError> {
+        let mut random = [0; INVITATION_BYTES];
+        getrandom::fill(&mut random).map_err(ApiError::internal)?;
+        let code = hex::encode(random);
+        let expires_at = Timestamp(Timestamp::now().0 + INVITATION_DAYS * DAY_MS);
+        self.store.create_invitation(&code_hash(&code), by, expires_at).await?;
+        Ok(Invitation { code, expires_at })
+    }
+}
+
+fn code_hash(code: &str) -> [u8; 32] {
+    Sha256::digest(code.trim()).into()
+}
+
+fn bad_invitation() -> ApiError {
+    ApiError::new(
+        403,
+        "invitation_required",
+        "registering needs an invitation's code that was not used yet and is not older than 7 days",
+        "ask whoever operates this server for one, and register with `--invitation CODE`",
+    )
+}
+
+fn name_conflict(error: StoreError, name: &UserName) -> ApiError {
+    match error {
+        StoreError::Conflict => ApiError::new(
+            409,
+            "user_name_taken",
+            format!("there is a user `{name}` already"),
+            "choose another name",
+        ),
+        other => other.into(),
+    }
+}

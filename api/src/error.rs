@@ -1,0 +1,243 @@
+//! The one error that the control plane answers with.
+//!
+//! What a client sees (`code`, `message`, `hint`) and what the log sees (`cause`) are two things:
+//! a 5xx never carries its cause.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use uuid::Uuid;
+use wasmcloud_wire::{ErrorBody, ErrorDetail, InvokeError, NameError, PrepareError, Refusal};
+
+use crate::store::StoreError;
+
+/// An error as a client sees it, with its cause for the log. Its parts are those of [`Problem`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ApiError(Box<Problem>);
+
+/// The parts of an [`ApiError`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// A stable word for programs.
+    pub code: Cow<'static, str>,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+    /// When to try again, in seconds.
+    pub retry_after_s: Option<u32>,
+    /// The methods that a path takes, for 405.
+    pub allow: Option<String>,
+    /// What the log says and the client does not see.
+    #[source]
+    pub cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Deref for ApiError {
+    type Target = Problem;
+
+    fn deref(&self) -> &Problem {
+        &self.0
+    }
+}
+
+impl DerefMut for ApiError {
+    fn deref_mut(&mut self) -> &mut Problem {
+        &mut self.0
+    }
+}
+
+impl ApiError {
+    /// An error made of its parts.
+    pub fn new(
+        status: u16,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> ApiError {
+        ApiError(Box::new(Problem {
+            status,
+            code: code.into(),
+            message: message.into(),
+            hint: hint.into(),
+            retry_after_s: None,
+            allow: None,
+            cause: None,
+        }))
+    }
+
+    /// The same error with the time after which trying again may help.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> ApiError {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The same error with what the log is to say.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> ApiError {
+        self.cause = Some(Arc::from(cause.into()));
+        self
+    }
+
+    /// 500: the control plane itself is wrong.
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> ApiError {
+        ApiError::new(
+            500,
+            "internal",
+            "the server failed to do this",
+            "try again; if it happens again, give the request id to whoever operates this server",
+        )
+        .because(cause)
+    }
+
+    /// 503: something that the control plane needs does not answer.
+    pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> ApiError {
+        ApiError::new(
+            503,
+            "unavailable",
+            "the server cannot do this right now",
+            "try again in a few seconds; if it goes on, give the request id to whoever operates this server",
+        )
+        .retry_after(5)
+        .because(cause)
+    }
+
+    /// 507: a disk is full.
+    pub fn storage_full(cause: impl Into<Box<dyn Error + Send + Sync>>) -> ApiError {
+        ApiError::new(
+            507,
+            "storage_full",
+            "the server has no room for more",
+            "whoever operates this server has to make room; what is deployed already goes on",
+        )
+        .because(cause)
+    }
+
+    /// 401: no token, or none that is good.
+    pub fn unauthorized() -> ApiError {
+        ApiError::new(401, "unauthorized", "this needs a valid token", "run `wasmcloud login`")
+    }
+
+    /// 404 for a handler that the caller does not have, whether or not somebody else has it.
+    pub fn handler_not_found(name: &str) -> ApiError {
+        let name: String = name.chars().take(64).collect();
+        ApiError::new(
+            404,
+            "handler_not_found",
+            format!("you have no handler `{name}`"),
+            "`wasmcloud list` shows the handlers that you have",
+        )
+    }
+
+    /// 413: a body above its limit.
+    pub fn too_large(bytes_max: usize) -> ApiError {
+        ApiError::new(
+            413,
+            "body_too_large",
+            format!("the body is larger than {bytes_max} bytes, which is the most that this address takes"),
+            "send less",
+        )
+    }
+
+    /// 422: a value that cannot be used.
+    pub fn invalid(message: impl Into<String>, hint: impl Into<String>) -> ApiError {
+        ApiError::new(422, "invalid", message, hint)
+    }
+
+    /// The error as its JSON body.
+    pub fn body(&self, request_id: Uuid) -> ErrorBody {
+        ErrorBody {
+            error: ErrorDetail {
+                code: self.code.clone().into_owned(),
+                message: self.message.clone(),
+                hint: self.hint.clone(),
+                request_id: request_id.to_string(),
+            },
+        }
+    }
+
+    /// Tells the log of a failure of ours; what a client did wrong is no event.
+    pub(crate) fn log(&self, request_id: Uuid) {
+        if self.status < 500 {
+            return;
+        }
+        let mut causes = String::new();
+        let mut next: Option<&(dyn Error + 'static)> = self.cause.as_ref().map(|cause| &**cause as _);
+        while let Some(cause) = next {
+            if !causes.is_empty() {
+                causes.push_str(": ");
+            }
+            causes.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        tracing::error!(%request_id, status = self.status, code = %self.code, cause = %causes, "request failed");
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> ApiError {
+        match error {
+            StoreError::Unavailable(_) => ApiError::unavailable(error),
+            StoreError::Full => ApiError::storage_full(error),
+            StoreError::Conflict
+            | StoreError::Newer { .. }
+            | StoreError::Open { .. }
+            | StoreError::Migration(_)
+            | StoreError::Corrupt(_) => ApiError::internal(error),
+        }
+    }
+}
+
+impl From<NameError> for ApiError {
+    fn from(error: NameError) -> ApiError {
+        ApiError::new(422, "invalid_name", error.to_string(), "choose another name")
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> ApiError {
+        let status = if refusal.code == "not_wasm" { 400 } else { 422 };
+        ApiError::new(status, refusal.code, refusal.message, refusal.hint)
+    }
+}
+
+impl From<PrepareError> for ApiError {
+    fn from(error: PrepareError) -> ApiError {
+        match error {
+            PrepareError::Refused(refusal) => refusal.into(),
+            PrepareError::Unavailable(_) => executor_unavailable(error),
+        }
+    }
+}
+
+impl From<InvokeError> for ApiError {
+    fn from(error: InvokeError) -> ApiError {
+        match error {
+            InvokeError::Busy { message, executor_full, retry_after_s } => {
+                let (status, code) =
+                    if executor_full { (503, "executor_full") } else { (429, "too_many_invocations") };
+                ApiError::new(status, code, message, format!("try again in {retry_after_s} s"))
+                    .retry_after(retry_after_s)
+            }
+            InvokeError::Unavailable(_) => executor_unavailable(error),
+        }
+    }
+}
+
+fn executor_unavailable(cause: impl Error + Send + Sync + 'static) -> ApiError {
+    ApiError::new(
+        503,
+        "executor_unavailable",
+        "no executor can do this right now",
+        "try again in a few seconds; if it goes on, give the request id to whoever operates this server",
+    )
+    .retry_after(5)
+    .because(cause)
+}

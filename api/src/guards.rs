@@ -1,0 +1,249 @@
+//! What a route asks for by naming it among its parameters: who calls, the body, the query.
+//!
+//! A guard that fails leaves the reason in the request, where `catchers.rs` finds it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rocket::http::Status;
+use rocket::request::{FromRequest, Outcome, Request};
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::ApiError;
+use crate::auth::{self, Caller};
+use crate::serve::App;
+
+/// What the bridge knows of a request besides what Rocket does.
+pub(crate) struct Meta {
+    /// In every answer and every log line about this request.
+    pub request_id: Uuid,
+    /// The client.
+    pub peer: SocketAddr,
+    caller: OnceCell<Result<Caller, ApiError>>,
+}
+
+impl Meta {
+    pub(crate) fn new(request_id: Uuid, peer: SocketAddr) -> Meta {
+        Meta { request_id, peer, caller: OnceCell::new() }
+    }
+
+    /// Whoever makes this request, found out once.
+    pub(crate) async fn caller(&self, app: &App, authorization: Option<&str>) -> Result<Caller, ApiError> {
+        self.caller.get_or_init(|| app.core.authenticate(authorization)).await.clone()
+    }
+
+    /// The user's name, if it is known by now; for the log.
+    pub(crate) fn user(&self) -> Option<&str> {
+        let caller = self.caller.get()?.as_ref().ok()?;
+        Some(caller.user.name.as_str())
+    }
+
+    /// The bridge leaves one of these in every request.
+    pub(crate) fn of<'r>(request: &'r Request<'_>) -> &'r Arc<Meta> {
+        request.local_cache(|| Arc::new(Meta::new(Uuid::now_v7(), SocketAddr::from(([0, 0, 0, 0], 0)))))
+    }
+}
+
+/// Why a guard failed.
+pub(crate) struct Rejection(pub Option<ApiError>);
+
+pub(crate) fn reject<T>(request: &Request<'_>, error: ApiError) -> Outcome<T, ()> {
+    let status = Status::new(error.status);
+    request.local_cache(|| Rejection(Some(error)));
+    Outcome::Error((status, ()))
+}
+
+fn or_reject<T>(request: &Request<'_>, result: Result<T, ApiError>) -> Outcome<T, ()> {
+    match result {
+        Ok(value) => Outcome::Success(value),
+        Err(error) => reject(request, error),
+    }
+}
+
+fn app<'r>(request: &'r Request<'_>) -> Result<&'r Arc<App>, ApiError> {
+    request
+        .rocket()
+        .state::<Arc<App>>()
+        .ok_or_else(|| ApiError::internal("Rocket does not hold the application"))
+}
+
+/// The only `Authorization` field; two of them are none.
+fn authorization<'r>(request: &'r Request<'_>) -> Option<&'r str> {
+    let mut fields = request.headers().get("authorization");
+    fields.next().filter(|_| fields.next().is_none())
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Caller {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Caller, ()> {
+        let caller = match app(request) {
+            Ok(app) => Meta::of(request).caller(app, authorization(request)).await,
+            Err(error) => Err(error),
+        };
+        or_reject(request, caller)
+    }
+}
+
+/// A caller who operates this installation.
+pub(crate) struct Admin(pub Caller);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Admin {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Admin, ()> {
+        match request.guard::<Caller>().await {
+            Outcome::Success(caller) if caller.user.is_admin => Outcome::Success(Admin(caller)),
+            Outcome::Success(_) => reject(
+                request,
+                ApiError::new(
+                    403,
+                    "admins_only",
+                    "only whoever operates this server may do this",
+                    "ask them to do it",
+                ),
+            ),
+            Outcome::Error(error) => Outcome::Error(error),
+            Outcome::Forward(status) => Outcome::Forward(status),
+        }
+    }
+}
+
+/// An executor, known by the service token.
+pub(crate) struct Executor;
+
+impl Executor {
+    /// Whether an `Authorization` field shows this installation's service token.
+    pub(crate) fn known(app: &App, authorization: Option<&str>) -> Result<Executor, ApiError> {
+        let shown = authorization.and_then(auth::bearer);
+        match (&app.core.config.service_token, shown) {
+            (Some(token), Some(shown)) if token.matches(shown) => Ok(Executor),
+            _ => Err(ApiError::new(
+                401,
+                "unauthorized",
+                "this needs the service token",
+                "give the executor and the API the same service token",
+            )),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Executor {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Executor, ()> {
+        let known = app(request).and_then(|app| Executor::known(app, authorization(request)));
+        or_reject(request, known)
+    }
+}
+
+/// The client's address.
+pub(crate) struct Peer(pub SocketAddr);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Peer {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Peer, ()> {
+        Outcome::Success(Peer(Meta::of(request).peer))
+    }
+}
+
+/// The body as it came; the bridge has bounded it.
+#[derive(Clone)]
+pub(crate) struct Payload(pub Bytes);
+
+impl Payload {
+    fn of(request: &Request<'_>) -> Payload {
+        request.local_cache(|| Payload(Bytes::new())).clone()
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Payload {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Payload, ()> {
+        Outcome::Success(Payload::of(request))
+    }
+}
+
+/// The body as JSON of a certain shape.
+pub(crate) struct Json<T>(pub T);
+
+#[rocket::async_trait]
+impl<'r, T: DeserializeOwned> FromRequest<'r> for Json<T> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Json<T>, ()> {
+        or_reject(request, parse_json(&Payload::of(request).0).map(Json))
+    }
+}
+
+fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let (status, code) = if error.is_data() { (422, "invalid_body") } else { (400, "malformed_json") };
+        ApiError::new(
+            status,
+            code,
+            format!("the body cannot be read as the JSON that this address takes: {error}"),
+            "correct the body at the line and column that the message names",
+        )
+    })
+}
+
+/// The query's fields; each at most once, and none that the route does not know.
+pub(crate) struct Query(Vec<(String, String)>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Query {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Query, ()> {
+        let fields =
+            request.query_fields().map(|field| (field.name.to_string(), field.value.to_owned())).collect();
+        Outcome::Success(Query(fields))
+    }
+}
+
+impl Query {
+    /// Refuses fields that are not among `known`, and fields that come twice.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), ApiError> {
+        for (place, (name, _)) in self.0.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                let hint = match known {
+                    [] => "this address takes no query".to_owned(),
+                    _ => format!("this address takes: {}", known.join(", ")),
+                };
+                return Err(ApiError::invalid(format!("unknown query field `{name}`"), hint));
+            }
+            if self.0.iter().take(place).any(|(earlier, _)| earlier == name) {
+                return Err(ApiError::invalid(
+                    format!("the query field `{name}` comes twice"),
+                    "give it once",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// A field's value.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A field's value as something else; 422 if it is none.
+    pub(crate) fn parse<T: std::str::FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            let text: String = text.chars().take(64).collect();
+            ApiError::invalid(format!("`{name}={text}` in the query is not {what}"), format!("give {what}"))
+        })
+    }
+}

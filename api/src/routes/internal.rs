@@ -1,0 +1,61 @@
+//! `/internal/v1`: what executors ask over HTTPS. docs/ARCHITECTURE.md has the table.
+
+use std::sync::Arc;
+
+use rocket::{State, get, post};
+use wasmcloud_wire::{Change, ControlPlane as _, ControlPlaneError, Deployment, Digest, Record, RouteKey};
+
+use crate::ApiError;
+use crate::guards::{Executor, Json};
+use crate::reply::{Done, Live, Module, Reply, Result};
+use crate::serve::App;
+
+/// What an address serves.
+#[get("/resolve/<key>")]
+pub(crate) async fn resolve(
+    app: &State<Arc<App>>,
+    _executor: Executor,
+    key: &str,
+) -> Result<Reply<Deployment>> {
+    let deployment = match key.parse::<RouteKey>() {
+        Ok(key) => app.core.resolve(&key).await.map_err(plane_error)?,
+        Err(_) => None,
+    };
+    deployment.map_or_else(|| Err(nothing("no handler answers to this address")), Reply::ok)
+}
+
+/// What changes from now on.
+#[get("/changes")]
+pub(crate) async fn changes(app: &State<Arc<App>>, _executor: Executor) -> Result<Live> {
+    let changes = app.core.changes().await.map_err(plane_error)?;
+    Ok(Live::lines::<Change>(changes))
+}
+
+/// Keeps receipts and log lines.
+#[post("/records")]
+pub(crate) async fn records(
+    app: &State<Arc<App>>,
+    _executor: Executor,
+    batch: Json<Vec<Record>>,
+) -> Result<Done> {
+    app.core.record(batch.0).await.map_err(plane_error)?;
+    Ok(Done)
+}
+
+/// A module's bytes.
+#[get("/modules/<digest>")]
+pub(crate) async fn module(app: &State<Arc<App>>, _executor: Executor, digest: &str) -> Result<Module> {
+    let bytes = match digest.parse::<Digest>() {
+        Ok(digest) => app.core.module(&digest).await.map_err(plane_error)?,
+        Err(_) => None,
+    };
+    bytes.map(Module).ok_or_else(|| nothing("no module has this digest"))
+}
+
+fn nothing(message: &str) -> ApiError {
+    ApiError::new(404, "not_found", message, "ask for the handler again")
+}
+
+fn plane_error(error: ControlPlaneError) -> ApiError {
+    ApiError::unavailable(error)
+}

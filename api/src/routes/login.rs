@@ -1,0 +1,53 @@
+//! `POST /api/v1/login`, `POST /api/v1/logout`, `GET /api/v1/whoami`
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rocket::{State, get, post};
+use wasmcloud_wire::Timestamp;
+use wasmcloud_wire::body::{LoginRequest, TokenGrant, User};
+
+use crate::ApiError;
+use crate::auth::Caller;
+use crate::core::SESSION_DAYS;
+use crate::guards::{Json, Peer};
+use crate::reply::{Done, Reply, Result};
+use crate::serve::App;
+
+/// What a token is called that a login made.
+pub(super) const SESSION_LABEL: &str = "login";
+
+/// Changes a name and a password for a token.
+#[post("/login")]
+pub(crate) async fn login(
+    app: &State<Arc<App>>,
+    peer: Peer,
+    body: Json<LoginRequest>,
+) -> Result<Reply<TokenGrant>> {
+    let (Json(LoginRequest { username, password }), ip, now) = (body, peer.0.ip(), Instant::now());
+    app.limiter.try_peer(ip, now)?;
+    app.limiter.try_account(&username, now)?;
+    let user = app.core.check_password(&username, password).await?.map_err(|_| {
+        ApiError::new(
+            401,
+            "wrong_credentials",
+            "no user has this name and this password",
+            "check both; `wasmcloud login` asks for them again",
+        )
+    })?;
+    app.limiter.succeeded(&username, ip);
+    Reply::ok(app.core.grant_token(&user, SESSION_LABEL, SESSION_DAYS).await?)
+}
+
+/// Revokes the token that the request is made with.
+#[post("/logout")]
+pub(crate) async fn logout(app: &State<Arc<App>>, caller: Caller) -> Result<Done> {
+    app.core.store.revoke_token(caller.user.id, caller.token, Timestamp::now()).await?;
+    Ok(Done)
+}
+
+/// Says whom the request speaks for.
+#[get("/whoami")]
+pub(crate) async fn whoami(caller: Caller) -> Result<Reply<User>> {
+    Reply::ok(caller.user)
+}

@@ -1,0 +1,149 @@
+//! `/api/v1/handlers/N/logs` and `/invocations`: what handlers did.
+
+use std::sync::Arc;
+
+use rocket::request::{FromRequest, Outcome};
+use rocket::response::{self, Responder};
+use rocket::{Request, State, get};
+use wasmcloud_wire::body::{Invocation, Invocations, Logs};
+use wasmcloud_wire::{InvocationId, Timestamp};
+
+use super::{handler_name, own_handler};
+use crate::ApiError;
+use crate::auth::Caller;
+use crate::core::{Follow, ResumeAt};
+use crate::guards::{Query, reject};
+use crate::reply::{Live, Reply, Result};
+use crate::serve::App;
+use crate::store::LogQuery;
+
+/// Lines or receipts that are answered unless another number is asked for.
+const LIMIT: u32 = 100;
+/// Lines or receipts that one answer has at most.
+const LIMIT_MAX: u32 = 1_000;
+/// Lines that are shown of one invocation at most; its log limit in bytes usually ends it earlier.
+const INVOCATION_LINES_MAX: u32 = 10_000;
+const FIELDS: &[&str] = &["since", "invocation", "limit", "follow"];
+
+/// Either the lines that there are, or those to come.
+pub(crate) enum LogAnswer {
+    Now(Reply<Logs>),
+    Follow(Live),
+}
+
+impl<'r> Responder<'r, 'static> for LogAnswer {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        match self {
+            LogAnswer::Now(reply) => reply.respond_to(request),
+            LogAnswer::Follow(live) => live.respond_to(request),
+        }
+    }
+}
+
+/// Where a client that lost its connection wants to go on.
+pub(crate) struct LastEventId(Option<ResumeAt>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for LastEventId {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<LastEventId, ()> {
+        let Some(text) = request.headers().get_one("last-event-id") else {
+            return Outcome::Success(LastEventId(None));
+        };
+        match text.parse() {
+            Ok(id) => Outcome::Success(LastEventId(Some(id))),
+            Err(()) => reject(
+                request,
+                ApiError::invalid(
+                    "`Last-Event-ID` is no id that this server gave",
+                    "leave it out to begin anew",
+                ),
+            ),
+        }
+    }
+}
+
+/// A handler's log.
+#[get("/handlers/<name>/logs")]
+pub(crate) async fn logs(
+    app: &State<Arc<App>>,
+    caller: Caller,
+    name: &str,
+    query: Query,
+    resume: LastEventId,
+) -> Result<LogAnswer> {
+    let row = own_handler(&app.core, caller.user.id, &handler_name(name)?).await?;
+    query.only(FIELDS)?;
+    let wanted = log_query(&query)?;
+    if query.parse("follow", "true or false")?.unwrap_or(false) {
+        let place = app.followers().ok_or_else(|| {
+            ApiError::new(503, "too_many_followers", "too many logs are being followed", "try again later")
+                .retry_after(30)
+        })?;
+        let follow = Follow { caller, handler: row.id, name: row.name, query: wanted, resume: resume.0 };
+        let events = Arc::clone(&app.core).follow(follow, place).await?;
+        return Ok(LogAnswer::Follow(Live::events(events)));
+    }
+    let lines = app.core.store.log_lines(row.id, &wanted).await?;
+    Reply::ok(Logs { lines: lines.into_iter().map(|line| line.record).collect() }).map(LogAnswer::Now)
+}
+
+/// A handler's receipts, newest first.
+#[get("/handlers/<name>/invocations")]
+pub(crate) async fn invocations(
+    app: &State<Arc<App>>,
+    caller: Caller,
+    name: &str,
+    query: Query,
+) -> Result<Reply<Invocations>> {
+    let row = own_handler(&app.core, caller.user.id, &handler_name(name)?).await?;
+    query.only(&["since", "limit"])?;
+    let receipts = app.core.store.receipts(row.id, &log_query(&query)?).await?;
+    Reply::ok(Invocations { receipts: receipts.into_iter().map(|receipt| receipt.record).collect() })
+}
+
+/// One invocation's receipt and log.
+#[get("/handlers/<name>/invocations/<id>")]
+pub(crate) async fn invocation(
+    app: &State<Arc<App>>,
+    caller: Caller,
+    name: &str,
+    id: &str,
+) -> Result<Reply<Invocation>> {
+    let row = own_handler(&app.core, caller.user.id, &handler_name(name)?).await?;
+    let id: InvocationId = id.parse().map_err(|_| invocation_not_found())?;
+    let query = LogQuery { since: None, invocation: Some(id), after: None, limit: INVOCATION_LINES_MAX };
+    let lines = app.core.store.log_lines(row.id, &query).await?;
+    let receipts = app.core.store.receipts(row.id, &LogQuery { limit: 1, ..query }).await?;
+    let receipt = receipts.into_iter().next().map(|receipt| receipt.record);
+    if receipt.is_none() && lines.is_empty() {
+        return Err(invocation_not_found());
+    }
+    Reply::ok(Invocation { receipt, lines: lines.into_iter().map(|line| line.record).collect() })
+}
+
+fn log_query(query: &Query) -> Result<LogQuery> {
+    let limit = query.parse("limit", &format!("a number from 0 to {LIMIT_MAX}"))?.unwrap_or(LIMIT);
+    if limit > LIMIT_MAX {
+        return Err(ApiError::invalid(
+            format!("`limit` is at most {LIMIT_MAX}"),
+            "ask for less, or use `since`",
+        ));
+    }
+    Ok(LogQuery {
+        since: query.parse("since", "a time in milliseconds since 1970")?.map(Timestamp),
+        invocation: query.parse("invocation", "an invocation's id")?,
+        after: None,
+        limit,
+    })
+}
+
+fn invocation_not_found() -> ApiError {
+    ApiError::new(
+        404,
+        "invocation_not_found",
+        "this handler has no record of such an invocation",
+        "records are kept for a few days only, and appear within a second of the answer",
+    )
+}

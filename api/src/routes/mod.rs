@@ -1,0 +1,71 @@
+//! The routes, one file a group.
+
+mod handlers;
+mod health;
+mod inspect;
+mod internal;
+mod invitations;
+mod invoke;
+mod login;
+mod logs;
+mod register;
+mod server;
+mod tokens;
+mod versions;
+
+use rocket::{Route, routes};
+
+use crate::reply::Result;
+use crate::store::HandlerRow;
+use crate::{ApiError, Core};
+use wasmcloud_wire::{HandlerName, UserId};
+
+/// `/api/v1`
+pub(crate) fn api() -> Vec<Route> {
+    routes![
+        register::register,
+        login::login,
+        login::logout,
+        login::whoami,
+        server::server,
+        tokens::list,
+        tokens::create,
+        tokens::revoke,
+        invitations::create,
+        inspect::inspect,
+        handlers::list,
+        handlers::create,
+        handlers::show,
+        handlers::patch,
+        handlers::delete,
+        versions::upload,
+        versions::list,
+        versions::promote,
+        invoke::invoke,
+        logs::logs,
+        logs::invocations,
+        logs::invocation,
+        health::healthz,
+        health::readyz,
+    ]
+}
+
+/// `/`
+pub(crate) fn root() -> Vec<Route> {
+    routes![health::healthz, health::readyz]
+}
+
+/// `/internal/v1`
+pub(crate) fn internal() -> Vec<Route> {
+    routes![internal::resolve, internal::changes, internal::records, internal::module]
+}
+
+/// A name from a path. What cannot be a name is the name of nothing.
+fn handler_name(text: &str) -> Result<HandlerName> {
+    text.parse().map_err(|_| ApiError::handler_not_found(text))
+}
+
+/// A user's handler; 404 if it is not there or not the user's.
+async fn own_handler(core: &Core, user: UserId, name: &HandlerName) -> Result<HandlerRow> {
+    core.store.handler(user, name).await?.ok_or_else(|| ApiError::handler_not_found(name.as_str()))
+}

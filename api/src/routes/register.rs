@@ -1,0 +1,28 @@
+//! `POST /api/v1/register`
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rocket::{State, post};
+use wasmcloud_wire::UserName;
+use wasmcloud_wire::body::{RegisterRequest, TokenGrant};
+
+use super::login::SESSION_LABEL;
+use crate::core::SESSION_DAYS;
+use crate::guards::{Json, Peer};
+use crate::reply::{Reply, Result};
+use crate::serve::App;
+
+/// Adds a user and logs them in.
+#[post("/register")]
+pub(crate) async fn register(
+    app: &State<Arc<App>>,
+    peer: Peer,
+    body: Json<RegisterRequest>,
+) -> Result<Reply<TokenGrant>> {
+    app.limiter.try_peer(peer.0.ip(), Instant::now())?;
+    let Json(RegisterRequest { username, password, invitation }) = body;
+    let name: UserName = username.parse()?;
+    let user = app.core.register(name, password, invitation.as_deref()).await?;
+    Reply::created(app.core.grant_token(&user, SESSION_LABEL, SESSION_DAYS).await?, None)
+}

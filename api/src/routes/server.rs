@@ -1,0 +1,18 @@
+//! `GET /api/v1/server`
+
+use std::sync::Arc;
+
+use rocket::{State, get};
+use wasmcloud_wire::body::Server;
+
+use crate::reply::{Reply, Result};
+use crate::serve::App;
+
+/// What a client may know before it logs in.
+#[get("/server")]
+pub(crate) async fn server(app: &State<Arc<App>>) -> Result<Reply<Server>> {
+    Reply::ok(Server {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        registration: app.core.config.registration.to_string(),
+    })
+}

@@ -1,0 +1,81 @@
+//! `/api/v1/tokens`: a user's own tokens.
+
+use std::sync::Arc;
+
+use rocket::{State, delete, get, post};
+use uuid::Uuid;
+use wasmcloud_wire::Timestamp;
+use wasmcloud_wire::body::{NewToken, Token, TokenGrant};
+
+use crate::ApiError;
+use crate::auth::Caller;
+use crate::guards::Json;
+use crate::reply::{Done, Reply, Result};
+use crate::serve::App;
+
+const DAYS: u32 = 90;
+const DAYS_MAX: u32 = 365;
+const LABEL_CHARS_MAX: usize = 100;
+/// How many live tokens a user may have before making another by hand.
+const TOKENS_MAX: usize = 1_000;
+
+/// The user's live tokens.
+#[get("/tokens")]
+pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller) -> Result<Reply<Vec<Token>>> {
+    let mut tokens = app.core.store.tokens(caller.user.id, Timestamp::now()).await?;
+    for token in &mut tokens {
+        token.current = token.id == caller.token;
+    }
+    Reply::ok(tokens)
+}
+
+/// Makes a token, which is shown this once.
+#[post("/tokens")]
+pub(crate) async fn create(
+    app: &State<Arc<App>>,
+    caller: Caller,
+    body: Json<NewToken>,
+) -> Result<Reply<TokenGrant>> {
+    let Json(NewToken { label, days }) = body;
+    let label = label.trim();
+    if !(1..=LABEL_CHARS_MAX).contains(&label.chars().count()) || label.chars().any(char::is_control) {
+        return Err(ApiError::invalid(
+            format!("a token's label has 1 to {LABEL_CHARS_MAX} printable characters"),
+            "say in a few words what the token is for",
+        ));
+    }
+    let days = days.unwrap_or(DAYS);
+    if !(1..=DAYS_MAX).contains(&days) {
+        return Err(ApiError::invalid(
+            format!("a token lasts 1 to {DAYS_MAX} days, not {days}"),
+            "choose another number of days",
+        ));
+    }
+    if app.core.store.tokens(caller.user.id, Timestamp::now()).await?.len() >= TOKENS_MAX {
+        return Err(ApiError::new(
+            409,
+            "too_many_tokens",
+            format!("you have {TOKENS_MAX} tokens, which is the most that a user may have"),
+            "revoke those that you do not need",
+        ));
+    }
+    Reply::created(app.core.grant_token(&caller.user, label, days).await?, None)
+}
+
+/// Revokes a token.
+#[delete("/tokens/<id>")]
+pub(crate) async fn revoke(app: &State<Arc<App>>, caller: Caller, id: &str) -> Result<Done> {
+    let revoked = match Uuid::parse_str(id) {
+        Ok(id) => app.core.store.revoke_token(caller.user.id, id, Timestamp::now()).await?,
+        Err(_) => false,
+    };
+    if revoked {
+        return Ok(Done);
+    }
+    Err(ApiError::new(
+        404,
+        "token_not_found",
+        "you have no such token",
+        "GET /api/v1/tokens lists those that you have",
+    ))
+}

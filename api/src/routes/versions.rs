@@ -1,0 +1,80 @@
+//! `/api/v1/handlers/N/module`, `/versions`, `/promote`
+
+use std::sync::Arc;
+
+use rocket::{State, get, post, put};
+use wasmcloud_wire::body::{Deployed, Handler, Promote, Version};
+use wasmcloud_wire::{Change, HandlerName, RouteKey};
+
+use super::handler_name;
+use crate::auth::Caller;
+use crate::core::{Target, handler_body};
+use crate::guards::{Json, Payload};
+use crate::reply::{Reply, Result};
+use crate::serve::App;
+use crate::store::{PromoteResult, VersionRow};
+use crate::{ApiError, EdgeUrl};
+
+/// Uploads a handler's next version and makes it live.
+#[put("/handlers/<name>/module")]
+pub(crate) async fn upload(
+    app: &State<Arc<App>>,
+    caller: Caller,
+    name: &str,
+    module: Payload,
+) -> Result<Reply<Deployed>> {
+    let name = handler_name(name)?;
+    let location = format!("/api/v1/handlers/{name}");
+    let target = Target::Existing { name };
+    Reply::created(app.core.deploy(&app.invoker, caller.user.id, target, module.0).await?, location)
+}
+
+/// A handler's versions, newest first.
+#[get("/handlers/<name>/versions")]
+pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Reply<Vec<Version>>> {
+    let name = handler_name(name)?;
+    let rows = app.core.store.versions(caller.user.id, &name).await?;
+    let rows = rows.ok_or_else(|| ApiError::handler_not_found(name.as_str()))?;
+    Reply::ok(rows.into_iter().map(|row| version_body(row, &name, &app.core.config.edge_url)).collect())
+}
+
+/// Makes a version live.
+#[post("/handlers/<name>/promote")]
+pub(crate) async fn promote(
+    app: &State<Arc<App>>,
+    caller: Caller,
+    name: &str,
+    body: Json<Promote>,
+) -> Result<Reply<Handler>> {
+    let (name, version) = (handler_name(name)?, body.0.version);
+    match app.core.store.promote(caller.user.id, &name, version).await? {
+        PromoteResult::Promoted(row) => {
+            app.core.announce(&app.invoker, Change::Handler { name }).await;
+            Reply::ok(handler_body(row, &app.core.config.edge_url))
+        }
+        PromoteResult::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
+        PromoteResult::VersionNotFound => Err(version_not_found(&name, version)),
+    }
+}
+
+/// 404 for a version that a handler does not have.
+pub(super) fn version_not_found(name: &HandlerName, version: wasmcloud_wire::VersionNumber) -> ApiError {
+    ApiError::new(
+        404,
+        "version_not_found",
+        format!("`{name}` has no version {version}"),
+        format!("GET /api/v1/handlers/{name}/versions lists those that it has"),
+    )
+}
+
+fn version_body(row: VersionRow, name: &HandlerName, edge: &EdgeUrl) -> Version {
+    Version {
+        url: edge.url(&RouteKey { handler: name.clone(), version: Some(row.number) }),
+        number: row.number,
+        digest: row.digest,
+        abi: row.abi,
+        size_bytes: row.size_bytes,
+        live: row.live,
+        created_at: row.created_at,
+    }
+}
