@@ -10,6 +10,7 @@ use crate::{
 
 /// `POST /api/v1/login`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LoginRequest {
     /// The user's name.
     pub username: String,
@@ -19,6 +20,7 @@ pub struct LoginRequest {
 
 /// `POST /api/v1/register`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
     /// The name that the new user wants.
     pub username: String,
@@ -57,6 +59,7 @@ pub struct User {
 
 /// `POST /api/v1/tokens`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// What the token is for, in the user's words; 1 to 100 characters.
     pub label: String,
@@ -154,6 +157,7 @@ pub struct Version {
 
 /// `POST /api/v1/handlers/N/promote`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Promote {
     /// The version to make live.
     pub version: VersionNumber,
@@ -161,6 +165,7 @@ pub struct Promote {
 
 /// `POST /api/v1/handlers/N/invoke`; the answer is a stream of [`crate::Event`]s, one JSON text a line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct InvokeRequest {
     /// The request's method; `GET`, or `POST` where there is a body, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
