@@ -4,7 +4,7 @@
 //! checks and documents from it. The other modules are the guest's side of the same table. They need the
 //! standard library (the feature `std`, on by default) and exist on `wasm32` targets only.
 //!
-//! ```ignore
+//! ```text
 //! use std::io::Write;
 //!
 //! fn main() -> std::io::Result<()> {

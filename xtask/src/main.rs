@@ -1,1 +1,107 @@
-fn main() {}
+//! The project's own tasks: `cargo xtask TASK`.
+//!
+//! CI is this program: `.ci/run` calls `cargo xtask test`, as a person would.
+
+mod checks;
+mod guests;
+mod process;
+mod project;
+mod setup;
+mod step;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+
+use crate::process::Command;
+use crate::project::Project;
+use crate::step::step;
+
+const USAGE: &str = "\
+cargo xtask TASK
+
+  setup    says what is missing on this machine; installs it where it may (as root on Debian)
+  guests   builds the example programs for WebAssembly, into <target>/guests
+  fmt      formats every crate
+  lint     formatting, clippy, typos, dependencies
+  doc      the documentation of the code, and the checks of README and docs
+  test     all of the above in the form that only checks, then all tests; arguments go to `cargo test`
+  ci       the same as `test`
+  list     this list";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_else(|| "list".to_owned());
+    match run(&task, arguments.collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask {task}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &str, rest: Vec<String>) -> anyhow::Result<()> {
+    let takes_arguments = matches!(task, "test" | "ci");
+    if !takes_arguments && !rest.is_empty() {
+        bail!("`{task}` takes no arguments, but got `{}`", rest.join(" "));
+    }
+    if matches!(task, "list" | "help" | "--help" | "-h") {
+        println!("{USAGE}");
+        return Ok(());
+    }
+    let project = Project::find()?;
+    match task {
+        "setup" => setup::run(&project),
+        "guests" => guests::run(&project),
+        "fmt" => fmt(&project),
+        "lint" => lint(&project),
+        "doc" => doc(&project),
+        "test" | "ci" => test(&project, rest),
+        unknown => bail!("there is no task `{unknown}`; `cargo xtask list` shows them"),
+    }
+}
+
+fn fmt(project: &Project) -> anyhow::Result<()> {
+    project.cargo(["fmt", "--all"]).run()?;
+    for guest in guests::GUESTS {
+        project.cargo(["fmt", "--manifest-path", guest.manifest]).run()?;
+    }
+    Ok(())
+}
+
+fn lint(project: &Project) -> anyhow::Result<()> {
+    step("format", || {
+        let fix = "run `cargo xtask fmt`";
+        project.cargo(["fmt", "--all", "--check"]).run().context(fix)?;
+        for guest in guests::GUESTS {
+            project.cargo(["fmt", "--check", "--manifest-path", guest.manifest]).run().context(fix)?;
+        }
+        Ok(())
+    })?;
+    step("typos", || tools::typos(project))?;
+    step("migrations", || checks::migrations::run(&project.root))?;
+    step("unused dependencies", || checks::dependencies::run(&project.root))?;
+    step("banned dependencies", || checks::bans::run(&project.root))?;
+    step("clippy", || project.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run())
+}
+
+fn doc(project: &Project) -> anyhow::Result<()> {
+    step("links", || checks::links::run(&project.root))?;
+    step("summary of docs", || checks::summary::run(&project.root))?;
+    step("documentation of the code", || {
+        project.cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()
+    })
+}
+
+fn test(project: &Project, rest: Vec<String>) -> anyhow::Result<()> {
+    step("setup", || setup::run(project))?;
+    step("guests", || guests::run(project))?;
+    lint(project)?;
+    doc(project)?;
+    // Last, and without a line of its own at the end: what `cargo test` says is the end of the output.
+    step::begin("tests");
+    let command: Command = project.cargo(["test", "--workspace"]).args(rest);
+    command.run()
+}

@@ -1,0 +1,129 @@
+//! What a machine needs: looked for, named, and installed where that is allowed.
+
+use anyhow::bail;
+
+use crate::guests::Toolchain;
+use crate::process::{Command, on_path};
+use crate::project::Project;
+use crate::tools;
+
+/// Something that the tasks need.
+struct Need {
+    /// What it is, for people.
+    what: &'static str,
+    /// The Debian packages that bring it.
+    packages: &'static [&'static str],
+    /// How to get it elsewhere.
+    elsewhere: &'static str,
+    /// Whether it is there.
+    met: fn(&Project) -> bool,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        what: "a C compiler",
+        packages: &["gcc", "libc6-dev"],
+        elsewhere: "install gcc or clang",
+        met: |_| !on_path("cc").is_empty(),
+    },
+    Need {
+        what: "rustfmt and clippy",
+        packages: &[],
+        elsewhere: "run `rustup component add rustfmt clippy`",
+        met: |project| {
+            let there = |tool: &str| project.cargo([tool, "--version"]).answer().is_some();
+            there("fmt") && there("clippy")
+        },
+    },
+    Need {
+        what: "a compiler for wasm32-unknown-unknown",
+        packages: &["rustc-web", "cargo-web", "rust-web-src", "lld", "wasi-libc"],
+        elsewhere: "run `rustup target add wasm32-unknown-unknown`",
+        met: |project| Toolchain::find(project).is_some(),
+    },
+    Need {
+        what: "PostgreSQL's server programs",
+        packages: &["postgresql"],
+        elsewhere: "install PostgreSQL 14 or newer",
+        met: |_| postgres_is_installed(),
+    },
+];
+
+/// Sees to everything that the tasks need.
+///
+/// # Errors
+/// Names what is missing and could not be installed, with the command that would do it.
+pub fn run(project: &Project) -> anyhow::Result<()> {
+    let missing = unmet(project);
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
+    if !packages.is_empty() && may_install_packages() {
+        eprintln!("    installing {}", packages.join(" "));
+        install_packages(&packages)?;
+    }
+    let missing = unmet(project);
+    if !missing.is_empty() {
+        bail!("{}", report(&missing));
+    }
+    if tools::typos_installed(project).is_none()
+        && let Err(error) = tools::install_typos(project)
+    {
+        eprintln!("    typos cannot be installed, its check will be skipped: {error:#}");
+    }
+    Ok(())
+}
+
+fn unmet(project: &Project) -> Vec<&'static Need> {
+    NEEDS.iter().filter(|need| !(need.met)(project)).collect()
+}
+
+/// What is missing, one line a need, and what to do about it.
+fn report(missing: &[&Need]) -> String {
+    let mut lines = vec!["something is missing on this machine:".to_owned()];
+    for need in missing {
+        let mut line = format!("  {}: {}", need.what, need.elsewhere);
+        if !need.packages.is_empty() {
+            line += &format!(", or as root on Debian `apt-get install {}`", need.packages.join(" "));
+        }
+        lines.push(line);
+    }
+    lines.join("\n")
+}
+
+fn may_install_packages() -> bool {
+    let root = Command::new("id").arg("-u").answer().is_some_and(|id| id.trim() == "0");
+    root && !on_path("apt-get").is_empty()
+}
+
+fn install_packages(packages: &[&str]) -> anyhow::Result<()> {
+    let apt = || Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
+    apt().arg("update").run()?;
+    apt().args(["install", "--yes", "--no-install-recommends"]).args(packages).run()
+}
+
+/// On the path, or where Debian keeps it: a folder for each version, off the path.
+fn postgres_is_installed() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    !on_path("initdb").is_empty()
+        || versions.into_iter().any(|entry| entry.path().join("bin/initdb").is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_thing_is_named_with_both_ways_to_get_it() {
+        let compiler = NEEDS.iter().find(|need| need.what.contains("C compiler")).unwrap();
+        assert_eq!(
+            report(&[compiler]),
+            "something is missing on this machine:\n  a C compiler: install gcc or clang, \
+             or as root on Debian `apt-get install gcc libc6-dev`"
+        );
+    }
+
+    #[test]
+    fn what_no_package_brings_is_named_without_one() {
+        let components = NEEDS.iter().find(|need| need.packages.is_empty()).unwrap();
+        assert!(report(&[components]).ends_with("run `rustup component add rustfmt clippy`"));
+    }
+}
