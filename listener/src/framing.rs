@@ -235,7 +235,7 @@ struct Line {
 /// A line that is over, without its CRLF.
 struct Ended<'a> {
     start: &'a [u8],
-    /// Whether `start` is all of it.
+    /// Whether it has at most [`LINE_START_BYTES`], and `start` is all of it for certain.
     whole: bool,
 }
 
@@ -258,7 +258,9 @@ impl Line {
     /// Takes the last piece, without its line feed; `None` if there is no CR before that.
     fn end<'a>(&'a mut self, piece: &'a [u8]) -> Option<Ended<'a>> {
         if self.seen == 0 {
-            return piece.strip_suffix(b"\r").map(|start| Ended { start, whole: true });
+            let start = piece.strip_suffix(b"\r")?;
+            // How a line is cut may make no difference.
+            return Some(Ended { start, whole: start.len() <= LINE_START_BYTES });
         }
         self.keep(piece);
         let length = self.seen - 1;
@@ -287,4 +289,78 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 fn decimal(byte: u8) -> Option<u64> {
     byte.is_ascii_digit().then(|| u64::from(byte - b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every kind of frame, one request behind the other.
+    const STREAM: &[u8] = b"\r\nGET / HTTP/1.1\r\nHost: a\r\nX: transfer-encoding: y\r\n\r\n\
+        POST / HTTP/1.1\r\nConTent-LENGTH: \t 7 \r\n\r\n\r\n\r\nabc\
+        POST / HTTP/1.1\r\nTransfer-Encoding:Chunked\r\n\r\n1\r\n\n\r\n0A ;x=\"y\"\r\n0123456789\r\n00\r\nT: v\r\n\r\n\
+        POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n\
+        GET / HTTP/1.1\r\nA-very-long-field: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n\r\n";
+
+    fn state(framing: &Framing) -> (Phase, u32) {
+        (framing.phase(), framing.heads())
+    }
+
+    #[test]
+    fn requests_are_told_apart_however_they_are_cut() {
+        for at in 0..STREAM.len() {
+            let mut framing = Framing::default();
+            framing.advance(&STREAM[..at]).unwrap();
+            let mut bytewise = Framing::default();
+            for byte in &STREAM[..at] {
+                bytewise.advance(&[*byte]).unwrap();
+            }
+            assert_eq!(state(&framing), state(&bytewise), "cut at {at}");
+            framing.advance(&STREAM[at..]).unwrap();
+            assert_eq!(state(&framing), (Phase::Between, 5), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn phases_follow_the_bytes() {
+        let mut framing = Framing::default();
+        for (bytes, phase) in [
+            ("", Phase::Between),
+            ("P", Phase::Head),
+            ("OST / HTTP/1.1\r\nContent-Length: 2\r\n\r", Phase::Head),
+            ("\n", Phase::Body),
+            ("a", Phase::Body),
+            ("b", Phase::Between),
+            ("\r\n", Phase::Head),
+        ] {
+            framing.advance(bytes.as_bytes()).unwrap();
+            assert_eq!(framing.phase(), phase, "after {bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_bad_byte_is_named_however_the_bytes_are_cut() {
+        let head = "POST / HTTP/1.1\r\n";
+        for (bad, at, phase) in [
+            ("X: y\n\r\n", 4, Phase::Head),
+            ("Content-Length: 5\r\nContent-Length: 5\r\n\r\n", 37, Phase::Head),
+            ("Content-Length: 5x\r\n\r\n", 19, Phase::Head),
+            ("Transfer-Encoding: chunked\r\n\r\n0\r\n\n", 33, Phase::Body),
+            ("Transfer-Encoding: chunked\r\n\r\n1\r\nab", 34, Phase::Body),
+            ("Transfer-Encoding: chunked\r\n\r\n;x\r\n", 30, Phase::Body),
+            ("Transfer-Encoding: chunked\r\n\r\n0123456789abcdef\r\n", 45, Phase::Body),
+        ] {
+            let bytes = format!("{head}{bad}").into_bytes();
+            let at = head.len() + at;
+            for cut in 0..=at {
+                let mut framing = Framing::default();
+                framing.advance(&bytes[..cut]).unwrap();
+                assert_eq!(
+                    framing.advance(&bytes[cut..]),
+                    Err(Violation { at: at - cut, phase }),
+                    "{bad:?} cut at {cut}"
+                );
+            }
+        }
+    }
 }

@@ -132,3 +132,48 @@ fn report(ended: Result<(), JoinError>) {
         tracing::error!(%error, "a request's service panicked, its connection was cut");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A listener whose first tries fail.
+    struct Failing(Vec<io::Error>, TcpListener);
+
+    impl Accept for Failing {
+        async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+            match self.0.pop() {
+                Some(error) => Err(error),
+                None => self.1.accept().await,
+            }
+        }
+
+        fn local(&self) -> Option<SocketAddr> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn failing_to_accept_never_ends_the_loop() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let no_more_files = || io::Error::from_raw_os_error(24);
+        let errors = vec![no_more_files(), io::ErrorKind::ConnectionAborted.into(), no_more_files()];
+        let shutdown = CancellationToken::new();
+        let service = async |_: Request<Body>, _: Peer| Response::new(ResponseBody::from("here"));
+        let service = move |request, peer| service(request, peer);
+        let port =
+            accept_all(Failing(errors, listener), None, Settings::default(), shutdown.clone(), service);
+        let port = tokio::spawn(port);
+
+        let mut client = TcpStream::connect(addr).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("\r\n\r\nhere"), "{answer}");
+        shutdown.cancel();
+        port.await.unwrap();
+    }
+}

@@ -1,0 +1,9 @@
+//! A port as its clients see it: raw bytes in, raw bytes out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod drain;
+mod framing;
+mod harness;
+mod http;
+mod timeouts;
+mod tls;
