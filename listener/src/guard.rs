@@ -57,7 +57,10 @@ pub(crate) struct Guard {
     write_blocked: bool,
     /// Whether the client will send nothing more.
     ended: bool,
-    lingering: bool,
+    /// Whether nothing more will be written.
+    shut: bool,
+    /// Whether the client sends what nobody will read.
+    more_expected: bool,
 }
 
 /// What the timer is set for.
@@ -106,7 +109,8 @@ impl Guard {
             refused: Refused::No,
             write_blocked: false,
             ended: false,
-            lingering: false,
+            shut: false,
+            more_expected: false,
         }
     }
 
@@ -197,7 +201,7 @@ impl Guard {
             }
             let mut buf = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
-                Ok(()) if !buf.filled().is_empty() => {}
+                Ok(()) if !buf.filled().is_empty() => self.more_expected = true,
                 Ok(()) | Err(_) => return Poll::Ready(()),
             }
         }
@@ -300,16 +304,17 @@ impl AsyncWrite for Guard {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.lingering {
+        if !this.shut {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            let more = !matches!(this.refused, Refused::No) || this.framing.phase() != Phase::Between;
-            if this.ended || !more {
-                return Poll::Ready(Ok(()));
-            }
-            this.lingering = true;
+            this.shut = true;
+            this.more_expected =
+                !matches!(this.refused, Refused::No) || this.framing.phase() != Phase::Between;
             this.timer.start(LINGER);
         }
-        this.poll_linger(cx).map(Ok)
+        if !this.ended && this.poll_linger(cx).is_pending() && this.more_expected {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

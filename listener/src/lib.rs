@@ -6,7 +6,8 @@
 //! | what | bound | where the number comes from | what the client gets |
 //! |---|---|---|---|
 //! | connections at once | [`Settings::connections_max`] | [`CONNECTIONS_MAX`] | waits to be accepted |
-//! | TLS handshake, header block | [`Settings::header_timeout`] | `wire::limits::HEADER_TIMEOUT_MS` | 408, close |
+//! | TLS handshake | [`Settings::header_timeout`] | `wire::limits::HEADER_TIMEOUT_MS` | close |
+//! | header block, from its first byte | [`Settings::header_timeout`] | `wire::limits::HEADER_TIMEOUT_MS` | 408, close |
 //! | idle connection | [`Settings::idle_timeout`] | `wire::limits::IDLE_TIMEOUT_MS` | close |
 //! | body standing still | [`Settings::body_timeout`] | `wire::limits::BODY_TIMEOUT_MS` | [`BodyError::TimedOut`], then close |
 //! | slow body | [`Settings::body_bytes_per_second_min`] | `wire::limits::BODY_BYTES_PER_SECOND_MIN` | [`BodyError::TooSlow`], then close |

@@ -23,8 +23,8 @@ const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(60);
 ///
 /// `service` is called for every request; its response's status and fields are sent as they are,
 /// with `Date` added. It runs within the connection's task and is dropped when the client goes away
-/// before the response is complete, as long as the request's body was read or dropped. A panic in
-/// it costs that connection alone.
+/// before the response is complete, as long as the request's body was read or dropped; a client that
+/// ends its own sending counts as gone. A panic in it costs that connection alone.
 ///
 /// After the shutdown began, no connection is accepted, idle ones are closed, requests in flight go
 /// on for at most [`Settings::drain`], and what is left then is cut.

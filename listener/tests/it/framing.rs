@@ -78,6 +78,7 @@ async fn a_request_line_that_is_none_is_400() {
         "GET /\n\n",
         "\n",
         "GET / HTTP/3.0\r\n\r\n",
+        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "\u{16}\u{3}\u{1}\r\n\r\n",
     ] {
         let mut client = port.client().await;
