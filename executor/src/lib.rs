@@ -1,1 +1,5 @@
+//! The data plane.
 
+mod engine;
+mod guest;
+mod olin;

@@ -1,0 +1,106 @@
+//! One compiled module, ready to be instantiated any number of times.
+
+use olin::abi::{IMPORTS, Import};
+use wasmcloud_wire::{Inspection, Limits, Refusal};
+use wasmer::sys::{BaseTunables, Cranelift, EngineBuilder, Features, NativeEngineExt, Target};
+use wasmer::{Engine, Module};
+
+use super::{metering, start};
+use super::tunables::Bounded;
+
+/// A compiled module and what its host has to provide.
+pub struct Program {
+    /// What the module is and asks for.
+    pub inspection: Inspection,
+    pub(crate) module: Module,
+    engine: Engine,
+    /// The module's imports in its own order.
+    pub(crate) imports: Vec<Needed>,
+}
+
+/// An import, as the table of imports has it.
+pub(crate) struct Needed {
+    /// Its place in [`IMPORTS`].
+    pub(crate) index: usize,
+    /// The table's row.
+    pub(crate) import: &'static Import,
+    /// Whether the module expects a result.
+    pub(crate) has_result: bool,
+}
+
+/// The features that the compiler accepts: the same that inspection allows.
+fn features() -> Features {
+    let mut features = Features::none();
+    features.reference_types(true).simd(true).bulk_memory(true).multi_value(true).extended_const(true);
+    features
+}
+
+/// A text that differs whenever artifacts of another build, machine or setting must not be loaded.
+pub(crate) fn artifact_key() -> String {
+    let target = Target::default();
+    let mut cpu: Vec<String> = target.cpu_features().iter().map(|feature| format!("{feature:?}")).collect();
+    cpu.sort();
+    format!(
+        "wasmcloud {} wasmer 7.3.0 cranelift nan-canonical gas-1 start-1 {} {}",
+        env!("CARGO_PKG_VERSION"),
+        target.triple(),
+        cpu.join("+")
+    )
+}
+
+/// Inspects and compiles a module. Takes as long as the module is large: call it where blocking is allowed.
+///
+/// # Errors
+///
+/// What inspection refuses, and what the compiler cannot compile.
+pub(crate) fn compile(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, Refusal> {
+    wasmcloud_inspect::inspect(bytes, limits)?;
+    let mut compiler = Cranelift::default();
+    // The same bits of NaN on every machine, so that a run is the same everywhere.
+    compiler.canonicalize_nans(true);
+    start::install(&mut compiler);
+    metering::install(&mut compiler);
+    let engine: Engine = EngineBuilder::new(compiler).set_features(Some(features())).engine().into();
+    let failed = |error: &dyn std::fmt::Display| {
+        Refusal::new(
+            "compile_failed",
+            format!("the module could not be compiled: {error}"),
+            "make its functions smaller; if it comes from a common compiler, report it to the server's operator",
+        )
+    };
+    let module = Module::new(&engine, bytes).map_err(|error| failed(&error))?;
+    module.serialize().map(|artifact| artifact.to_vec()).map_err(|error| failed(&error))
+}
+
+impl Program {
+    /// Loads what [`compile`] made.
+    ///
+    /// # Errors
+    ///
+    /// A text for the log if the artifact is not what this engine writes.
+    pub(crate) fn load(artifact: &super::artifact::Verified, inspection: Inspection) -> Result<Program, String> {
+        // One engine a module: an engine keeps the code of every module that it ever loaded.
+        let engine = <Engine as NativeEngineExt>::headless();
+        // SAFETY: `Verified` can only be made of bytes that `compile` returned in this process or
+        // that carry this installation's authentication code for exactly this engine and module.
+        #[expect(unsafe_code, reason = "loading machine code cannot be safe by itself")]
+        let module = unsafe { Module::deserialize(&engine, artifact.bytes()) }.map_err(|error| error.to_string())?;
+        let imports = inspection.imports.iter().map(needed).collect::<Option<Vec<Needed>>>();
+        let imports = imports.ok_or_else(|| "an import that the table does not have".to_owned())?;
+        Ok(Program { inspection, module, engine, imports })
+    }
+
+    /// An engine for one instance with these bounds.
+    pub(crate) fn bounded_engine(&self, limits: &Limits) -> Engine {
+        let mut engine = self.engine.clone();
+        let base = BaseTunables::for_target(&Target::default());
+        let bounded = Bounded::new(base, limits.memory_pages(), limits.table_elements);
+        engine.set_tunables(bounded);
+        engine
+    }
+}
+
+fn needed(import: &wasmcloud_wire::Import) -> Option<Needed> {
+    let index = IMPORTS.iter().position(|row| row.name == import.name)?;
+    Some(Needed { index, import: IMPORTS.get(index)?, has_result: import.ty.contains("(result") })
+}

@@ -1,0 +1,136 @@
+//! The compiled modules in memory: each compiled once, however many ask for it at the same time.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{OnceCell, Semaphore};
+use wasmcloud_wire::{ControlPlane, ControlPlaneError, Digest, Limits, Refusal};
+
+use super::artifact::{Artifacts, Verified};
+use super::program::{Program, artifact_key, compile};
+
+/// Most compiled modules in memory; the one unused for longest goes first.
+const PROGRAMS_MAX: usize = 1_024;
+/// Most modules being compiled at once.
+const COMPILATIONS_MAX: usize = 2;
+
+/// Why there is no program.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProgramError {
+    /// The module cannot run here.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The module's bytes could not be had, or are not what they should be.
+    #[error("module {digest}: {reason}")]
+    Unavailable {
+        /// Which module.
+        digest: Digest,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+struct Slot {
+    program: OnceCell<Arc<Program>>,
+    last_used: AtomicU64,
+}
+
+/// Compiled modules, in memory and on disk.
+pub(crate) struct Programs {
+    artifacts: Arc<Artifacts>,
+    limits_max: Limits,
+    slots: Mutex<HashMap<Digest, Arc<Slot>>>,
+    clock: AtomicU64,
+    compilations: Semaphore,
+}
+
+impl Programs {
+    /// Programs with artifacts in this folder. Modules above `limits_max` are refused.
+    pub(crate) fn open(dir: &Path, limits_max: Limits) -> std::io::Result<Programs> {
+        Ok(Programs {
+            artifacts: Arc::new(Artifacts::open(dir, artifact_key())?),
+            limits_max,
+            slots: Mutex::default(),
+            clock: AtomicU64::new(0),
+            compilations: Semaphore::new(COMPILATIONS_MAX),
+        })
+    }
+
+    /// The program of a module: from memory, from disk, or compiled from the control plane's bytes.
+    ///
+    /// # Errors
+    ///
+    /// The module is refused, or its bytes cannot be had. Nothing of a failure is remembered.
+    pub(crate) async fn get(&self, digest: &Digest, control: &dyn ControlPlane) -> Result<Arc<Program>, ProgramError> {
+        let slot = self.slot(digest);
+        slot.last_used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        slot.program.get_or_try_init(|| self.make(digest, control)).await.cloned()
+    }
+
+    fn slot(&self, digest: &Digest) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(digest) {
+            return slot.clone();
+        }
+        if slots.len() >= PROGRAMS_MAX {
+            let oldest = slots.iter().min_by_key(|(_, slot)| slot.last_used.load(Ordering::Relaxed));
+            if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
+                slots.remove(&oldest);
+            }
+        }
+        let slot = Arc::new(Slot { program: OnceCell::new(), last_used: AtomicU64::new(0) });
+        slots.insert(*digest, slot.clone());
+        slot
+    }
+
+    async fn make(&self, digest: &Digest, control: &dyn ControlPlane) -> Result<Arc<Program>, ProgramError> {
+        let bytes = fetch(digest, control).await?;
+        let unavailable = |reason: String| ProgramError::Unavailable { digest: *digest, reason };
+        let _permit = self.compilations.acquire().await.map_err(|error| unavailable(error.to_string()))?;
+        let (artifacts, limits, digest) = (self.artifacts.clone(), self.limits_max.clone(), *digest);
+        tokio::task::spawn_blocking(move || load_or_compile(&artifacts, &digest, &bytes, &limits))
+            .await
+            .map_err(|error| unavailable(format!("compiling failed: {error}")))?
+            .map(Arc::new)
+    }
+}
+
+async fn fetch(digest: &Digest, control: &dyn ControlPlane) -> Result<Bytes, ProgramError> {
+    let unavailable = |reason: &str| ProgramError::Unavailable { digest: *digest, reason: reason.to_owned() };
+    let bytes = match control.module(digest).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Err(unavailable("it is not stored")),
+        Err(ControlPlaneError::Unavailable(reason) | ControlPlaneError::Unauthorized(reason)) => {
+            return Err(unavailable(&reason));
+        }
+    };
+    if Digest::of(&bytes) != *digest {
+        return Err(unavailable("its bytes do not have this digest: the storage is damaged"));
+    }
+    Ok(bytes)
+}
+
+/// Loads the artifact, or compiles the module and keeps its artifact.
+pub(crate) fn load_or_compile(
+    artifacts: &Artifacts,
+    digest: &Digest,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Program, ProgramError> {
+    let inspection = wasmcloud_inspect::inspect(bytes, limits)?;
+    if let Some(artifact) = artifacts.load(digest) {
+        match Program::load(&artifact, inspection.clone()) {
+            Ok(program) => return Ok(program),
+            Err(error) => {
+                tracing::warn!(%digest, %error, "compiled artifact cannot be loaded; it is made anew");
+                artifacts.forget(digest);
+            }
+        }
+    }
+    let artifact = Verified::fresh(compile(bytes, limits)?);
+    artifacts.keep(digest, &artifact);
+    Program::load(&artifact, inspection).map_err(|reason| ProgramError::Unavailable { digest: *digest, reason })
+}

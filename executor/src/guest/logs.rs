@@ -1,0 +1,205 @@
+//! An invocation's log: lines from the guest and from the platform, bounded.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use wasmcloud_cgi::escape;
+use wasmcloud_wire::{InvocationId, Level, LogLine, Source, Timestamp};
+
+use super::Part;
+
+/// How long a line of a running guest may wait before it is reported.
+const REPORT_EVERY: Duration = Duration::from_millis(200);
+/// Longest unfinished line on standard error, in bytes; a longer one is broken.
+const PARTIAL_LINE_BYTES_MAX: usize = 40_000;
+
+/// Takes lines that were written before the invocation ended.
+pub(crate) type Report = Box<dyn Fn(Vec<LogLine>) + Send>;
+
+/// Collects an invocation's log lines.
+pub(crate) struct Logs {
+    invocation: InvocationId,
+    bytes_left: u64,
+    bytes_max: u64,
+    seq: u32,
+    dropped: u32,
+    lines: Vec<LogLine>,
+    stderr_partial: Vec<u8>,
+    live: Option<mpsc::Sender<Part>>,
+    report: Option<Report>,
+    reported_at: Instant,
+}
+
+impl Logs {
+    /// A log of at most `bytes_max` bytes of text.
+    pub(crate) fn new(invocation: InvocationId, bytes_max: u64) -> Logs {
+        Logs {
+            invocation,
+            bytes_left: bytes_max,
+            bytes_max,
+            seq: 0,
+            dropped: 0,
+            lines: Vec::new(),
+            stderr_partial: Vec::new(),
+            live: None,
+            report: None,
+            reported_at: Instant::now(),
+        }
+    }
+
+    /// Sends every line at once to the one who asked for the invocation.
+    pub(crate) fn live(mut self, live: mpsc::Sender<Part>) -> Logs {
+        self.live = Some(live);
+        self
+    }
+
+    /// Reports lines of a long run while it goes on.
+    pub(crate) fn reporting(mut self, report: Report) -> Logs {
+        self.report = Some(report);
+        self
+    }
+
+    /// A text of one or more lines from the guest.
+    pub(crate) fn write(&mut self, level: Level, source: Source, text: &[u8]) {
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        for line in text.split(|&byte| byte == b'\n') {
+            self.line(level, source, line.strip_suffix(b"\r").unwrap_or(line));
+        }
+        self.report_if_due();
+    }
+
+    /// Bytes that the guest wrote to its standard error.
+    pub(crate) fn stderr(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            let (line, after) = rest.split_at(end);
+            rest = after.get(1..).unwrap_or_default();
+            self.stderr_partial.extend_from_slice(line);
+            self.end_stderr_line();
+        }
+        self.stderr_partial.extend_from_slice(rest);
+        if self.stderr_partial.len() > PARTIAL_LINE_BYTES_MAX {
+            self.end_stderr_line();
+        }
+        self.report_if_due();
+    }
+
+    fn end_stderr_line(&mut self) {
+        let line = std::mem::take(&mut self.stderr_partial);
+        self.line(Level::INFO, Source::Stderr, line.strip_suffix(b"\r").unwrap_or(&line));
+    }
+
+    /// A line from the platform. It is kept even when the guest's own lines have used up the limit.
+    pub(crate) fn platform(&mut self, level: Level, text: &str) {
+        if !self.stderr_partial.is_empty() {
+            self.end_stderr_line();
+        }
+        self.push(level, Source::Platform, escape(text.as_bytes()).into_owned());
+    }
+
+    fn line(&mut self, level: Level, source: Source, line: &[u8]) {
+        if self.bytes_left == 0 {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        let text = escape(line).into_owned();
+        // An empty line takes room as well: so many of them would fill a disk.
+        let bytes = (text.len() as u64).max(1);
+        if bytes > self.bytes_left {
+            self.bytes_left = 0;
+            self.dropped = self.dropped.saturating_add(1);
+            self.push(
+                Level::WARNING,
+                Source::Platform,
+                format!("log cut: the limit of {} bytes is reached, further lines are dropped", self.bytes_max),
+            );
+            return;
+        }
+        self.bytes_left -= bytes;
+        self.push(level, source, text);
+    }
+
+    fn push(&mut self, level: Level, source: Source, text: String) {
+        let line =
+            LogLine { invocation: self.invocation, seq: self.seq, at: Timestamp::now(), level, source, text };
+        self.seq += 1;
+        if let Some(live) = &self.live {
+            // Nobody waits for a slow reader of live lines; the record has them all.
+            let _ = live.try_send(Part::Log(line.clone()));
+        }
+        self.lines.push(line);
+    }
+
+    fn report_if_due(&mut self) {
+        if self.reported_at.elapsed() >= REPORT_EVERY {
+            self.report();
+        }
+    }
+
+    /// Reports what was not reported yet: before a guest sleeps, for instance.
+    pub(crate) fn report(&mut self) {
+        self.reported_at = Instant::now();
+        if let Some(report) = &self.report
+            && !self.lines.is_empty()
+        {
+            report(std::mem::take(&mut self.lines));
+        }
+    }
+
+    /// Ends the log: the lines that were not reported, how many were kept in all, how many dropped.
+    pub(crate) fn finish(&mut self) -> (Vec<LogLine>, u32, u32) {
+        if !self.stderr_partial.is_empty() {
+            self.end_stderr_line();
+        }
+        (std::mem::take(&mut self.lines), self.seq, self.dropped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(logs: &mut Logs) -> Vec<String> {
+        logs.finish().0.into_iter().map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn standard_error_is_cut_into_lines_wherever_it_was_written_in_pieces() {
+        let mut logs = Logs::new(InvocationId::new(), 1000);
+        for piece in [&b"on"[..], b"e\r\ntwo\n", b"\nfour"] {
+            logs.stderr(piece);
+        }
+        assert_eq!(texts(&mut logs), ["one", "two", "", "four"]);
+    }
+
+    #[test]
+    fn what_is_unprintable_is_made_printable() {
+        let mut logs = Logs::new(InvocationId::new(), 1000);
+        logs.write(Level::INFO, Source::Log, b"a\x1b[2Jb\xff");
+        let line = texts(&mut logs).remove(0);
+        assert!(!line.contains('\x1b') && line.starts_with('a'), "{line:?}");
+    }
+
+    #[test]
+    fn the_limit_drops_further_lines_and_says_so_once() {
+        let mut logs = Logs::new(InvocationId::new(), 10);
+        for _ in 0..5 {
+            logs.write(Level::INFO, Source::Log, b"12345");
+        }
+        logs.platform(Level::ERROR, "trap");
+        let (lines, kept, dropped) = logs.finish();
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!((kept, dropped), (4, 3));
+        assert_eq!(&texts[..2], ["12345", "12345"]);
+        assert!(texts[2].contains("limit of 10 bytes"), "{}", texts[2]);
+        assert_eq!(texts[3], "trap");
+        assert!(lines.iter().enumerate().all(|(i, line)| line.seq == i as u32));
+    }
+
+    #[test]
+    fn endless_empty_lines_reach_the_limit_too() {
+        let mut logs = Logs::new(InvocationId::new(), 100);
+        logs.write(Level::INFO, Source::Log, &[b'\n'; 10_000]);
+        assert!(logs.finish().1 <= 101);
+    }
+}

@@ -1,0 +1,82 @@
+//! The one who ends a guest that does not end by itself.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+/// Why a guest is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kill {
+    /// Its wall time is over.
+    Wall,
+    /// The client went away.
+    ClientGone,
+}
+
+/// How often a guest that was interrupted, but has not stopped yet, is interrupted again.
+const INTERRUPT_RETRY: Duration = Duration::from_millis(2);
+
+type Interrupt = Box<dyn Fn() + Send + Sync>;
+
+/// Shared by a guest's thread and whoever watches it.
+pub(crate) struct Watch {
+    deadline: Instant,
+    killed: CancellationToken,
+    reason: OnceLock<Kill>,
+    interrupt: Mutex<Option<Interrupt>>,
+}
+
+impl Watch {
+    /// Watches a guest that has to end by this time.
+    pub(crate) fn new(deadline: Instant) -> Watch {
+        Watch { deadline, killed: CancellationToken::new(), reason: OnceLock::new(), interrupt: Mutex::new(None) }
+    }
+
+    /// When the guest's wall time is over.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Why the guest is being killed, if it is.
+    pub(crate) fn reason(&self) -> Option<Kill> {
+        self.reason.get().copied()
+    }
+
+    /// Whether host calls have to give up. Knows of the deadline before anyone else does.
+    pub(crate) fn is_over(&self) -> bool {
+        self.reason.get().is_some() || {
+            let over = Instant::now() >= self.deadline;
+            if over {
+                self.reason.get_or_init(|| Kill::Wall);
+            }
+            over
+        }
+    }
+
+    /// What a host call waits for besides its own business.
+    pub(crate) async fn killed(&self) {
+        self.killed.cancelled().await;
+    }
+
+    /// How a guest that is running right now is interrupted; `None` once it runs no more.
+    pub(crate) fn set_interrupt(&self, interrupt: Option<Interrupt>) {
+        *self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = interrupt;
+    }
+
+    /// Kills the guest, again and again until `stopped` is ready: an interrupt may be missed when
+    /// it comes just before the guest's code is entered.
+    pub(crate) async fn kill(&self, why: Kill, stopped: impl Future) {
+        self.reason.get_or_init(|| why);
+        self.killed.cancel();
+        let mut stopped = std::pin::pin!(stopped);
+        loop {
+            if let Some(interrupt) = &*self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) {
+                interrupt();
+            }
+            if tokio::time::timeout(INTERRUPT_RETRY, &mut stopped).await.is_ok() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `resource`: everything that is opened by a URL, and the standard streams.
+
+use std::collections::HashMap;
+
+use olin::abi::Error;
+
+use super::memory::Range;
+use super::scheme::{self, LogResource};
+use super::{Failure, Host, lower};
+use crate::guest::{Session, Stop};
+
+/// Most resources that one guest has open at once.
+const OPEN_MAX: usize = 1_024;
+/// Longest URL, in bytes.
+const URL_BYTES_MAX: usize = 8 << 10;
+/// Bytes are moved between guest and host in pieces of this size.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Something that a guest has open.
+pub(crate) enum Resource {
+    /// The request's body.
+    Stdin,
+    /// The answer.
+    Stdout,
+    /// The log, in lines.
+    Stderr,
+    /// `log://`
+    Log(LogResource),
+    /// `null://`
+    Null,
+    /// `zero://`
+    Zero,
+    /// `random://`
+    Random,
+}
+
+impl Resource {
+    /// Reads up to a bufferful; less than that only at the end of what there is.
+    fn read(&mut self, session: &mut Session, buffer: &mut [u8]) -> Result<usize, Failure> {
+        match self {
+            Resource::Stdin => match session.read_stdin(buffer) {
+                0 if !buffer.is_empty() => Err(Error::EndOfFile.into()),
+                bytes => Ok(bytes),
+            },
+            Resource::Stdout | Resource::Stderr => Err(Error::InvalidArgument.into()),
+            Resource::Log(_) => Ok(0),
+            Resource::Null => scheme::null::read(buffer),
+            Resource::Zero => scheme::zero::read(buffer),
+            Resource::Random => scheme::random::read(buffer),
+        }
+    }
+
+    fn write(&mut self, session: &mut Session, bytes: &[u8]) -> Result<(), Failure> {
+        match self {
+            Resource::Stdin => Err(Error::InvalidArgument.into()),
+            Resource::Stdout => Ok(session.write_stdout(bytes)?),
+            Resource::Stderr => {
+                session.logs.stderr(bytes);
+                Ok(())
+            }
+            Resource::Log(log) => log.write(session, bytes),
+            Resource::Null | Resource::Zero => Ok(()),
+            Resource::Random => Err(Error::Unknown.into()),
+        }
+    }
+
+    fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
+        if let Resource::Stdout = self {
+            session.stdout.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// What a guest has open, by id. Ids are never given twice.
+#[derive(Default)]
+pub(crate) struct Resources {
+    open: HashMap<i32, Resource>,
+    next: i32,
+}
+
+impl Resources {
+    /// Opens a resource and gives it an id.
+    ///
+    /// # Errors
+    ///
+    /// `Unknown` when too many are open.
+    pub(crate) fn insert(&mut self, resource: Resource) -> Result<usize, Error> {
+        if self.open.len() >= OPEN_MAX {
+            return Err(Error::Unknown);
+        }
+        let id = self.next;
+        self.next = id.checked_add(1).ok_or(Error::Unknown)?;
+        self.open.insert(id, resource);
+        usize::try_from(id).map_err(|_| Error::Unknown)
+    }
+
+    fn get(&mut self, id: i32) -> Result<&mut Resource, Error> {
+        self.open.get_mut(&id).ok_or(Error::InvalidArgument)
+    }
+}
+
+/// `resource_open`
+pub(crate) fn open(host: &mut Host<'_>, url: i32, url_len: i32) -> Result<i32, Stop> {
+    lower(try_open(host, url, url_len))
+}
+
+fn try_open(host: &mut Host<'_>, url: i32, url_len: i32) -> Result<usize, Failure> {
+    let url = host.memory.range(url, url_len)?;
+    if url.len() > URL_BYTES_MAX {
+        return Err(Error::InvalidArgument.into());
+    }
+    let url = String::from_utf8(host.memory.read(url)?).map_err(|_| Error::InvalidArgument)?;
+    let resource = scheme::open(&url)?;
+    host.session.used.url(&url);
+    Ok(host.resources.insert(resource)?)
+}
+
+/// `resource_read`
+pub(crate) fn read(host: &mut Host<'_>, id: i32, ptr: i32, len: i32) -> Result<i32, Stop> {
+    lower(try_read(host, id, ptr, len))
+}
+
+fn try_read(host: &mut Host<'_>, id: i32, ptr: i32, len: i32) -> Result<usize, Failure> {
+    let target = readable(host.memory.range(ptr, len)?);
+    let resource = host.resources.get(id)?;
+    let mut buffer = vec![0; target.len().min(PIECE_BYTES)];
+    let mut done = 0;
+    loop {
+        let piece = target.part(done, PIECE_BYTES);
+        let buffer = buffer.get_mut(..piece.len()).unwrap_or_default();
+        let bytes = match resource.read(host.session, buffer) {
+            // The end is told by the next read; what was read counts.
+            Err(Failure::Error(Error::EndOfFile)) if done > 0 => break,
+            result => result?,
+        };
+        host.memory.write(piece, buffer.get(..bytes).unwrap_or_default())?;
+        done += bytes;
+        if bytes < piece.len() || done >= target.len() {
+            break;
+        }
+        stop_if_over(host.session)?;
+    }
+    Ok(done)
+}
+
+/// `resource_write`
+pub(crate) fn write(host: &mut Host<'_>, id: i32, ptr: i32, len: i32) -> Result<i32, Stop> {
+    lower(try_write(host, id, ptr, len))
+}
+
+fn try_write(host: &mut Host<'_>, id: i32, ptr: i32, len: i32) -> Result<usize, Failure> {
+    let source = readable(host.memory.range(ptr, len)?);
+    let resource = host.resources.get(id)?;
+    let piece_bytes = match resource {
+        // A log line must not be cut where a piece ends.
+        Resource::Log(_) => super::log::TEXT_BYTES_MAX,
+        _ => PIECE_BYTES,
+    };
+    let mut buffer = vec![0; source.len().min(piece_bytes)];
+    let mut done = 0;
+    loop {
+        let piece = source.part(done, piece_bytes);
+        let buffer = buffer.get_mut(..piece.len()).unwrap_or_default();
+        host.memory.read_into(piece, buffer)?;
+        resource.write(host.session, buffer)?;
+        done += piece.len();
+        if done >= source.len() {
+            return Ok(done);
+        }
+        stop_if_over(host.session)?;
+    }
+}
+
+/// Counts are told as `i32`: no more than that many bytes are moved at once.
+fn readable(range: Range) -> Range {
+    range.part(0, i32::MAX.cast_unsigned() as usize)
+}
+
+fn stop_if_over(session: &Session) -> Result<(), Stop> {
+    if session.watch.is_over() { Err(Stop::Killed) } else { Ok(()) }
+}
+
+/// `resource_flush`
+pub(crate) fn flush(host: &mut Host<'_>, id: i32) -> Result<i32, Stop> {
+    let flushed = host.resources.get(id).map_err(Into::into).and_then(|resource| resource.flush(host.session));
+    lower(flushed.map(|()| 0))
+}
+
+/// `resource_close`, as programs that expect a result import it.
+pub(crate) fn close(host: &mut Host<'_>, id: i32) -> Result<i32, Stop> {
+    close_unit(host, id).map(|()| 0)
+}
+
+/// `resource_close`. An id that is not open ends the program, as the specification says.
+pub(crate) fn close_unit(host: &mut Host<'_>, id: i32) -> Result<(), Stop> {
+    match host.resources.open.remove(&id) {
+        Some(_) => Ok(()),
+        None => Err(Stop::UnknownResource(id)),
+    }
+}

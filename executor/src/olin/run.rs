@@ -1,0 +1,151 @@
+//! One run of one Olin program, in an instance of its own.
+
+use wasmcloud_wire::{LimitName, Limits};
+use wasmer::sys::vm::TrapCode;
+use wasmer::{FunctionEnv, Instance, InstantiationError, RuntimeError, Store};
+
+use super::State;
+use super::link::link;
+use super::resource::Resources;
+use crate::engine::{Program, START, recharge, remaining};
+use crate::guest::{Session, Stop};
+
+/// Most frames of a backtrace that are logged.
+const FRAMES_MAX: usize = 32;
+
+/// How a run ended.
+pub(crate) enum Ending {
+    /// The program ended by itself with this status.
+    Exit(i32),
+    /// A host call ended it.
+    Stopped(Stop),
+    /// It was interrupted; the session's watch knows why.
+    Killed,
+    /// Gas or stack ran out, in this function.
+    Limit(LimitName, String),
+    /// It did what WebAssembly forbids.
+    Trap(String),
+    /// It could not be started.
+    Internal(String),
+}
+
+/// What a run leaves behind.
+pub(crate) struct Ended {
+    pub(crate) ending: Ending,
+    pub(crate) backtrace: Vec<String>,
+    pub(crate) gas: u64,
+    pub(crate) memory_peak_bytes: u64,
+    pub(crate) session: Box<Session>,
+}
+
+/// Runs a program to its end. Blocks: call it where that is allowed.
+///
+/// `gas` is what the run may spend. The instance and all its memory are gone when this returns.
+pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas: u64) -> Option<Ended> {
+    let watch = session.watch.clone();
+    let mut store = Store::new(program.bounded_engine(limits));
+    let state = State { memory: None, session: Some(session), resources: Resources::default() };
+    let env = FunctionEnv::new(&mut store, state);
+    let interrupter = store.interrupter();
+    watch.set_interrupt(Some(Box::new(move || interrupter.interrupt())));
+    let run = run_instance(program, &mut store, &env, gas);
+    watch.set_interrupt(None);
+    let session = env.as_mut(&mut store).session.take()?;
+    Some(run.explain(session, gas))
+}
+
+/// What a run came to, before its session is taken back.
+struct Run {
+    result: Result<(), Failed>,
+    /// What is left; `None` once it ran out.
+    gas_left: Option<u64>,
+    memory_peak_bytes: u64,
+}
+
+enum Failed {
+    Running(RuntimeError),
+    Starting(String),
+}
+
+fn run_instance(program: &Program, store: &mut Store, env: &FunctionEnv<State>, gas: u64) -> Run {
+    let not_started =
+        |reason: String| Run { result: Err(Failed::Starting(reason)), gas_left: Some(gas), memory_peak_bytes: 0 };
+    let Some(imports) = link(store, env, program) else {
+        return not_started("an import is not linked".to_owned());
+    };
+    let instance = match Instance::new_by_index(store, &program.module, &imports) {
+        Ok(instance) => instance,
+        Err(InstantiationError::Start(error)) => {
+            // A data or element segment that does not fit.
+            return Run { result: Err(Failed::Running(error)), gas_left: Some(gas), memory_peak_bytes: 0 };
+        }
+        Err(error) => return not_started(error.to_string()),
+    };
+    recharge(store, &instance, gas);
+    let memory = instance.exports.get_memory(wasmcloud_inspect::MEMORY).ok().cloned();
+    env.as_mut(store).memory.clone_from(&memory);
+    let result = call_if_exported(store, &instance, START)
+        .and_then(|()| call_if_exported(store, &instance, wasmcloud_inspect::ENTRY));
+    Run {
+        result: result.map_err(Failed::Running),
+        gas_left: remaining(store, &instance),
+        memory_peak_bytes: memory.map_or(0, |memory| memory.view(store).data_size()),
+    }
+}
+
+fn call_if_exported(store: &mut Store, instance: &Instance, name: &str) -> Result<(), RuntimeError> {
+    match instance.exports.get_function(name) {
+        Ok(function) => function.call(store, &[]).map(drop),
+        Err(_) => Ok(()),
+    }
+}
+
+impl Run {
+    fn explain(self, session: Box<Session>, gas: u64) -> Ended {
+        let mut backtrace = Vec::new();
+        let ending = match self.result {
+            Ok(()) => Ending::Exit(0),
+            Err(Failed::Starting(reason)) => Ending::Internal(reason),
+            Err(Failed::Running(error)) => {
+                backtrace = frames(&error);
+                explain(error, self.gas_left.is_none(), backtrace.first().map_or("?", String::as_str))
+            }
+        };
+        Ended {
+            ending,
+            backtrace,
+            gas: gas - self.gas_left.unwrap_or(0).min(gas),
+            memory_peak_bytes: self.memory_peak_bytes,
+            session,
+        }
+    }
+}
+
+fn explain(error: RuntimeError, out_of_gas: bool, place: &str) -> Ending {
+    let error = match error.downcast::<Stop>() {
+        Ok(Stop::Exit(status)) => return Ending::Exit(status),
+        Ok(Stop::Killed) => return Ending::Killed,
+        Ok(stop) => return Ending::Stopped(stop),
+        Err(error) => error,
+    };
+    if out_of_gas {
+        return Ending::Limit(LimitName::Gas, place.to_owned());
+    }
+    match error.clone().to_trap() {
+        Some(TrapCode::HostInterrupt) => Ending::Killed,
+        Some(TrapCode::StackOverflow) => Ending::Limit(LimitName::Stack, place.to_owned()),
+        Some(code) => Ending::Trap(format!("{} in {place}", code.message())),
+        None => Ending::Trap(format!("{} in {place}", error.message())),
+    }
+}
+
+/// The functions that were being executed, the innermost first.
+fn frames(error: &RuntimeError) -> Vec<String> {
+    let frames = error.trace().iter().take(FRAMES_MAX);
+    frames
+        .map(|frame| match frame.function_name() {
+            Some(name) => format!("{name} (at byte {:#x})", frame.module_offset()),
+            None => format!("function {} (at byte {:#x})", frame.func_index(), frame.module_offset()),
+        })
+        .collect()
+}
