@@ -139,20 +139,42 @@ fn receipt_texts(batch: &[Record]) -> Result<Vec<(&Record, Timestamp, String)>, 
     with_receipt.map(|(record, receipt)| Ok((record, receipt.started_at, text(receipt)?))).collect()
 }
 
-/// A handler's log lines; the columns in the order of [`log_line`].
+/// Log lines; the columns in the order of [`log_line`].
 macro_rules! select_lines {
     ($which:literal) => {
         concat!(
-            "SELECT position, invocation_id, seq, at, level, source, text FROM log_lines
-            WHERE handler_id = $1 AND at >= $2 ",
+            "SELECT position, invocation_id, seq, at, level, source, text FROM log_lines WHERE ",
             $which,
             " LIMIT $3"
         )
     };
 }
 
-/// Of one invocation or of all; from the newest back, or onwards from a position. Each is a text of
-/// its own, so that each finds its index.
+/// Receipts; the columns in the order of [`receipt`].
+macro_rules! select_receipts {
+    ($which:literal) => {
+        concat!("SELECT position, receipt FROM invocations WHERE ", $which, " LIMIT $3")
+    };
+}
+
+// Of one invocation or of all; from the newest back, or onwards from a position: each is a text of
+// its own, so that each finds its index. `IS TRUE` keeps the other conditions from being taken for an
+// index: SQLite, which knows nothing of how many rows there are, would rather read all of a handler.
+const LINES: &str = select_lines!("handler_id = $1 AND at >= $2 ORDER BY at DESC, position DESC");
+const LINES_AFTER: &str =
+    select_lines!("handler_id = $1 AND (at >= $2) IS TRUE AND position > $4 ORDER BY position");
+const LINES_OF_ONE: &str =
+    select_lines!("invocation_id = $4 AND (handler_id = $1 AND at >= $2) IS TRUE ORDER BY seq DESC");
+const LINES_OF_ONE_AFTER: &str = select_lines!(
+    "invocation_id = $4 AND (handler_id = $1 AND at >= $2 AND position > $5) IS TRUE ORDER BY position"
+);
+const RECEIPTS: &str =
+    select_receipts!("handler_id = $1 AND started_at >= $2 ORDER BY started_at DESC, position DESC");
+const RECEIPTS_AFTER: &str =
+    select_receipts!("handler_id = $1 AND (started_at >= $2) IS TRUE AND position > $4 ORDER BY position");
+const RECEIPT_OF_ONE: &str =
+    select_receipts!("id = $4 AND (handler_id = $1 AND started_at >= $2 AND position > $5) IS TRUE");
+
 pub async fn log_lines<B: Backend>(
     pool: &Pool<B>,
     handler: HandlerId,
@@ -161,21 +183,11 @@ pub async fn log_lines<B: Backend>(
     let limit = i64::from(query.limit);
     let since = query.since.unwrap_or(Timestamp(i64::MIN));
     let rows = match (query.invocation, query.after) {
-        (None, None) => {
-            let sql = select_lines!("ORDER BY at DESC, position DESC");
-            read(pool, sql, values![handler, since, limit]).await?
-        }
-        (Some(invocation), None) => {
-            let sql = select_lines!("AND invocation_id = $4 ORDER BY seq DESC");
-            read(pool, sql, values![handler, since, limit, invocation]).await?
-        }
-        (None, Some(after)) => {
-            let sql = select_lines!("AND position > $4 ORDER BY position");
-            read(pool, sql, values![handler, since, limit, after]).await?
-        }
-        (Some(invocation), Some(after)) => {
-            let sql = select_lines!("AND invocation_id = $4 AND position > $5 ORDER BY position");
-            read(pool, sql, values![handler, since, limit, invocation, after]).await?
+        (None, None) => read(pool, LINES, values![handler, since, limit]).await?,
+        (None, Some(after)) => read(pool, LINES_AFTER, values![handler, since, limit, after]).await?,
+        (Some(one), None) => read(pool, LINES_OF_ONE, values![handler, since, limit, one]).await?,
+        (Some(one), Some(after)) => {
+            read(pool, LINES_OF_ONE_AFTER, values![handler, since, limit, one, after]).await?
         }
     };
     let mut lines = rows.iter().map(log_line).collect::<Result<Vec<_>, _>>()?;
@@ -191,21 +203,11 @@ pub async fn receipts<B: Backend>(
     let limit = i64::from(query.limit);
     let since = query.since.unwrap_or(Timestamp(i64::MIN));
     let rows = match (query.invocation, query.after) {
-        (None, None) => {
-            let sql = "SELECT position, receipt FROM invocations
-                WHERE handler_id = $1 AND started_at >= $2 ORDER BY started_at DESC, position DESC LIMIT $3";
-            read(pool, sql, values![handler, since, limit]).await?
-        }
-        (None, Some(after)) => {
-            let sql = "SELECT position, receipt FROM invocations
-                WHERE handler_id = $1 AND started_at >= $2 AND position > $4 ORDER BY position LIMIT $3";
-            read(pool, sql, values![handler, since, limit, after]).await?
-        }
-        (Some(invocation), after) => {
-            let sql = "SELECT position, receipt FROM invocations
-                WHERE handler_id = $1 AND started_at >= $2 AND id = $4 AND position > $5 LIMIT $3";
+        (None, None) => read(pool, RECEIPTS, values![handler, since, limit]).await?,
+        (None, Some(after)) => read(pool, RECEIPTS_AFTER, values![handler, since, limit, after]).await?,
+        (Some(one), after) => {
             let after = after.unwrap_or(0);
-            read(pool, sql, values![handler, since, limit, invocation, after]).await?
+            read(pool, RECEIPT_OF_ONE, values![handler, since, limit, one, after]).await?
         }
     };
     rows.iter().map(receipt).collect()
@@ -239,4 +241,31 @@ fn receipt(row: &impl Columns) -> Result<Positioned<Receipt>, StoreError> {
     let receipt =
         serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("receipt: {error}")))?;
     Ok(Positioned { position: row.int(0)?, record: receipt })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SqliteStore;
+
+    #[tokio::test]
+    async fn every_query_goes_along_an_index_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("wasmcloud.db")).await.unwrap();
+        for (sql, way) in [
+            (LINES, "log_lines_by_time (handler_id=? AND at>?)"),
+            (LINES_AFTER, "log_lines_by_position (handler_id=? AND position>?)"),
+            (LINES_OF_ONE, "(invocation_id=?)"),
+            (LINES_OF_ONE_AFTER, "(invocation_id=?)"),
+            (RECEIPTS, "invocations_by_time (handler_id=? AND started_at>?)"),
+            (RECEIPTS_AFTER, "invocations_by_position (handler_id=? AND position>?)"),
+            (RECEIPT_OF_ONE, "(id=?)"),
+        ] {
+            let mut connection = store.read.acquire().await.unwrap();
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let plan = sqlx::Sqlite::rows(&mut connection, explain, &[]).await.unwrap();
+            let steps: Vec<_> = plan.iter().map(|row| row.text(3).unwrap()).collect();
+            assert!(steps[0].starts_with("SEARCH") && steps[0].ends_with(way), "{sql}: {steps:?}");
+        }
+    }
 }

@@ -1,0 +1,94 @@
+//! The whole story of an installation, told to the store alone, over every database.
+
+mod handlers;
+mod people;
+pub mod records;
+
+use uuid::Uuid;
+use wasmcloud_api::store::{CreateHandler, HandlerRow, NewHandler, NewModule, NewUser, Store};
+use wasmcloud_wire::body::User;
+use wasmcloud_wire::{Abi, Digest, HandlerId, Inspection, Timestamp, UserId};
+
+use crate::database::{Database, on_both_databases};
+
+on_both_databases!(the_whole_story);
+
+async fn the_whole_story(database: Database) {
+    let store = database.open().await.unwrap();
+    story(store.as_ref()).await;
+}
+
+async fn story(store: &dyn Store) {
+    let people = people::come(store).await;
+    people::are_invited(store, &people).await;
+    people::hold_tokens(store, &people).await;
+
+    let handler = handlers::are_created(store, &people).await;
+    handlers::get_versions(store, &people).await;
+    handlers::answer_at_addresses(store, &people).await;
+    handlers::are_nobody_elses(store, &people).await;
+
+    records::are_kept_once(store, handler.id).await;
+    records::are_found(store, handler.id).await;
+    records::of_no_handler_are_passed_over(store, handler.id).await;
+    records::are_pruned(store, handler.id).await;
+
+    handlers::are_deleted(store, &people).await;
+    store.ping().await.unwrap();
+}
+
+/// The two people of the story.
+pub struct People {
+    pub ada: User,
+    pub bob: User,
+}
+
+/// A moment, well before the database's own clock.
+pub const NOW: Timestamp = Timestamp(1_600_000_000_000);
+
+pub fn later(ms: i64) -> Timestamp {
+    Timestamp(NOW.0 + ms)
+}
+
+pub fn new_user(name: &str) -> NewUser {
+    NewUser {
+        id: UserId::new(),
+        name: name.parse().unwrap(),
+        password_hash: format!("$argon2id$of-{name}"),
+        is_admin: name == "ada",
+    }
+}
+
+/// A module that differs from others by its text.
+pub fn module(text: &str) -> NewModule {
+    let inspection = Inspection {
+        abi: Abi::Olin,
+        size_bytes: text.len() as u64,
+        imports: Vec::new(),
+        exports: Vec::new(),
+        memory_bytes_min: 65_536,
+        memory_bytes_max: None,
+    };
+    NewModule { digest: Digest::of(text.as_bytes()), inspection }
+}
+
+pub fn new_handler(owner: UserId, name: &str) -> NewHandler {
+    NewHandler {
+        id: HandlerId::new(),
+        owner,
+        name: name.parse().unwrap(),
+        forward_authorization: false,
+        module: module("first"),
+    }
+}
+
+pub fn created(result: CreateHandler) -> HandlerRow {
+    match result {
+        CreateHandler::Created(row) => row,
+        other => panic!("not created: {other:?}"),
+    }
+}
+
+pub fn some_id() -> Uuid {
+    Uuid::now_v7()
+}
