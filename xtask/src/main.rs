@@ -24,8 +24,9 @@ cargo xtask TASK
   setup    says what is missing on this machine; installs it where it may (as root on Debian)
   guests   builds the example programs for WebAssembly, into <target>/guests
   fmt      formats every crate
-  lint     formatting, clippy, typos, dependencies
-  doc      the documentation of the code, and the checks of README and docs
+  check    what needs no compiler: links, pages, migrations, dependencies, typos
+  lint     formatting and clippy
+  doc      the documentation of the code
   test     all of the above in the form that only checks, then all tests; arguments go to `cargo test`
   ci       the same as `test`
   list     this list";
@@ -56,6 +57,7 @@ fn run(task: &str, rest: Vec<String>) -> anyhow::Result<()> {
         "setup" => setup::run(&project),
         "guests" => guests::run(&project),
         "fmt" => fmt(&project),
+        "check" => check(&project),
         "lint" => lint(&project),
         "doc" => doc(&project),
         "test" | "ci" => test(&project, rest),
@@ -71,6 +73,15 @@ fn fmt(project: &Project) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn check(project: &Project) -> anyhow::Result<()> {
+    step("links", || checks::links::run(&project.root))?;
+    step("summary of docs", || checks::summary::run(&project.root))?;
+    step("migrations", || checks::migrations::run(&project.root))?;
+    step("unused dependencies", || checks::dependencies::run(&project.root))?;
+    step("banned dependencies", || checks::bans::run(project))?;
+    step("typos", || tools::typos(project))
+}
+
 fn lint(project: &Project) -> anyhow::Result<()> {
     step("format", || {
         let fix = "run `cargo xtask fmt`";
@@ -80,16 +91,10 @@ fn lint(project: &Project) -> anyhow::Result<()> {
         }
         Ok(())
     })?;
-    step("typos", || tools::typos(project))?;
-    step("migrations", || checks::migrations::run(&project.root))?;
-    step("unused dependencies", || checks::dependencies::run(&project.root))?;
-    step("banned dependencies", || checks::bans::run(&project.root))?;
     step("clippy", || project.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run())
 }
 
 fn doc(project: &Project) -> anyhow::Result<()> {
-    step("links", || checks::links::run(&project.root))?;
-    step("summary of docs", || checks::summary::run(&project.root))?;
     step("documentation of the code", || {
         project.cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()
     })
@@ -98,6 +103,7 @@ fn doc(project: &Project) -> anyhow::Result<()> {
 fn test(project: &Project, rest: Vec<String>) -> anyhow::Result<()> {
     step("setup", || setup::run(project))?;
     step("guests", || guests::run(project))?;
+    check(project)?;
     lint(project)?;
     doc(project)?;
     // Last, and without a line of its own at the end: what `cargo test` says is the end of the output.

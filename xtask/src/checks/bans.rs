@@ -1,30 +1,40 @@
 //! No dependency that deny.toml bans.
 //!
 //! deny.toml is written for cargo-deny, which reads more of it: licences and advisories. It takes minutes
-//! to build, so what must hold on every change is checked here, from Cargo.lock.
+//! to build, so what must hold on every change is checked here, from what `cargo tree` says. (Cargo.lock
+//! also lists packages that no chosen feature needs.)
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 
 use super::{read_toml, report};
+use crate::project::Project;
 
-/// Checks Cargo.lock against `bans.deny` of deny.toml, and that nothing comes from a git repository.
+/// Checks what the workspace is built of, on every platform, against `bans.deny` of deny.toml, and that
+/// nothing comes from a git repository.
 ///
 /// # Errors
 /// Names each package that must not be there, with the reason that deny.toml gives.
-pub fn run(root: &Path) -> anyhow::Result<()> {
-    let rules = rules(&read_toml(&root.join("deny.toml"))?)?;
-    let lock = read_toml(&root.join("Cargo.lock"))?;
-    let packages = lock.get("package").and_then(|packages| packages.as_array());
-    let packages: Vec<Package<'_>> = packages.into_iter().flatten().filter_map(Package::parse).collect();
+pub fn run(project: &Project) -> anyhow::Result<()> {
+    let deny = read_toml(&project.root.join("deny.toml"))?;
+    let tree =
+        project.cargo(["tree", "--workspace", "--target", "all", "--prefix", "none", "--format", "{p}"]);
+    let tree = tree.answer().context("`cargo tree --workspace` failed; run it to see why")?;
+    report(problems(&rules(&deny)?, &tree))
+}
+
+fn problems(rules: &[Rule], tree: &str) -> Vec<String> {
+    // A package stands in the tree wherever something depends on it.
+    let packages: BTreeSet<Package<'_>> = tree.lines().filter_map(Package::parse).collect();
     let mut problems: Vec<String> = rules.iter().filter_map(|rule| rule.broken(&packages)).collect();
     for package in packages.iter().filter(|package| package.from_git) {
         problems.push(format!("{} {} comes from a git repository", package.name, package.version));
     }
-    report(problems)
+    problems
 }
 
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Package<'a> {
     name: &'a str,
     version: &'a str,
@@ -32,10 +42,11 @@ struct Package<'a> {
 }
 
 impl Package<'_> {
-    fn parse(package: &toml::Value) -> Option<Package<'_>> {
-        let text = |key: &str| package.get(key).and_then(|value| value.as_str());
-        let from_git = text("source").is_some_and(|source| source.starts_with("git+"));
-        Some(Package { name: text("name")?, version: text("version")?, from_git })
+    /// Reads `name v1.2.3`, with its source behind it where that is not the registry.
+    fn parse(line: &str) -> Option<Package<'_>> {
+        let (name, rest) = line.split_once(" v")?;
+        let version = rest.split_whitespace().next()?;
+        Some(Package { name, version, from_git: rest.contains("://") })
     }
 }
 
@@ -47,7 +58,7 @@ struct Rule {
 }
 
 impl Rule {
-    fn broken(&self, packages: &[Package<'_>]) -> Option<String> {
+    fn broken(&self, packages: &BTreeSet<Package<'_>>) -> Option<String> {
         let versions: Vec<&str> = packages
             .iter()
             .filter(|package| package.name == self.name)
@@ -88,36 +99,40 @@ mod tests {
         ]
     "#;
 
-    fn with(packages: &[(&str, &str)], source: &str) -> Result<(), String> {
-        let root = tempfile::tempdir().unwrap();
-        let rows = packages.iter().map(|(name, version)| {
-            format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \"{source}\"\n")
-        });
-        std::fs::write(root.path().join("Cargo.lock"), rows.collect::<String>()).unwrap();
-        std::fs::write(root.path().join("deny.toml"), DENY).unwrap();
-        run(root.path()).map_err(|error| error.to_string())
+    fn with(tree: &str) -> Vec<String> {
+        problems(&rules(&DENY.parse().unwrap()).unwrap(), tree)
     }
 
     #[test]
-    fn one_version_of_what_may_be_there_once_passes() {
-        assert_eq!(with(&[("rustls", "0.23.1"), ("serde", "1.0.0")], "registry+x"), Ok(()));
+    fn one_version_of_what_may_be_there_once_passes_wherever_it_stands_in_the_tree() {
+        let tree = "wasmcloud v0.1.0 (/src/cli)\nrustls v0.23.1\nasync-trait v0.1.1 (proc-macro)\nrustls v0.23.1 (*)\n";
+        assert_eq!(with(tree), Vec::<String>::new());
     }
 
     #[test]
     fn a_banned_crate_is_named_with_version_and_reason() {
-        let error = with(&[("ring", "0.17.1")], "registry+x").unwrap_err();
-        assert!(error.contains("ring 0.17.1: one crypto provider"), "{error}");
+        let found = with("ring v0.17.1\nring-like v1.0.0\n");
+        assert_eq!(
+            found,
+            ["ring 0.17.1: one crypto provider (`cargo tree --workspace -i ring` says who wants it)"]
+        );
     }
 
     #[test]
     fn two_versions_of_what_may_be_there_once_are_named() {
-        let error = with(&[("rustls", "0.22.0"), ("rustls", "0.23.1")], "registry+x").unwrap_err();
-        assert!(error.contains("rustls 0.22.0 and 0.23.1: one TLS"), "{error}");
+        let found = with("rustls v0.22.0\nrustls v0.23.1\n");
+        assert!(found.len() == 1 && found[0].starts_with("rustls 0.22.0 and 0.23.1: one TLS"), "{found:?}");
     }
 
     #[test]
     fn a_package_from_git_is_named() {
-        let error = with(&[("serde", "1.0.0")], "git+https://example.com/serde").unwrap_err();
-        assert!(error.contains("serde 1.0.0 comes from a git repository"), "{error}");
+        let found = with("serde v1.0.0 (https://example.com/serde?branch=main#0123abcd)\n");
+        assert_eq!(found, ["serde 1.0.0 comes from a git repository"]);
+    }
+
+    #[test]
+    fn a_ban_without_a_reason_is_a_mistake() {
+        let deny = "[bans]\ndeny = [{ crate = \"ring\" }]".parse().unwrap();
+        assert!(rules(&deny).is_err_and(|error| error.to_string().contains("no `reason`")));
     }
 }
