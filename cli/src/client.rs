@@ -122,11 +122,19 @@ impl Client {
     }
 
     /// Makes a handler of a module.
-    pub async fn create<S>(&self, name: &HandlerName, size: u64, module: S) -> Result<Deployed, Failure>
+    pub async fn create<S>(
+        &self,
+        name: &HandlerName,
+        forward_authorization: bool,
+        size: u64,
+        module: S,
+    ) -> Result<Deployed, Failure>
     where
         S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     {
-        let request = self.request(Method::POST, "/handlers", &[("name", name.to_string())]);
+        let query =
+            [("name", name.to_string()), ("forward_authorization", forward_authorization.to_string())];
+        let request = self.request(Method::POST, "/handlers", &query);
         self.upload(request, size, module).await
     }
 

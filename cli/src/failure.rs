@@ -92,6 +92,14 @@ impl Failure {
         }
     }
 
+    /// The stable word for programs; empty where nothing is wrong.
+    pub fn code(&self) -> &str {
+        match self {
+            Failure::Problem(problem) => &problem.code,
+            _ => "",
+        }
+    }
+
     /// A result that could not be written.
     pub fn of_output(error: &io::Error) -> Failure {
         match error.kind() {

@@ -80,8 +80,13 @@ impl Place {
     /// The token for the server that this run asks. A token goes to the server that gave it and to
     /// no other.
     pub fn token(&self) -> Option<&Secret> {
-        let home: Server = self.settings.api_server.as_deref().unwrap_or(server::DEFAULT).parse().ok()?;
-        self.settings.token.as_ref().filter(|_| home == self.server)
+        self.settings.token.as_ref().filter(|_| self.is_home())
+    }
+
+    /// Whether the server that this run asks is the one of the settings file.
+    fn is_home(&self) -> bool {
+        let home = self.settings.api_server.as_deref().unwrap_or(server::DEFAULT).parse();
+        home.is_ok_and(|home: Server| home == self.server)
     }
 
     fn not_logged_in(&self) -> Failure {
@@ -93,7 +98,10 @@ impl Place {
             Exit::Refused,
             "not_logged_in",
             format!("not logged in at {}{elsewhere}", self.server),
-            format!("log in: `wasmcloud login --api-server {}`", self.server),
+            match self.is_home() {
+                true => "log in: `wasmcloud login`".to_owned(),
+                false => format!("log in: `wasmcloud login --api-server {}`", self.server),
+            },
         )
     }
 }

@@ -14,11 +14,12 @@ pub struct SseEvent {
 pub struct SseParser {
     name: String,
     data: Option<String>,
+    id: Option<String>,
     last_id: Option<String>,
 }
 
 impl SseParser {
-    /// The id after which the server has to go on, for `Last-Event-ID`.
+    /// The id of the last whole event, after which the server has to go on: `Last-Event-ID`.
     pub fn last_id(&self) -> Option<&str> {
         self.last_id.as_deref()
     }
@@ -27,12 +28,16 @@ impl SseParser {
     pub fn reconnect(&mut self) {
         self.name.clear();
         self.data = None;
+        self.id = None;
     }
 
     /// Takes a line, and gives the event that it completes.
     pub fn line(&mut self, line: &str) -> Option<SseEvent> {
         if line.is_empty() {
             let name = std::mem::take(&mut self.name);
+            if let Some(id) = self.id.take() {
+                self.last_id = Some(id);
+            }
             let data = self.data.take()?;
             return Some(SseEvent { name: if name.is_empty() { "message".to_owned() } else { name }, data });
         }
@@ -47,7 +52,7 @@ impl SseParser {
                 }
                 None => self.data = Some(value.to_owned()),
             },
-            "id" if !value.contains('\0') => self.last_id = Some(value.to_owned()),
+            "id" if !value.contains('\0') => self.id = Some(value.to_owned()),
             // A comment (`: …`) keeps the connection alive; `retry` is ours to choose.
             _ => {}
         }
@@ -75,9 +80,9 @@ mod tests {
     #[test]
     fn what_a_broken_connection_cut_off_is_forgotten_but_not_the_place() {
         let mut parser = SseParser::default();
-        assert!(events(&mut parser, "id: 7\nevent: line\ndata: half").is_empty());
+        assert!(events(&mut parser, "id: 6\n\nid: 7\nevent: line\ndata: half").is_empty());
         parser.reconnect();
         assert_eq!(events(&mut parser, "data: whole\n\n"), [("message".to_owned(), "whole".to_owned())]);
-        assert_eq!(parser.last_id(), Some("7"));
+        assert_eq!(parser.last_id(), Some("6"));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use wasmcloud_wire::HandlerName;
-use wasmcloud_wire::body::{Deployed, HandlerPatch};
+use wasmcloud_wire::body::Deployed;
 
 use super::upload::{self, Upload};
 use crate::client::Client;
@@ -31,26 +31,23 @@ pub struct Args {
 pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let client = session.client()?;
     let upload = Upload::read(session, &args.file)?;
-    let created = create(&client, &upload, args.name).await;
+    let created = create(&client, &upload, &args).await;
     upload.finish();
-    let mut deployed = created?;
-    if args.forward_authorization {
-        let patch = HandlerPatch { forward_authorization: Some(true) };
-        deployed.handler = client.patch(&deployed.handler.name, &patch).await?;
-    }
-    upload::show(session, "created", &deployed)
+    upload::show(session, "created", &created?)
 }
 
-async fn create(client: &Client, upload: &Upload, name: Option<HandlerName>) -> Result<Deployed, Failure> {
-    if let Some(name) = name {
-        return client.create(&name, upload.size(), upload.stream()).await;
+async fn create(client: &Client, upload: &Upload, args: &Args) -> Result<Deployed, Failure> {
+    let forward = args.forward_authorization;
+    if let Some(name) = &args.name {
+        return client.create(name, forward, upload.size(), upload.stream()).await;
     }
     let mut tries = 0;
     loop {
         tries += 1;
         let name = names::generate()?;
-        match client.create(&name, upload.size(), upload.stream()).await {
-            Err(failure) if failure.status() == Some(409) && tries < NAME_TRIES_MAX => {}
+        match client.create(&name, forward, upload.size(), upload.stream()).await {
+            Err(failure)
+                if matches!(failure.code(), "name_taken" | "name_held") && tries < NAME_TRIES_MAX => {}
             result => return result,
         }
     }

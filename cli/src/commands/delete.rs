@@ -3,6 +3,7 @@
 use serde_json::json;
 use wasmcloud_wire::HandlerName;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::prompt;
 use crate::session::Session;
@@ -22,7 +23,7 @@ pub struct Args {
 pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     let client = session.client()?;
     if !args.yes && !agreed(args).await? {
-        return Err(Failure::usage("nothing was deleted", "answer `y` to delete"));
+        return Err(Failure::new(Exit::Failure, "declined", "nothing was deleted", ""));
     }
     let mut deleted = Vec::new();
     let mut result = Ok(());

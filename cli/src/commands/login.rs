@@ -16,7 +16,7 @@ use crate::text::{one_line, time};
 pub struct Args {
     /// Your name; asked for if it is not given
     username: Option<String>,
-    /// Read the password from standard input, up to its first line end
+    /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
     /// Log in with a token instead of a password; `-` reads it from standard input, where no list of

@@ -1,6 +1,6 @@
 //! `wasmcloud logs`
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmcloud_wire::{Event, HandlerName, InvocationId, Level, LogLine, Receipt, Timestamp};
 
@@ -14,8 +14,10 @@ use crate::since::Since;
 use crate::sse::{SseEvent, SseParser};
 use crate::text::one_line;
 
-/// Most lines that are asked for at once.
-const LINES_MAX: i64 = 10_000;
+/// Lines that are asked for unless another number is given.
+const LINES: u32 = 100;
+/// Most lines that a server gives at once; asked for where one invocation is to be seen whole.
+const LINES_MAX: u32 = 1_000;
 /// Times that a lost connection is made anew before giving up.
 const RECONNECTS_MAX: u32 = 10;
 /// The first pause before that; each further one is twice as long.
@@ -38,16 +40,17 @@ pub struct Args {
     /// Only from this time on: 30s, 10m, 2h or 7d ago, or 2026-11-21T08:09:10Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
-    /// The newest so many lines
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..=LINES_MAX))]
-    lines: u32,
+    /// The newest so many lines, at most 1000 [default: 100; with --invocation, 1000]
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(LINES_MAX)))]
+    lines: Option<u32>,
 }
 
 /// Shows a handler's log, oldest line first.
 pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     let client = session.client()?;
-    let query = LogQuery { invocation: args.invocation, since: args.since, limit: args.lines };
+    let usual = if args.invocation.is_some() { LINES_MAX } else { LINES };
+    let limit = args.lines.unwrap_or(usual);
+    let query = LogQuery { invocation: args.invocation, since: args.since, limit };
     if args.follow {
         return follow(&session.output, &client, &args.name, query).await;
     }
@@ -85,7 +88,7 @@ pub fn format_line(output: &Output, line: &LogLine) -> String {
 enum Ended {
     /// There is no more to come.
     Done,
-    /// The connection was lost, perhaps after something had come.
+    /// The connection was lost, perhaps after it had been of use.
     Lost { progress: bool },
 }
 
@@ -142,16 +145,19 @@ async fn connected(
     parser: &mut SseParser,
 ) -> Result<Ended, Failure> {
     let mut lines = client.follow(name, query, parser.last_id()).await?;
-    let mut progress = false;
+    let began = Instant::now();
+    let mut shown = false;
     loop {
+        // A quiet log is no sign of a broken server: to have been connected for a while counts too.
+        let lost = |shown: bool| Ended::Lost { progress: shown || began.elapsed() > BACKOFF_MAX };
         let line = match lines.next().await {
             Ok(Some(line)) => line,
-            Ok(None) => return Ok(Ended::Lost { progress }),
-            Err(failure) if failure.exit() == Exit::Unreachable => return Ok(Ended::Lost { progress }),
+            Ok(None) => return Ok(lost(shown)),
+            Err(failure) if failure.exit() == Exit::Unreachable => return Ok(lost(shown)),
             Err(failure) => return Err(failure),
         };
         let Some(event) = parser.line(&String::from_utf8_lossy(&line)) else { continue };
-        progress = true;
+        shown = true;
         if show(output, client, query, event)? {
             return Ok(Ended::Done);
         }
