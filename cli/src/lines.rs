@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 
-use crate::client::transport_failure;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::server::Server;
+use crate::transport::transport_failure;
 
 /// Longest line of a streamed answer: an event with a part of a body in base64 has to fit.
 const LINE_BYTES_MAX: usize = 16 << 20;

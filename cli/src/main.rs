@@ -16,9 +16,12 @@ mod session;
 mod since;
 mod sse;
 mod text;
+mod transport;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The one crypto provider of every TLS connection; only a second installation could fail.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     cli::main().into()
 }

@@ -11,12 +11,12 @@ use wasmcloud_wire::limits::REQUEST_BODY_BYTES_MAX;
 use wasmcloud_wire::{Event, HandlerName, Header, Level, LogLine, Receipt, VersionNumber};
 
 use super::{promote, receipt};
-use crate::client::parse_line;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
 use crate::session::Session;
 use crate::text::one_line;
+use crate::transport::parse_line;
 
 /// How long standard input may be silent before it is said what is waited for.
 const STDIN_PATIENCE: Duration = Duration::from_secs(2);

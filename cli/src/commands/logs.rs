@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use wasmcloud_wire::{Event, HandlerName, InvocationId, Level, LogLine, Receipt, Timestamp};
 
 use super::receipt;
-use crate::client::{Client, LogQuery, parse_line};
+use crate::client::{Client, LogQuery};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
@@ -13,6 +13,7 @@ use crate::session::Session;
 use crate::since::Since;
 use crate::sse::{SseEvent, SseParser};
 use crate::text::one_line;
+use crate::transport::parse_line;
 
 /// Lines that are asked for unless another number is given.
 const LINES: u32 = 100;

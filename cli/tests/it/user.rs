@@ -1,6 +1,6 @@
 //! A user of the command line: a home, a settings file, and commands that are typed.
 
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -65,10 +65,12 @@ impl User {
         Done::of(self.command(args).output().unwrap())
     }
 
+    /// Runs with this input, from a file: a command that does not read it breaks no pipe.
     pub fn run_with_input(&self, args: &[&str], input: &str) -> Done {
-        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        Done::of(child.wait_with_output().unwrap())
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        Done::of(self.command(args).stdin(file).output().unwrap())
     }
 }
 
