@@ -8,7 +8,19 @@
     reason = "tests may fail loudly"
 )]
 
+mod app;
 mod cluster;
 mod database;
+mod errors;
+mod handlers;
+mod internal;
+mod invoke;
+mod logs;
+mod remote_invoker;
+mod shutdown;
 mod store_faults;
 mod store_story;
+mod tenancy;
+mod tokens;
+mod uploads;
+mod users;
