@@ -1,5 +1,26 @@
-//! The data plane.
+//! The data plane: runs modules, each request in a fresh instance.
+//!
+//! An [`Executor`] is a value that can be made many times in one process. It answers handlers' own
+//! traffic ([`Executor::serve_edge`]) and the control plane's calls (it is an
+//! [`Invoker`](wasmcloud_wire::Invoker), and [`Executor::serve_internal`] offers the same over
+//! HTTPS). What it needs to know it asks of a [`ControlPlane`](wasmcloud_wire::ControlPlane): one in
+//! the same process, or a [`RemoteControlPlane`]. [`local`] runs a module without any server.
 
+mod admission;
+mod edge;
 mod engine;
+mod executor;
 mod guest;
+mod internal;
+mod invocation;
+pub mod local;
 mod olin;
+mod outcome;
+mod receipt;
+mod recorder;
+mod remote;
+mod routes;
+
+pub use edge::Edge;
+pub use executor::{Executor, ExecutorError, Settings};
+pub use remote::{RemoteControlPlane, RemoteError};

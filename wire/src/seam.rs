@@ -72,6 +72,9 @@ pub enum InvokeError {
         /// When to try again, in seconds.
         retry_after_s: u32,
     },
+    /// The request cannot be put to a program.
+    #[error("{0}")]
+    BadRequest(String),
     /// The executor or its way to the module failed; trying again may help.
     #[error("executor unavailable: {0}")]
     Unavailable(String),

@@ -1,12 +1,12 @@
 //! One compiled module, ready to be instantiated any number of times.
 
-use olin::abi::{IMPORTS, Import};
+use olin::abi::Import;
 use wasmcloud_wire::{Inspection, Limits, Refusal};
 use wasmer::sys::{BaseTunables, Cranelift, EngineBuilder, Features, NativeEngineExt, Target};
 use wasmer::{Engine, Module};
 
-use super::{metering, start};
 use super::tunables::Bounded;
+use super::{metering, start};
 
 /// A compiled module and what its host has to provide.
 pub struct Program {
@@ -20,8 +20,6 @@ pub struct Program {
 
 /// An import, as the table of imports has it.
 pub(crate) struct Needed {
-    /// Its place in [`IMPORTS`].
-    pub(crate) index: usize,
     /// The table's row.
     pub(crate) import: &'static Import,
     /// Whether the module expects a result.
@@ -78,13 +76,17 @@ impl Program {
     /// # Errors
     ///
     /// A text for the log if the artifact is not what this engine writes.
-    pub(crate) fn load(artifact: &super::artifact::Verified, inspection: Inspection) -> Result<Program, String> {
+    pub(crate) fn load(
+        artifact: &super::artifact::Verified,
+        inspection: Inspection,
+    ) -> Result<Program, String> {
         // One engine a module: an engine keeps the code of every module that it ever loaded.
         let engine = <Engine as NativeEngineExt>::headless();
         // SAFETY: `Verified` can only be made of bytes that `compile` returned in this process or
         // that carry this installation's authentication code for exactly this engine and module.
         #[expect(unsafe_code, reason = "loading machine code cannot be safe by itself")]
-        let module = unsafe { Module::deserialize(&engine, artifact.bytes()) }.map_err(|error| error.to_string())?;
+        let module =
+            unsafe { Module::deserialize(&engine, artifact.bytes()) }.map_err(|error| error.to_string())?;
         let imports = inspection.imports.iter().map(needed).collect::<Option<Vec<Needed>>>();
         let imports = imports.ok_or_else(|| "an import that the table does not have".to_owned())?;
         Ok(Program { inspection, module, engine, imports })
@@ -101,6 +103,5 @@ impl Program {
 }
 
 fn needed(import: &wasmcloud_wire::Import) -> Option<Needed> {
-    let index = IMPORTS.iter().position(|row| row.name == import.name)?;
-    Some(Needed { index, import: IMPORTS.get(index)?, has_result: import.ty.contains("(result") })
+    Some(Needed { import: olin::abi::import(&import.name)?, has_result: import.ty.contains("(result") })
 }

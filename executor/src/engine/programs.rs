@@ -64,10 +64,15 @@ impl Programs {
     /// # Errors
     ///
     /// The module is refused, or its bytes cannot be had. Nothing of a failure is remembered.
-    pub(crate) async fn get(&self, digest: &Digest, control: &dyn ControlPlane) -> Result<Arc<Program>, ProgramError> {
+    pub(crate) async fn get(
+        &self,
+        digest: &Digest,
+        control: &dyn ControlPlane,
+    ) -> Result<Arc<Program>, ProgramError> {
         let slot = self.slot(digest);
         slot.last_used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        slot.program.get_or_try_init(|| self.make(digest, control)).await.cloned()
+        let make = async || self.make(digest, fetch(digest, control).await?).await;
+        slot.program.get_or_try_init(make).await.cloned()
     }
 
     fn slot(&self, digest: &Digest) -> Arc<Slot> {
@@ -86,8 +91,20 @@ impl Programs {
         slot
     }
 
-    async fn make(&self, digest: &Digest, control: &dyn ControlPlane) -> Result<Arc<Program>, ProgramError> {
-        let bytes = fetch(digest, control).await?;
+    /// The program of a module whose bytes are at hand.
+    ///
+    /// # Errors
+    ///
+    /// The module is refused.
+    pub(crate) async fn get_local(
+        &self,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<Arc<Program>, ProgramError> {
+        self.make(digest, bytes).await
+    }
+
+    async fn make(&self, digest: &Digest, bytes: Bytes) -> Result<Arc<Program>, ProgramError> {
         let unavailable = |reason: String| ProgramError::Unavailable { digest: *digest, reason };
         let _permit = self.compilations.acquire().await.map_err(|error| unavailable(error.to_string()))?;
         let (artifacts, limits, digest) = (self.artifacts.clone(), self.limits_max.clone(), *digest);
@@ -132,5 +149,6 @@ pub(crate) fn load_or_compile(
     }
     let artifact = Verified::fresh(compile(bytes, limits)?);
     artifacts.keep(digest, &artifact);
-    Program::load(&artifact, inspection).map_err(|reason| ProgramError::Unavailable { digest: *digest, reason })
+    Program::load(&artifact, inspection)
+        .map_err(|reason| ProgramError::Unavailable { digest: *digest, reason })
 }

@@ -24,7 +24,10 @@ pub(crate) fn install(compiler: &mut Cranelift) {
 struct StartAsExport;
 
 impl ModuleMiddleware for StartAsExport {
-    fn generate_function_middleware<'a>(&self, _: LocalFunctionIndex) -> Box<dyn FunctionMiddleware<'a> + 'a> {
+    fn generate_function_middleware<'a>(
+        &self,
+        _: LocalFunctionIndex,
+    ) -> Box<dyn FunctionMiddleware<'a> + 'a> {
         Box::new(Unchanged)
     }
 
@@ -41,7 +44,11 @@ impl ModuleMiddleware for StartAsExport {
 struct Unchanged;
 
 impl<'a> FunctionMiddleware<'a> for Unchanged {
-    fn feed(&mut self, operator: Operator<'a>, state: &mut MiddlewareReaderState<'a>) -> Result<(), MiddlewareError> {
+    fn feed(
+        &mut self,
+        operator: Operator<'a>,
+        state: &mut MiddlewareReaderState<'a>,
+    ) -> Result<(), MiddlewareError> {
         state.push_operator(operator);
         Ok(())
     }

@@ -2,9 +2,7 @@
 
 use std::ptr::NonNull;
 
-use wasmer::sys::vm::{
-    MemoryStyle, TableStyle, VMMemory, VMMemoryDefinition, VMTable, VMTableDefinition,
-};
+use wasmer::sys::vm::{MemoryStyle, TableStyle, VMMemory, VMMemoryDefinition, VMTable, VMTableDefinition};
 use wasmer::sys::{BaseTunables, Tunables};
 use wasmer::{MemoryError, MemoryType, Pages, TableType};
 
@@ -35,9 +33,13 @@ impl Bounded {
 
     fn bound_table(&self, ty: &TableType) -> Result<TableType, String> {
         if ty.minimum > self.table_elements_max {
-            return Err(format!("a table begins with {} elements; the limit is {}", ty.minimum, self.table_elements_max));
+            return Err(format!(
+                "a table begins with {} elements; the limit is {}",
+                ty.minimum, self.table_elements_max
+            ));
         }
-        let maximum = ty.maximum.map_or(self.table_elements_max, |elements| elements.min(self.table_elements_max));
+        let maximum =
+            ty.maximum.map_or(self.table_elements_max, |elements| elements.min(self.table_elements_max));
         Ok(TableType { maximum: Some(maximum), ..*ty })
     }
 }

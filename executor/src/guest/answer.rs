@@ -42,7 +42,11 @@ pub(crate) enum Answered {
 
 enum State {
     Header(wasmcloud_cgi::Output),
-    Body { head: Option<Head>, framing: Framing, status: u16 },
+    Body {
+        head: Option<Head>,
+        framing: Framing,
+        status: u16,
+    },
     LocalRedirect(String),
     /// The header was malformed, or the reader went away.
     Failed,
@@ -60,30 +64,44 @@ pub(crate) struct CgiAnswer {
     kept: BytesMut,
     bytes_left: u64,
     bytes_max: u64,
-    parts: mpsc::Sender<Part>,
-    watch: Arc<Watch>,
-    runtime: tokio::runtime::Handle,
+    reader: Reader,
+}
+
+/// Whoever takes the parts of an invocation.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub(crate) parts: mpsc::Sender<Part>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) runtime: tokio::runtime::Handle,
+}
+
+impl Reader {
+    /// Hands a part on. Waits for the reader, but not past the deadline.
+    pub(crate) fn send(&self, part: Part) -> Result<(), Stop> {
+        let part = match self.parts.try_send(part) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Full(part)) => part,
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Stop::OutputClosed),
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                sent = self.parts.send(part) => sent.map_err(|_| Stop::OutputClosed),
+                () = self.watch.killed() => Err(Stop::Killed),
+            }
+        })
+    }
 }
 
 impl CgiAnswer {
     /// An answer to a request with `method` to `host`, of at most `bytes_max` bytes.
-    pub(crate) fn new(
-        method: &str,
-        host: &str,
-        bytes_max: u64,
-        parts: mpsc::Sender<Part>,
-        watch: Arc<Watch>,
-        runtime: tokio::runtime::Handle,
-    ) -> CgiAnswer {
+    pub(crate) fn new(method: &str, host: &str, bytes_max: u64, reader: Reader) -> CgiAnswer {
         CgiAnswer {
             state: State::Header(wasmcloud_cgi::Output::new(host)),
             method: method.to_owned(),
             kept: BytesMut::new(),
             bytes_left: bytes_max,
             bytes_max,
-            parts,
-            watch,
-            runtime,
+            reader,
         }
     }
 
@@ -111,25 +129,8 @@ impl CgiAnswer {
         Ok(())
     }
 
-    /// Waits for the reader, but not past the deadline.
     fn send(&mut self, part: Part) -> Result<(), Stop> {
-        let part = match self.parts.try_send(part) {
-            Ok(()) => return Ok(()),
-            Err(mpsc::error::TrySendError::Full(part)) => part,
-            Err(mpsc::error::TrySendError::Closed(_)) => return self.fail(Stop::OutputClosed),
-        };
-        let sent = self.runtime.block_on(async {
-            tokio::select! {
-                sent = self.parts.send(part) => sent.map_err(|_| Stop::OutputClosed),
-                () = self.watch.killed() => Err(Stop::Killed),
-            }
-        });
-        sent.or_else(|stop| self.fail(stop))
-    }
-
-    fn fail(&mut self, stop: Stop) -> Result<(), Stop> {
-        self.kept.clear();
-        Err(stop)
+        self.reader.send(part).inspect_err(|_| self.kept.clear())
     }
 
     fn begin(&mut self, answer: Answer, logs: &mut Logs) -> Result<(), Stop> {
@@ -237,11 +238,20 @@ impl Output for CgiAnswer {
             State::Failed => Ok(Answered::Nothing),
             State::Header(output) if ended_well => Err(Stop::BadOutput(output.finish())),
             State::Header(_) => Ok(Answered::Nothing),
-            State::Body { head: Some(head), framing, .. } => self.finish_whole(head, &framing, ended_well, logs),
+            State::Body { head: Some(head), framing, .. } => {
+                self.finish_whole(head, &framing, ended_well, logs)
+            }
             State::Body { head: None, framing, status } => {
                 self.state = State::Body { head: None, framing: framing.clone(), status };
                 self.finish_begun(&framing, status, ended_well, logs)
             }
+        }
+    }
+
+    fn abandon(&mut self) -> Answered {
+        match std::mem::replace(&mut self.state, State::Failed) {
+            State::Body { head: None, status, .. } => Answered::CutOff(status),
+            _ => Answered::Nothing,
         }
     }
 }

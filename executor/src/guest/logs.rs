@@ -2,11 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
 use wasmcloud_cgi::escape;
 use wasmcloud_wire::{InvocationId, Level, LogLine, Source, Timestamp};
-
-use super::Part;
 
 /// How long a line of a running guest may wait before it is reported.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
@@ -15,6 +12,9 @@ const PARTIAL_LINE_BYTES_MAX: usize = 40_000;
 
 /// Takes lines that were written before the invocation ended.
 pub(crate) type Report = Box<dyn Fn(Vec<LogLine>) + Send>;
+
+/// Takes every line at the moment when it is written.
+pub(crate) type Live = Box<dyn Fn(&LogLine) + Send>;
 
 /// Collects an invocation's log lines.
 pub(crate) struct Logs {
@@ -25,7 +25,7 @@ pub(crate) struct Logs {
     dropped: u32,
     lines: Vec<LogLine>,
     stderr_partial: Vec<u8>,
-    live: Option<mpsc::Sender<Part>>,
+    live: Option<Live>,
     report: Option<Report>,
     reported_at: Instant,
 }
@@ -47,8 +47,8 @@ impl Logs {
         }
     }
 
-    /// Sends every line at once to the one who asked for the invocation.
-    pub(crate) fn live(mut self, live: mpsc::Sender<Part>) -> Logs {
+    /// Shows every line at once to the one who asked for the invocation.
+    pub(crate) fn live(mut self, live: Live) -> Logs {
         self.live = Some(live);
         self
     }
@@ -111,7 +111,10 @@ impl Logs {
             self.push(
                 Level::WARNING,
                 Source::Platform,
-                format!("log cut: the limit of {} bytes is reached, further lines are dropped", self.bytes_max),
+                format!(
+                    "log cut: the limit of {} bytes is reached, further lines are dropped",
+                    self.bytes_max
+                ),
             );
             return;
         }
@@ -124,8 +127,7 @@ impl Logs {
             LogLine { invocation: self.invocation, seq: self.seq, at: Timestamp::now(), level, source, text };
         self.seq += 1;
         if let Some(live) = &self.live {
-            // Nobody waits for a slow reader of live lines; the record has them all.
-            let _ = live.try_send(Part::Log(line.clone()));
+            live(&line);
         }
         self.lines.push(line);
     }

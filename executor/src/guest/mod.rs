@@ -6,7 +6,7 @@ mod session;
 mod stop;
 mod watch;
 
-pub(crate) use answer::{Answered, CgiAnswer, Part};
+pub(crate) use answer::{Answered, CgiAnswer, Part, Reader};
 pub(crate) use logs::Logs;
 pub(crate) use session::{Output, RawOutput, Session};
 pub(crate) use stop::Stop;

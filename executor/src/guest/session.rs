@@ -21,6 +21,8 @@ pub(crate) trait Output: Send {
     fn flush(&mut self) -> Result<(), Stop>;
     /// Ends the output after the guest has ended; `ended_well` says whether with status 0.
     fn finish(&mut self, ended_well: bool, logs: &mut Logs) -> Result<Answered, Stop>;
+    /// Ends the output without handing on what was kept back.
+    fn abandon(&mut self) -> Answered;
 }
 
 /// Everything that host calls work on, whatever the ABI.
@@ -111,7 +113,8 @@ impl<W: std::io::Write + Send> RawOutput<W> {
 
 impl<W: std::io::Write + Send> Output for RawOutput<W> {
     fn write(&mut self, bytes: &[u8], _logs: &mut Logs) -> Result<(), Stop> {
-        self.bytes_left = self.bytes_left.checked_sub(bytes.len() as u64).ok_or(Stop::OutputLimit(self.bytes_max))?;
+        self.bytes_left =
+            self.bytes_left.checked_sub(bytes.len() as u64).ok_or(Stop::OutputLimit(self.bytes_max))?;
         self.writer.write_all(bytes).map_err(|_| Stop::OutputClosed)
     }
 
@@ -122,5 +125,11 @@ impl<W: std::io::Write + Send> Output for RawOutput<W> {
     fn finish(&mut self, _ended_well: bool, _logs: &mut Logs) -> Result<Answered, Stop> {
         self.flush()?;
         Ok(Answered::Nothing)
+    }
+
+    fn abandon(&mut self) -> Answered {
+        // Printed output is not taken back, so all of it may as well be seen.
+        let _ = self.flush();
+        Answered::Nothing
     }
 }

@@ -30,7 +30,12 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches a guest that has to end by this time.
     pub(crate) fn new(deadline: Instant) -> Watch {
-        Watch { deadline, killed: CancellationToken::new(), reason: OnceLock::new(), interrupt: Mutex::new(None) }
+        Watch {
+            deadline,
+            killed: CancellationToken::new(),
+            reason: OnceLock::new(),
+            interrupt: Mutex::new(None),
+        }
     }
 
     /// When the guest's wall time is over.
@@ -66,7 +71,7 @@ impl Watch {
 
     /// Kills the guest, again and again until `stopped` is ready: an interrupt may be missed when
     /// it comes just before the guest's code is entered.
-    pub(crate) async fn kill(&self, why: Kill, stopped: impl Future) {
+    pub(crate) async fn kill<F: Future>(&self, why: Kill, stopped: F) -> F::Output {
         self.reason.get_or_init(|| why);
         self.killed.cancel();
         let mut stopped = std::pin::pin!(stopped);
@@ -74,8 +79,8 @@ impl Watch {
             if let Some(interrupt) = &*self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) {
                 interrupt();
             }
-            if tokio::time::timeout(INTERRUPT_RETRY, &mut stopped).await.is_ok() {
-                return;
+            if let Ok(output) = tokio::time::timeout(INTERRUPT_RETRY, &mut stopped).await {
+                return output;
             }
         }
     }

@@ -9,8 +9,13 @@ use crate::guest::Stop;
 
 /// Every function that a program imports, in its own order. `None` if one is not provided, which
 /// inspection has made sure of.
-pub(crate) fn link(store: &mut impl AsStoreMut, env: &FunctionEnv<State>, program: &Program) -> Option<Vec<Extern>> {
-    let functions = program.imports.iter().map(|needed| function(store, env, needed.import.name, needed.has_result));
+pub(crate) fn link(
+    store: &mut impl AsStoreMut,
+    env: &FunctionEnv<State>,
+    program: &Program,
+) -> Option<Vec<Extern>> {
+    let functions =
+        program.imports.iter().map(|needed| function(store, env, needed.import.name, needed.has_result));
     functions.map(|function| function.map(Extern::Function)).collect()
 }
 

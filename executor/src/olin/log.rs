@@ -15,7 +15,11 @@ pub(crate) fn write(host: &mut Host<'_>, level: i32, ptr: i32, len: i32) -> Resu
         Ok(text) => host.session.logs.write(Level(level), Source::Log, &text),
         Err(_) => host.session.logs.platform(
             Level::WARNING,
-            &format!("log_write was given {} bytes at {}, outside of memory", len.cast_unsigned(), ptr.cast_unsigned()),
+            &format!(
+                "log_write was given {} bytes at {}, outside of memory",
+                len.cast_unsigned(),
+                ptr.cast_unsigned()
+            ),
         ),
     }
     Ok(())

@@ -183,7 +183,8 @@ fn stop_if_over(session: &Session) -> Result<(), Stop> {
 
 /// `resource_flush`
 pub(crate) fn flush(host: &mut Host<'_>, id: i32) -> Result<i32, Stop> {
-    let flushed = host.resources.get(id).map_err(Into::into).and_then(|resource| resource.flush(host.session));
+    let flushed =
+        host.resources.get(id).map_err(Into::into).and_then(|resource| resource.flush(host.session));
     lower(flushed.map(|()| 0))
 }
 

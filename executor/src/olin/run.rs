@@ -68,8 +68,11 @@ enum Failed {
 }
 
 fn run_instance(program: &Program, store: &mut Store, env: &FunctionEnv<State>, gas: u64) -> Run {
-    let not_started =
-        |reason: String| Run { result: Err(Failed::Starting(reason)), gas_left: Some(gas), memory_peak_bytes: 0 };
+    let not_started = |reason: String| Run {
+        result: Err(Failed::Starting(reason)),
+        gas_left: Some(gas),
+        memory_peak_bytes: 0,
+    };
     let Some(imports) = link(store, env, program) else {
         return not_started("an import is not linked".to_owned());
     };

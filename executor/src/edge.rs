@@ -1,0 +1,68 @@
+//! The public listener: from an HTTP request to an invocation, and from its answer to a response.
+
+mod error;
+mod request;
+mod response;
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wasmcloud_listener::{Body, Peer, ResponseBody, Settings, Tls};
+use wasmcloud_wire::limits::REQUEST_BODY_BYTES_MAX;
+use wasmcloud_wire::{Call, InvocationId, Trigger};
+
+use crate::{Executor, invocation};
+use error::EdgeError;
+
+/// Which addresses are handlers'.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// Handlers answer at `<name>.<domain>`.
+    pub domain: String,
+    /// Whether they answer at `/~<name>/` too. That puts all handlers into one origin, where one can
+    /// read another's cookies: for loopback, or where the operator knows all handlers.
+    pub by_path: bool,
+}
+
+/// Serves handlers' own traffic until `shutdown`.
+pub(crate) async fn serve(
+    executor: Arc<Executor>,
+    edge: Edge,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    shutdown: CancellationToken,
+) {
+    let edge = Arc::new(edge);
+    let service = move |request: Request<Body>, peer: Peer| {
+        let (executor, edge) = (executor.clone(), edge.clone());
+        async move {
+            let invocation = InvocationId::new();
+            let response = match answer(&executor, &edge, invocation, request, peer).await {
+                Ok(response) => response,
+                Err(error) => error.response(invocation),
+            };
+            response::identified(response, invocation)
+        }
+    };
+    wasmcloud_listener::serve(listener, tls, Settings::default(), shutdown, service).await;
+}
+
+async fn answer(
+    executor: &Executor,
+    edge: &Edge,
+    invocation: InvocationId,
+    request: Request<Body>,
+    peer: Peer,
+) -> Result<Response<ResponseBody>, EdgeError> {
+    let (parts, body) = request.into_parts();
+    let asked = request::address(edge, &parts, peer)?;
+    let deployment =
+        executor.routes.lookup(&asked.key).await?.ok_or(EdgeError::NoHandler(asked.key.clone()))?;
+    let body = request::body(&parts.headers, body, REQUEST_BODY_BYTES_MAX).await?;
+    let request = request::head(&parts, asked, peer);
+    let call = Call { invocation, deployment: (*deployment).clone(), trigger: Trigger::Edge, request, body };
+    let answer = invocation::start(executor, call, false).await?;
+    response::from_parts(answer).await
+}

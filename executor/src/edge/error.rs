@@ -1,0 +1,198 @@
+//! What the edge itself answers: short, with the invocation's id, and without a word about causes
+//! that are the handler's own business.
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use http::{Response, StatusCode};
+use wasmcloud_cgi::RequestError;
+use wasmcloud_listener::{BodyError, CollectError, ResponseBody};
+use wasmcloud_wire::{
+    ControlPlaneError, ErrorBody, ErrorDetail, InvocationId, InvokeError, LimitName, Outcome, Receipt,
+    RouteKey,
+};
+
+use crate::engine::ProgramError;
+use crate::invocation::StartError;
+use crate::outcome;
+
+/// Why the edge answers instead of a handler.
+#[derive(Debug)]
+pub(crate) enum EdgeError {
+    /// The `Host` field is none.
+    BadHost,
+    /// The address is not below the edge's domain.
+    NotAHandler { host: String, domain: String },
+    /// The label before the domain is no name.
+    NoSuchName(String),
+    /// No handler has this name.
+    NoHandler(RouteKey),
+    /// `/~hello` instead of `/~hello/`.
+    MissingSlash { to: String },
+    /// The request's body did not arrive, or is too large.
+    Body(CollectError),
+    /// The invocation did not begin.
+    Start(StartError),
+    /// What the address serves could not be found out.
+    ControlPlane(ControlPlaneError),
+    /// The program gave no answer.
+    Failed(Box<Receipt>),
+    /// The invocation's end was never told.
+    Lost,
+}
+
+impl From<CollectError> for EdgeError {
+    fn from(error: CollectError) -> EdgeError {
+        EdgeError::Body(error)
+    }
+}
+
+impl From<StartError> for EdgeError {
+    fn from(error: StartError) -> EdgeError {
+        EdgeError::Start(error)
+    }
+}
+
+impl From<ControlPlaneError> for EdgeError {
+    fn from(error: ControlPlaneError) -> EdgeError {
+        EdgeError::ControlPlane(error)
+    }
+}
+
+/// An error answer: status, code, message, hint.
+struct Said(u16, &'static str, String, String);
+
+impl EdgeError {
+    /// The answer. 5xx say no cause; the log has it under the same id.
+    pub(crate) fn response(self, invocation: InvocationId) -> Response<ResponseBody> {
+        let retry_after = match &self {
+            EdgeError::Start(StartError::Invoke(InvokeError::Busy { retry_after_s, .. })) => {
+                Some(*retry_after_s)
+            }
+            EdgeError::Start(StartError::Invoke(_) | StartError::Program(_)) | EdgeError::ControlPlane(_) => {
+                Some(1)
+            }
+            _ => None,
+        };
+        let location = match &self {
+            EdgeError::MissingSlash { to } => HeaderValue::from_str(to).ok(),
+            _ => None,
+        };
+        let Said(status, code, message, hint) = self.said(invocation);
+        let detail = ErrorDetail { code: code.to_owned(), message, hint, request_id: invocation.to_string() };
+        let body = serde_json::to_vec(&ErrorBody { error: detail }).unwrap_or_default();
+        let mut response = Response::new(ResponseBody::from(body));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(location) = location {
+            headers.insert(LOCATION, location);
+        }
+        response
+    }
+
+    fn said(self, invocation: InvocationId) -> Said {
+        match self {
+            EdgeError::BadHost => Said(
+                400,
+                "bad_host",
+                "the Host field names no host".into(),
+                "send the host of the address".into(),
+            ),
+            EdgeError::NotAHandler { host, domain } => Said(
+                404,
+                "not_a_handler",
+                format!("{host} is no handler's address"),
+                format!("handlers answer at http://NAME.{domain}/; `wasmcloud list` shows yours"),
+            ),
+            EdgeError::NoSuchName(name) => no_handler(&name),
+            EdgeError::NoHandler(key) => no_handler(&key.to_string()),
+            EdgeError::MissingSlash { to } => {
+                Said(308, "moved", format!("the address is {to}"), "follow the Location field".into())
+            }
+            EdgeError::Body(error) => body_error(&error),
+            EdgeError::Start(StartError::BadRequest(error)) => bad_request(&error),
+            EdgeError::Start(StartError::Invoke(error)) => invoke_error(&error, invocation),
+            EdgeError::Start(StartError::Program(error)) => program_error(&error, invocation),
+            EdgeError::ControlPlane(error) => {
+                tracing::error!(%invocation, %error, "an address cannot be resolved");
+                unavailable()
+            }
+            EdgeError::Failed(receipt) => failed(&receipt, invocation),
+            EdgeError::Lost => {
+                tracing::error!(%invocation, "an invocation's end was not told");
+                Said(
+                    500,
+                    "internal",
+                    "the platform failed".into(),
+                    "try again; tell the operator the id".into(),
+                )
+            }
+        }
+    }
+}
+
+fn no_handler(name: &str) -> Said {
+    let name: String = name.chars().take(64).collect();
+    Said(
+        404,
+        "handler_not_found",
+        format!("there is no handler called {name}"),
+        format!("check the address, or create it: `wasmcloud create FILE --name {name}`"),
+    )
+}
+
+fn body_error(error: &CollectError) -> Said {
+    let (status, code) = match error {
+        CollectError::TooLarge { .. } => (413, "body_too_large"),
+        CollectError::Body(BodyError::TimedOut | BodyError::TooSlow) => (408, "body_too_slow"),
+        CollectError::Body(BodyError::Malformed | BodyError::Disconnected) => (400, "bad_body"),
+    };
+    Said(status, code, error.to_string(), "send a smaller or a complete body".into())
+}
+
+fn bad_request(error: &RequestError) -> Said {
+    Said(400, "bad_request", error.to_string(), "correct the request".into())
+}
+
+fn invoke_error(error: &InvokeError, invocation: InvocationId) -> Said {
+    match error {
+        InvokeError::Busy { message, executor_full, .. } => {
+            let status = if *executor_full { 503 } else { 429 };
+            Said(status, "busy", message.clone(), "try again after the time in Retry-After".into())
+        }
+        InvokeError::BadRequest(message) => {
+            Said(400, "bad_request", message.clone(), "correct the request".into())
+        }
+        InvokeError::Unavailable(reason) => {
+            tracing::error!(%invocation, reason, "an invocation cannot begin");
+            unavailable()
+        }
+    }
+}
+
+fn program_error(error: &ProgramError, invocation: InvocationId) -> Said {
+    tracing::error!(%invocation, %error, "a handler's module cannot be run");
+    unavailable()
+}
+
+fn unavailable() -> Said {
+    Said(503, "unavailable", "the platform cannot answer right now".into(), "try again in a moment".into())
+}
+
+fn failed(receipt: &Receipt, invocation: InvocationId) -> Said {
+    let status = outcome::status(&receipt.outcome);
+    let (code, message) = match &receipt.outcome {
+        Outcome::Limit { limit: LimitName::LocalRedirects, .. } => {
+            ("loop", "the handler redirects to itself without end")
+        }
+        Outcome::Limit { .. } => ("limit", "the handler hit a limit"),
+        Outcome::Internal { .. } => ("internal", "the platform failed"),
+        Outcome::BadOutput { .. } => ("bad_output", "the handler's answer is malformed"),
+        _ => ("failed", "the handler failed"),
+    };
+    let hint = format!("its owner finds the cause with `wasmcloud logs NAME --invocation {invocation}`");
+    Said(status, code, message.to_owned(), hint)
+}

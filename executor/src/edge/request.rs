@@ -1,0 +1,106 @@
+//! From an HTTP request to the request that a program sees.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
+use http::request::Parts;
+use wasmcloud_listener::{Body, Peer};
+use wasmcloud_wire::{Header, RequestHead, RouteKey, Scheme};
+
+use super::Edge;
+use super::error::EdgeError;
+
+/// What a request's address says.
+pub(crate) struct Asked {
+    /// Which handler, and perhaps which version.
+    pub(crate) key: RouteKey,
+    server_name: String,
+    server_port: u16,
+    /// `/~hello`, or nothing.
+    script_name: String,
+    /// The rest of the path, and the query.
+    target: String,
+}
+
+/// Finds out whom a request is for.
+pub(crate) fn address(edge: &Edge, parts: &Parts, peer: Peer) -> Result<Asked, EdgeError> {
+    let (name, port) = host(parts, peer)?;
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let label = name.strip_suffix(edge.domain.as_str()).and_then(|label| label.strip_suffix('.'));
+    if let Some(label) = label {
+        let key = label.parse().map_err(|_| EdgeError::NoSuchName(label.to_owned()))?;
+        let target = target.to_owned();
+        return Ok(Asked { key, server_name: name, server_port: port, script_name: String::new(), target });
+    }
+    if !edge.by_path {
+        return Err(EdgeError::NotAHandler { host: name, domain: edge.domain.clone() });
+    }
+    // `..` is resolved first, so that it cannot lead from one handler to another.
+    let target = wasmcloud_cgi::resolve_target(target);
+    let Some((handler, rest)) = split_prefix(&target) else {
+        return Err(EdgeError::NotAHandler { host: name, domain: edge.domain.clone() });
+    };
+    let key = handler.parse().map_err(|_| EdgeError::NoSuchName(handler.to_owned()))?;
+    let script_name = format!("/~{handler}");
+    if !rest.starts_with('/') {
+        return Err(EdgeError::MissingSlash { to: format!("{script_name}/{rest}") });
+    }
+    Ok(Asked { key, server_name: name, server_port: port, script_name, target: rest.to_owned() })
+}
+
+/// `/~hello/path?query` as `hello` and `/path?query`.
+fn split_prefix(target: &str) -> Option<(String, String)> {
+    let rest = target.strip_prefix("/~")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (handler, rest) = rest.split_at_checked(end)?;
+    Some((handler.to_owned(), rest.to_owned()))
+}
+
+/// The host that a request names, in lower case without port and final dot, and the port.
+fn host(parts: &Parts, peer: Peer) -> Result<(String, u16), EdgeError> {
+    let default_port = if peer.tls { 443 } else { 80 };
+    let authority = match parts.uri.authority() {
+        Some(authority) => authority.clone(),
+        None => match parts.headers.get(HOST) {
+            Some(host) => host.to_str().ok().and_then(|host| host.parse().ok()).ok_or(EdgeError::BadHost)?,
+            // HTTP/1.0 need not name a host; the address that was connected to is the next best.
+            None => return Ok((peer.local.ip().to_string(), peer.local.port())),
+        },
+    };
+    let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
+    Ok((name, authority.port_u16().unwrap_or(default_port)))
+}
+
+/// The body, if there is one: a length of 0 counts as one, no length at all does not.
+pub(crate) async fn body(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Option<Bytes>, EdgeError> {
+    if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(None);
+    }
+    Ok(Some(body.collect(bytes_max).await?))
+}
+
+/// The request as the program sees it.
+pub(crate) fn head(parts: &Parts, asked: Asked, peer: Peer) -> RequestHead {
+    RequestHead {
+        method: parts.method.as_str().to_owned(),
+        scheme: if peer.tls { Scheme::Https } else { Scheme::Http },
+        protocol: format!("{:?}", parts.version),
+        server_name: asked.server_name,
+        server_port: asked.server_port,
+        script_name: asked.script_name,
+        target: asked.target,
+        headers: parts.headers.iter().map(|(name, value)| header(name, value)).collect(),
+        remote_addr: peer.addr.ip().to_canonical().to_string(),
+    }
+}
+
+fn header(name: &http::HeaderName, value: &http::HeaderValue) -> Header {
+    let value = match std::str::from_utf8(value.as_bytes()) {
+        Ok(value) => value.to_owned(),
+        Err(_) => value.as_bytes().iter().map(|&byte| char::from(byte)).collect(),
+    };
+    (name.as_str().to_owned(), value)
+}

@@ -1,0 +1,188 @@
+//! The executor as a value, and what the control plane asks of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wasmcloud_listener::Tls;
+use wasmcloud_plane::ServiceToken;
+use wasmcloud_wire::{
+    Call, Change, ControlPlane, Digest, Event, EventStream, Inspection, InvokeError, Invoker, Limits,
+    PrepareError,
+};
+
+use crate::admission::Admission;
+use crate::edge::Edge;
+use crate::engine::{ProgramError, Programs};
+use crate::guest::Part;
+use crate::invocation::{self, StartError};
+use crate::recorder::Recorder;
+use crate::routes::Routes;
+use crate::{edge, internal};
+
+/// How long a stopping executor waits for running invocations, and then for their records to arrive.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What an executor is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where compiled modules are kept.
+    pub cache_dir: PathBuf,
+    /// The executor's name: a guest's `WORKER_ID`.
+    pub worker_id: String,
+    /// Modules above these limits are not compiled.
+    pub limits_max: Limits,
+}
+
+/// Why an executor cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutorError {
+    /// The folder for compiled modules cannot be used.
+    #[error("cannot use {path} for compiled modules: {source}", path = path.display())]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Runs modules.
+pub struct Executor {
+    settings: Settings,
+    pub(crate) control: Arc<dyn ControlPlane>,
+    pub(crate) programs: Programs,
+    pub(crate) admission: Admission,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) tasks: TaskTracker,
+    stopped: CancellationToken,
+}
+
+impl Executor {
+    /// Starts an executor, which follows the control plane's changes from now on.
+    ///
+    /// # Errors
+    ///
+    /// The folder for compiled modules cannot be used.
+    pub fn start(settings: Settings, control: Arc<dyn ControlPlane>) -> Result<Arc<Executor>, ExecutorError> {
+        let programs = Programs::open(&settings.cache_dir, settings.limits_max.clone())
+            .map_err(|source| ExecutorError::Cache { path: settings.cache_dir.clone(), source })?;
+        let routes = Arc::new(Routes::new(control.clone()));
+        let recorder = Recorder::new();
+        let stopped = CancellationToken::new();
+        let (token, follower) = (stopped.clone(), routes.clone());
+        tokio::spawn(async move { token.run_until_cancelled(follower.follow()).await });
+        let (token, records, target) = (stopped.clone(), recorder.clone(), control.clone());
+        tokio::spawn(async move { token.run_until_cancelled(records.run(target)).await });
+        let (admission, tasks) = (Admission::new(), TaskTracker::new());
+        Ok(Arc::new(Executor { settings, control, programs, admission, recorder, routes, tasks, stopped }))
+    }
+
+    /// The executor's name.
+    pub fn worker_id(&self) -> &str {
+        &self.settings.worker_id
+    }
+
+    /// How many invocations run right now.
+    pub fn running(&self) -> usize {
+        self.admission.running()
+    }
+
+    /// Serves handlers' own traffic until `shutdown`; returns when all connections are gone.
+    pub async fn serve_edge(
+        self: Arc<Self>,
+        edge: Edge,
+        listener: TcpListener,
+        tls: Option<Tls>,
+        shutdown: CancellationToken,
+    ) {
+        edge::serve(self, edge, listener, tls, shutdown).await;
+    }
+
+    /// Serves the control plane's calls until `shutdown`; returns when all connections are gone.
+    pub async fn serve_internal(
+        self: Arc<Self>,
+        token: ServiceToken,
+        listener: TcpListener,
+        tls: Option<Tls>,
+        shutdown: CancellationToken,
+    ) {
+        internal::serve(self, token, listener, tls, shutdown).await;
+    }
+
+    /// Waits for running invocations and for their records to reach the control plane, both with a
+    /// bound. To be called once no listener serves any more.
+    pub async fn stop(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                running = self.running(),
+                "invocations still run; the executor stops without them"
+            );
+        }
+        let lost = self.recorder.drain(Instant::now() + DRAIN).await;
+        if lost > 0 {
+            tracing::error!(records = lost, "records did not reach the control plane");
+        }
+        self.stopped.cancel();
+    }
+}
+
+#[async_trait]
+impl Invoker for Executor {
+    async fn prepare(&self, digest: &Digest) -> Result<Inspection, PrepareError> {
+        match self.programs.get(digest, &*self.control).await {
+            Ok(program) => Ok(program.inspection.clone()),
+            Err(ProgramError::Refused(refusal)) => Err(PrepareError::Refused(refusal)),
+            Err(error) => Err(PrepareError::Unavailable(error.to_string())),
+        }
+    }
+
+    async fn invoke(&self, call: Call) -> Result<EventStream, InvokeError> {
+        let parts = match invocation::start(self, call, true).await {
+            Ok(parts) => parts,
+            Err(StartError::Invoke(error)) => return Err(error),
+            Err(StartError::BadRequest(error)) => return Err(InvokeError::BadRequest(error.to_string())),
+            Err(StartError::Program(error)) => return Err(InvokeError::Unavailable(error.to_string())),
+        };
+        let events = stream::unfold((parts, None), |(mut parts, kept)| async move {
+            match kept {
+                Some(event) => Some((event, (parts, None))),
+                None => {
+                    let (event, next) = events(parts.recv().await?);
+                    Some((event, (parts, next)))
+                }
+            }
+        });
+        Ok(Box::pin(events))
+    }
+
+    async fn announce(&self, change: &Change) {
+        self.routes.apply(change);
+    }
+}
+
+/// A part as one or two events.
+fn events(part: Part) -> (Event, Option<Event>) {
+    let head = |status, mut headers: Vec<(String, String)>, content_length: Option<u64>| {
+        headers.extend(content_length.map(|length| ("content-length".to_owned(), length.to_string())));
+        Event::Head { status, headers }
+    };
+    match part {
+        Part::Whole { status, headers, content_length, body } => {
+            let body = (!body.is_empty()).then_some(Event::Body { bytes: body });
+            (head(status, headers, content_length), body)
+        }
+        Part::Head { status, headers, content_length } => (head(status, headers, content_length), None),
+        Part::Body(bytes) => (Event::Body { bytes }, None),
+        Part::Log(line) => (Event::Log { line }, None),
+        Part::End { receipt, .. } => (Event::End { receipt }, None),
+    }
+}

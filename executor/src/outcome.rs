@@ -1,0 +1,153 @@
+//! From how a run ended to what is told about it.
+
+use wasmcloud_wire::limits::LOCAL_REDIRECTS_MAX;
+use wasmcloud_wire::{Call, Level, LimitName, Limits, Outcome, Trigger};
+
+use crate::guest::{Answered, Kill, Session, Stop, Watch};
+use crate::olin::Ending;
+
+/// An invocation that is over.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    pub(crate) answered: Answered,
+    pub(crate) gas: u64,
+    pub(crate) memory_peak_bytes: u64,
+    pub(crate) session: Box<Session>,
+}
+
+/// Hands on what is left of the output, as far as the way in which the run ended allows it.
+pub(crate) fn close_output(ending: &Ending, session: &mut Session) -> Result<Answered, Stop> {
+    let Session { stdout, logs, .. } = session;
+    match ending {
+        Ending::Exit(0) | Ending::Stopped(Stop::Redirected) => stdout.finish(true, logs),
+        Ending::Exit(_) | Ending::Trap(_) | Ending::Stopped(Stop::UnknownResource(_)) => {
+            stdout.finish(false, logs)
+        }
+        // What a limit ended can still be answered with an error, if nothing was sent before.
+        Ending::Stopped(_) | Ending::Killed | Ending::Limit(..) | Ending::Internal(_) => Ok(stdout.abandon()),
+    }
+}
+
+/// What is told about a run that was no local redirect.
+pub(crate) fn of(
+    ending: Ending,
+    answered: Result<Answered, Stop>,
+    call: &Call,
+    gas: u64,
+    watch: &Watch,
+) -> (Outcome, Answered) {
+    let limits = &call.deployment.limits;
+    let (answered, output_stop) = match answered {
+        Ok(answered) => (answered, None),
+        Err(stop) => (Answered::Nothing, Some(stop)),
+    };
+    let outcome = match (ending, output_stop) {
+        (Ending::Exit(status), _) if status != 0 => Outcome::Exit { status },
+        (Ending::Exit(_), None) => match &answered {
+            Answered::CutOff(_) => Outcome::BadOutput {
+                message: "the body is shorter than the program's Content-Length".to_owned(),
+            },
+            _ => Outcome::Ok,
+        },
+        (Ending::Exit(_), Some(stop)) | (Ending::Stopped(stop), _) => stopped(stop, call, watch),
+        (Ending::Killed, _) => killed(limits, call.trigger, watch),
+        (Ending::Limit(limit, place), _) => hit(limit, &place, gas, limits, call.trigger),
+        (Ending::Trap(message), _) => Outcome::Trap { message },
+        (Ending::Internal(message), _) => {
+            tracing::error!(invocation = %call.invocation, message, "an instance could not be made");
+            Outcome::Internal { message: "the instance could not be made".to_owned() }
+        }
+    };
+    (outcome, answered)
+}
+
+fn stopped(stop: Stop, call: &Call, watch: &Watch) -> Outcome {
+    match stop {
+        Stop::BadOutput(malformed) => Outcome::BadOutput { message: malformed.to_string() },
+        Stop::OutputLimit(bytes) => Outcome::Limit {
+            limit: LimitName::Response,
+            message: format!(
+                "killed by response limit: more than {bytes} bytes; {}",
+                raise(call.trigger, "response_bytes")
+            ),
+        },
+        Stop::UnknownResource(_) => Outcome::Trap { message: stop.to_string() },
+        Stop::OutputClosed => Outcome::Cancelled,
+        Stop::Killed | Stop::Redirected | Stop::Exit(_) => {
+            killed(&call.deployment.limits, call.trigger, watch)
+        }
+    }
+}
+
+fn killed(limits: &Limits, trigger: Trigger, watch: &Watch) -> Outcome {
+    match watch.reason() {
+        Some(Kill::ClientGone) => Outcome::Cancelled,
+        Some(Kill::Wall) | None => {
+            let seconds = format!("{}.{:03}", limits.wall_ms / 1000, limits.wall_ms % 1000);
+            Outcome::Limit {
+                limit: LimitName::Wall,
+                message: format!(
+                    "killed by wall limit: {seconds} of {seconds} s; {}",
+                    raise(trigger, "wall_ms")
+                ),
+            }
+        }
+    }
+}
+
+fn hit(limit: LimitName, place: &str, gas: u64, limits: &Limits, trigger: Trigger) -> Outcome {
+    let message = match limit {
+        LimitName::Gas => {
+            format!("killed by gas limit: {gas} of {}, in {place}; {}", limits.gas, raise(trigger, "gas"))
+        }
+        LimitName::Stack => {
+            format!("killed by stack limit: 1 MiB, in {place}; use less recursion, or smaller frames")
+        }
+        other => format!("killed by {} limit, in {place}", other.as_str()),
+    };
+    Outcome::Limit { limit, message }
+}
+
+/// How a limit is raised, by whoever can.
+fn raise(trigger: Trigger, setting: &str) -> String {
+    match trigger {
+        Trigger::Run => format!("raise it with --{}", setting.replace('_', "-")),
+        Trigger::Edge | Trigger::Invoke => {
+            format!("the server's operator can raise it: {setting} under [limits] in server.toml")
+        }
+    }
+}
+
+/// The outcome of a handler that goes on redirecting to itself.
+pub(crate) fn too_many_redirects(target: &str) -> Outcome {
+    let target: String = target.chars().take(200).collect();
+    Outcome::Limit {
+        limit: LimitName::LocalRedirects,
+        message: format!(
+            "ended by local redirect limit: {LOCAL_REDIRECTS_MAX} in one request, the last to {target}; answer with a \
+             document, or redirect the client by an absolute Location"
+        ),
+    }
+}
+
+/// Writes to the invocation's log what its owner should know of how it ended.
+pub(crate) fn log(outcome: &Outcome, backtrace: &[String], session: &mut Session) {
+    match outcome {
+        Outcome::Ok => return,
+        Outcome::Cancelled => session.logs.platform(Level::WARNING, &outcome.to_string()),
+        _ => session.logs.platform(Level::ERROR, &outcome.to_string()),
+    }
+    for frame in backtrace {
+        session.logs.platform(Level::ERROR, &format!("  at {frame}"));
+    }
+}
+
+/// The status that the client gets when a program gave no answer.
+pub(crate) fn status(outcome: &Outcome) -> u16 {
+    match outcome {
+        Outcome::Limit { limit: LimitName::Gas | LimitName::Wall, .. } => 504,
+        Outcome::Limit { limit: LimitName::LocalRedirects, .. } => 508,
+        Outcome::Internal { .. } => 500,
+        _ => 502,
+    }
+}

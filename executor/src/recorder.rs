@@ -1,0 +1,202 @@
+//! Receipts and log lines on their way to the control plane: queued, batched, retried.
+//!
+//! Nothing that answers a request waits here. When the queue is full, records of successful
+//! invocations are dropped first; how many, the next record of the same handler says.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use wasmcloud_wire::{ControlPlane, HandlerId, Level, LogLine, Record, Source, Timestamp};
+
+/// Most records that wait; beyond half of it, successes are dropped.
+const RECORDS_MAX: usize = 20_000;
+/// Most bytes of log text that wait; beyond half of it, successes are dropped.
+const BYTES_MAX: usize = 64 << 20;
+/// Most records in one batch.
+const BATCH_RECORDS_MAX: usize = 500;
+/// Most bytes of log text in one batch.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// How long a record waits for others to make a batch with.
+const BATCH_WAIT: Duration = Duration::from_millis(50);
+/// First and longest pause after a batch was not taken.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// The queue of records.
+pub(crate) struct Recorder {
+    queue: Mutex<Queue>,
+    arrived: Notify,
+    emptied: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    records: VecDeque<Record>,
+    bytes: usize,
+    /// Records taken out to be sent, and not yet known to have arrived.
+    in_flight: usize,
+    dropped: HashMap<HandlerId, u64>,
+}
+
+impl Recorder {
+    pub(crate) fn new() -> Arc<Recorder> {
+        Arc::new(Recorder { queue: Mutex::default(), arrived: Notify::new(), emptied: Notify::new() })
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a record, unless there is no room for it.
+    pub(crate) fn push(&self, record: Record) {
+        self.queue().push(record);
+        self.arrived.notify_one();
+    }
+
+    /// Sends records for as long as the executor lives.
+    pub(crate) async fn run(self: Arc<Self>, control: Arc<dyn ControlPlane>) {
+        loop {
+            self.arrived.notified().await;
+            tokio::time::sleep(BATCH_WAIT).await;
+            loop {
+                let batch = self.queue().take_batch();
+                if batch.is_empty() {
+                    break;
+                }
+                send(&*control, batch).await;
+                self.queue().in_flight = 0;
+            }
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Waits until everything has been sent, but not past `until`. Returns how many records were not.
+    pub(crate) async fn drain(&self, until: Instant) -> usize {
+        loop {
+            let emptied = self.emptied.notified();
+            let mut emptied = std::pin::pin!(emptied);
+            emptied.as_mut().enable();
+            let left = self.queue().left();
+            if left == 0 {
+                return 0;
+            }
+            self.arrived.notify_one();
+            if tokio::time::timeout_at(until, emptied).await.is_err() {
+                return self.queue().left();
+            }
+        }
+    }
+}
+
+async fn send(control: &dyn ControlPlane, batch: Vec<Record>) {
+    let mut pause = RETRY_FIRST;
+    // The store takes every record once, so a batch whose answer was lost can be sent again.
+    while let Err(error) = control.record(batch.clone()).await {
+        tracing::warn!(%error, records = batch.len(), "records were not taken; they are sent again");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(RETRY_MAX);
+    }
+}
+
+impl Queue {
+    fn left(&self) -> usize {
+        self.records.len() + self.in_flight
+    }
+
+    fn push(&mut self, mut record: Record) {
+        let bytes = text_bytes(&record);
+        let full = self.records.len() >= RECORDS_MAX || self.bytes + bytes > BYTES_MAX;
+        let half_full = self.records.len() >= RECORDS_MAX / 2 || self.bytes + bytes > BYTES_MAX / 2;
+        let succeeded = record.receipt.as_ref().is_some_and(|receipt| receipt.outcome.is_ok());
+        if full || (half_full && succeeded) {
+            *self.dropped.entry(record.handler).or_insert(0) += 1;
+            return;
+        }
+        if let Some(dropped) = self.dropped.remove(&record.handler) {
+            record.lines.push(dropped_line(&record, dropped));
+        }
+        self.bytes += bytes;
+        self.records.push_back(record);
+    }
+
+    fn take_batch(&mut self) -> Vec<Record> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while batch.len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
+            let Some(record) = self.records.pop_front() else { break };
+            bytes += text_bytes(&record);
+            batch.push(record);
+        }
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.in_flight = batch.len();
+        batch
+    }
+}
+
+fn text_bytes(record: &Record) -> usize {
+    record.lines.iter().map(|line| line.text.len()).sum()
+}
+
+/// The line that says what is missing. Its place is beyond any that the invocation itself can use.
+fn dropped_line(record: &Record, dropped: u64) -> LogLine {
+    LogLine {
+        invocation: record.invocation,
+        seq: i32::MAX.cast_unsigned(),
+        at: Timestamp::now(),
+        level: Level::WARNING,
+        source: Source::Platform,
+        text: format!("{dropped} invocations before this one left no record: the executor's queue was full"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmcloud_wire::InvocationId;
+
+    use super::*;
+
+    fn lines_of(handler: HandlerId, bytes: usize) -> Record {
+        let invocation = InvocationId::new();
+        let line = LogLine {
+            invocation,
+            seq: 0,
+            at: Timestamp::now(),
+            level: Level::INFO,
+            source: Source::Log,
+            text: "x".repeat(bytes),
+        };
+        Record { handler, invocation, lines: vec![line], receipt: None }
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_says_so_in_the_handlers_next_record() {
+        let (mut queue, handler) = (Queue::default(), HandlerId::new());
+        for _ in 0..70 {
+            queue.push(lines_of(handler, 1 << 20));
+        }
+        assert_eq!(queue.records.len(), 64);
+        while !queue.take_batch().is_empty() {}
+        assert_eq!((queue.bytes, queue.left()), (0, 0));
+        queue.push(lines_of(HandlerId::new(), 1));
+        queue.push(lines_of(handler, 1));
+        let texts: Vec<usize> = queue.records.iter().map(|record| record.lines.len()).collect();
+        assert_eq!(texts, [1, 2]);
+        assert!(queue.records[1].lines[1].text.starts_with("6 invocations"));
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_records_and_in_bytes() {
+        let (mut queue, handler) = (Queue::default(), HandlerId::new());
+        for _ in 0..BATCH_RECORDS_MAX + 1 {
+            queue.push(lines_of(handler, 10));
+        }
+        assert_eq!((queue.take_batch().len(), queue.take_batch().len()), (BATCH_RECORDS_MAX, 1));
+        for _ in 0..10 {
+            queue.push(lines_of(handler, 1 << 20));
+        }
+        assert_eq!(queue.take_batch().len(), 4);
+    }
+}
