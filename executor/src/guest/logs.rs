@@ -98,28 +98,28 @@ impl Logs {
     }
 
     fn line(&mut self, level: Level, source: Source, line: &[u8]) {
-        if self.bytes_left == 0 {
+        // Nothing is escaped that cannot be kept: a flood of lines costs little.
+        if self.dropped > 0 {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
         let text = escape(line).into_owned();
         // An empty line takes room as well: so many of them would fill a disk.
         let bytes = (text.len() as u64).max(1);
-        if bytes > self.bytes_left {
-            self.bytes_left = 0;
-            self.dropped = self.dropped.saturating_add(1);
-            self.push(
-                Level::WARNING,
-                Source::Platform,
-                format!(
+        match self.bytes_left.checked_sub(bytes) {
+            Some(left) => {
+                self.bytes_left = left;
+                self.push(level, source, text);
+            }
+            None => {
+                self.dropped = 1;
+                let text = format!(
                     "log cut: the limit of {} bytes is reached, further lines are dropped",
                     self.bytes_max
-                ),
-            );
-            return;
+                );
+                self.push(Level::WARNING, Source::Platform, text);
+            }
         }
-        self.bytes_left -= bytes;
-        self.push(level, source, text);
     }
 
     fn push(&mut self, level: Level, source: Source, text: String) {
