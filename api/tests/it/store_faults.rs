@@ -15,6 +15,7 @@ on_both_databases!(
     of_many_who_create_one_name_exactly_one_wins,
     many_uploads_at_once_get_numbers_without_gap_or_collision,
     many_batches_of_the_same_records_at_once_keep_each_once,
+    a_follower_misses_no_line_however_many_write_at_once,
     a_large_batch_is_kept_whole,
     several_processes_may_start_at_once,
     everything_is_there_after_opening_again,
@@ -92,17 +93,50 @@ async fn many_uploads_at_once_get_numbers_without_gap_or_collision(database: Dat
 }
 
 async fn many_batches_of_the_same_records_at_once_keep_each_once(database: Database) {
-    let store = database.open().await.unwrap();
+    // Two processes: within one, SQLite has one writer.
+    let stores = [database.open().await.unwrap(), database.open().await.unwrap()];
+    let store = &stores[0];
     let ada = store.create_user(new_user("ada")).await.unwrap().id;
     let handler = created(store.create_handler(new_handler(ada, "one-of-cups"), NOW).await.unwrap()).id;
-    let batch: Arc<Vec<Record>> = Arc::new((0..10).map(|_| record(handler, 10)).collect());
-    at_once((0..CROWD).map(|_| {
-        let (store, batch) = (store.clone(), batch.clone());
+    let batch: Vec<Record> = (0..10).map(|_| record(handler, 10)).collect();
+    let mut backwards = batch.clone();
+    backwards.reverse();
+    let batches = [Arc::new(batch), Arc::new(backwards)];
+    at_once((0..CROWD).map(|number| {
+        let (store, batch) = (stores[number % 2].clone(), batches[number / 2 % 2].clone());
         async move { store.record(&batch).await.unwrap() }
     }))
     .await;
     assert_eq!(store.log_lines(handler, &everything()).await.unwrap().len(), 100);
     assert_eq!(store.receipts(handler, &everything()).await.unwrap().len(), 10);
+}
+
+async fn a_follower_misses_no_line_however_many_write_at_once(database: Database) {
+    let stores = [database.open().await.unwrap(), database.open().await.unwrap()];
+    let ada = stores[0].create_user(new_user("ada")).await.unwrap().id;
+    let handler = created(stores[0].create_handler(new_handler(ada, "one-of-cups"), NOW).await.unwrap()).id;
+    let writing = tokio::spawn(at_once((0..CROWD).map(move |number| {
+        let store = stores[number % 2].clone();
+        // Large and small ones, so that they overtake each other.
+        let lines = if number % 2 == 0 { 100 } else { 1 };
+        async move {
+            for _ in 0..3 {
+                store.record(&[record(handler, lines)]).await.unwrap();
+            }
+        }
+    })));
+
+    let follower = database.open().await.unwrap();
+    let (mut after, mut seen, mut over) = (0, 0, false);
+    while !over {
+        over = writing.is_finished();
+        let query = LogQuery { after: Some(after), ..everything() };
+        let lines = follower.log_lines(handler, &query).await.unwrap();
+        seen += lines.len();
+        after = lines.last().map_or(after, |line| line.position);
+    }
+    writing.await.unwrap();
+    assert_eq!(seen, CROWD / 2 * 3 * 101);
 }
 
 async fn a_large_batch_is_kept_whole(database: Database) {
