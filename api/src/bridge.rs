@@ -34,12 +34,14 @@ use crate::serve::App;
 
 /// Largest JSON body that carries a request's body in base64, or a batch of records.
 const LARGE_JSON_BYTES_MAX: usize = 14 << 20;
+/// Largest body that is read without a place being taken for it.
+const LITTLE_BODY_BYTES_MAX: u64 = 16 << 10;
 /// How long an upload waits for the same user's upload before it.
 const UPLOAD_WAIT_MAX: Duration = Duration::from_secs(60);
-/// How long a large body waits until it may be read.
+/// How long a body that is not little waits until it may be read.
 const PLACE_WAIT_MAX: Duration = Duration::from_secs(30);
-/// How long a large body may take to arrive, however steadily it does.
-const LARGE_BODY_MAX: Duration = Duration::from_secs(600);
+/// How long a body may take to arrive, however steadily it does.
+const BODY_MAX: Duration = Duration::from_secs(600);
 /// Parts of a streamed answer that wait for the client.
 const PARTS_MAX: usize = 4;
 /// Size of such a part, in bytes.
@@ -133,7 +135,7 @@ impl Bridge {
         let class = BodyClass::of(parts);
         let authorization = only_authorization(parts);
         let mut places = Vec::new();
-        let small = body.size_hint().upper().is_some_and(|bytes| bytes <= JSON_BODY_BYTES_MAX as u64);
+        let little = body.size_hint().upper().is_some_and(|bytes| bytes <= LITTLE_BODY_BYTES_MAX);
         match class {
             BodyClass::Small => {}
             BodyClass::Records => self.check_executor(authorization)?,
@@ -144,7 +146,7 @@ impl Bridge {
             }
             BodyClass::Invoke => {
                 let user = meta.caller(&self.app, authorization).await?.user.id;
-                if !small {
+                if !little {
                     let place = self.app.large_bodies_per_user.enter(user, PLACE_WAIT_MAX).await;
                     places.push(
                         place
@@ -156,13 +158,10 @@ impl Bridge {
         if body.size_hint().lower() > class.bytes_max() as u64 {
             return Err(ApiError::too_large(class.bytes_max()));
         }
-        if class != BodyClass::Small && !small {
-            let place = Arc::clone(&self.app.large_bodies).acquire_owned();
-            let place = tokio::time::timeout(PLACE_WAIT_MAX, place).await;
-            let place = place.map_err(|_| ApiError::unavailable("no place for a large body became free"))?;
-            places.push(place.map_err(ApiError::internal)?);
+        if !little {
+            places.push(self.place(class).await?);
         }
-        let body = tokio::time::timeout(LARGE_BODY_MAX, body.collect(class.bytes_max()))
+        let body = tokio::time::timeout(BODY_MAX, body.collect(class.bytes_max()))
             .await
             .map_err(|_| body_error(BodyError::TooSlow))?
             .map_err(|error| match error {
@@ -170,6 +169,19 @@ impl Bridge {
                 CollectError::Body(error) => body_error(error),
             })?;
         Ok(Admitted { body, places })
+    }
+
+    /// A place for a body that may take a while to arrive, and memory when it has.
+    async fn place(&self, class: BodyClass) -> Result<OwnedSemaphorePermit, ApiError> {
+        let places = match class {
+            BodyClass::Small => &self.app.medium_bodies,
+            BodyClass::Upload | BodyClass::Invoke => &self.app.large_bodies,
+            BodyClass::Records => &self.app.record_bodies,
+        };
+        tokio::time::timeout(PLACE_WAIT_MAX, Arc::clone(places).acquire_owned())
+            .await
+            .map_err(|_| ApiError::unavailable("no place for a large body became free"))?
+            .map_err(ApiError::internal)
     }
 
     /// Without an internal interface nobody is asked: routing says 404.

@@ -226,6 +226,9 @@ impl From<InvokeError> for ApiError {
                 ApiError::new(status, code, message, format!("try again in {retry_after_s} s"))
                     .retry_after(retry_after_s)
             }
+            InvokeError::BadRequest(message) => {
+                ApiError::invalid(message, "change the request that the program is to be given")
+            }
             InvokeError::Unavailable(_) => executor_unavailable(error),
         }
     }

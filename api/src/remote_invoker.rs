@@ -148,6 +148,10 @@ impl Invoker for RemoteInvoker {
             status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
                 Err(busy(response, status == StatusCode::SERVICE_UNAVAILABLE).await)
             }
+            StatusCode::BAD_REQUEST => Err(match error_body(response).await {
+                Ok(body) => InvokeError::BadRequest(body.error.message),
+                Err(error) => InvokeError::Unavailable(error),
+            }),
             other => Err(InvokeError::Unavailable(format!("invoke was answered with {other}"))),
         }
     }
@@ -167,15 +171,19 @@ impl Invoker for RemoteInvoker {
 async fn busy(response: Response, executor_full: bool) -> InvokeError {
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after_s = retry_after.and_then(|text| text.parse().ok());
-    match (bounded(response).await.map(|body| serde_json::from_slice::<ErrorBody>(&body)), retry_after_s) {
-        (Ok(Ok(body)), Some(retry_after_s)) => {
+    match (error_body(response).await, retry_after_s) {
+        (Ok(body), Some(retry_after_s)) => {
             InvokeError::Busy { message: body.error.message, executor_full, retry_after_s }
         }
         // Without a time to try again it is not a limit that was hit.
-        (Ok(Ok(body)), None) => InvokeError::Unavailable(body.error.code),
-        (Ok(Err(error)), _) => InvokeError::Unavailable(error.to_string()),
+        (Ok(body), None) => InvokeError::Unavailable(body.error.code),
         (Err(error), _) => InvokeError::Unavailable(error),
     }
+}
+
+async fn error_body(response: Response) -> Result<ErrorBody, String> {
+    let body = bounded(response).await?;
+    serde_json::from_slice(&body).map_err(|error| format!("the executor's answer cannot be read: {error}"))
 }
 
 fn unreadable(error: &serde_json::Error) -> PrepareError {

@@ -59,7 +59,7 @@ impl Core {
     pub(crate) async fn follow(
         self: Arc<Core>,
         follow: Follow,
-        place: OwnedSemaphorePermit,
+        place: [OwnedSemaphorePermit; 2],
     ) -> Result<impl Stream<Item = Bytes> + Send + 'static, ApiError> {
         let wake = self.hub.follow(follow.handler);
         // Taken before anything is read: what comes later is found by its position.
@@ -94,7 +94,7 @@ struct Follower {
     sent_at: Instant,
     checked_at: Instant,
     failures: u32,
-    _place: OwnedSemaphorePermit,
+    _place: [OwnedSemaphorePermit; 2],
 }
 
 impl Follower {

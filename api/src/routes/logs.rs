@@ -77,10 +77,7 @@ pub(crate) async fn logs(
     query.only(FIELDS)?;
     let wanted = log_query(&query)?;
     if query.parse("follow", "true or false")?.unwrap_or(false) {
-        let place = app.followers().ok_or_else(|| {
-            ApiError::new(503, "too_many_followers", "too many logs are being followed", "try again later")
-                .retry_after(30)
-        })?;
+        let place = app.follower(caller.user.id).await?;
         let follow = Follow { caller, handler: row.id, name: row.name, query: wanted, resume: resume.0 };
         let events = Arc::clone(&app.core).follow(follow, place).await?;
         return Ok(LogAnswer::Follow(Live::events(events)));

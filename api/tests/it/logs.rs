@@ -1,6 +1,10 @@
 //! Logs, receipts, and following them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use wasmcloud_wire::body::{Deployed, Invocation, Invocations, Logs};
 use wasmcloud_wire::{ControlPlane as _, InvocationId};
 
@@ -175,7 +179,7 @@ async fn a_follower_that_lost_its_connection_goes_on_where_it_was() {
 async fn a_slow_follower_misses_nothing_and_sees_nothing_twice() {
     const LINES: u32 = 1_700;
     let (app, alice, deployed) = app_with_handler().await;
-    let mut events = Events::of(&alice, "&limit=0", None).await;
+    let events = Events::of(&alice, "&limit=0", None).await;
     let invocation = InvocationId::new();
     for start in (0..LINES).step_by(100) {
         let batch = (start..start + 100).map(|seq| {
@@ -183,10 +187,28 @@ async fn a_slow_follower_misses_nothing_and_sees_nothing_twice() {
         });
         app.core.record(batch.collect()).await.unwrap();
     }
-    for seq in 0..LINES {
-        assert_eq!(events.line().await, format!("line {seq}"));
+    // One that was there all the time, and one that comes late.
+    for mut events in [events, Events::of(&alice, "", Some("0-0")).await] {
+        for seq in 0..LINES {
+            assert_eq!(events.line().await, format!("line {seq}"));
+        }
+        assert_eq!(events.next().await.unwrap().event, "receipt");
     }
-    assert_eq!(events.next().await.unwrap().event, "receipt");
+}
+
+#[tokio::test]
+async fn a_user_follows_twenty_logs_at_once_and_nobody_elses_are_counted() {
+    let (app, alice, _) = app_with_handler().await;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(Events::of(&alice, "", None).await);
+    }
+    let answer = alice.get("/api/v1/handlers/hello/logs?follow=true").await;
+    answer.error(429, "too_many_followers");
+    let bob = app.user("bob").await;
+    bob.create("other", crate::app::module("other")).await.good::<Deployed>(201);
+    let others = bob.request("GET", "/api/v1/handlers/other/logs?follow=true").send().await.unwrap();
+    assert_eq!(others.status(), 200);
 }
 
 #[tokio::test]
@@ -206,4 +228,28 @@ async fn following_ends_when_the_token_does() {
     let mut events = Events::of(&alice, "", None).await;
     alice.post("/api/v1/logout", json!({})).await.done();
     assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn what_is_older_than_an_operator_keeps_is_dropped_at_the_start() {
+    let (app, alice, deployed) = app_with_handler().await;
+    keep(&app, &deployed, InvocationId::new(), 0, "old", true).await;
+    // Another server on the same store, whose operator keeps nothing.
+    let mut config = wasmcloud_api::Config::new(&app.key_file, "http://localhost:3001".parse().unwrap());
+    config.record_days = 0;
+    let core =
+        wasmcloud_api::Core::new(Arc::clone(&app.store) as _, Arc::new(app.blobs.clone()), config).unwrap();
+    let listener = wasmcloud_listener::bind(([127, 0, 0, 1], 0).into(), "--api-listen").await.unwrap();
+    let shutdown = CancellationToken::new();
+    let serving = wasmcloud_api::serve(core, Arc::clone(&app.invoker) as _, listener, None, shutdown.clone());
+    let gone =
+        async { while !alice.get("/api/v1/handlers/hello/logs").await.good::<Logs>(200).lines.is_empty() {} };
+    let gone = async {
+        let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
+        shutdown.cancel();
+        gone
+    };
+    let (served, gone) = tokio::join!(serving, gone);
+    served.unwrap();
+    gone.expect("the record is still there");
 }
