@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use wasmcloud_wire::{RouteKey, Scheme};
+use wasmcloud_wire::{Limits, RouteKey, Scheme};
 
 use crate::ServiceToken;
 
@@ -28,6 +28,8 @@ pub struct Config {
     pub record_days: u32,
     /// How many log lines, and how many receipts, are kept at most.
     pub record_rows_max: u64,
+    /// What an invocation may use.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -41,6 +43,7 @@ impl Config {
             service_token: None,
             record_days: RECORD_DAYS,
             record_rows_max: RECORD_ROWS_MAX,
+            limits: Limits::default(),
         }
     }
 }

@@ -15,7 +15,6 @@ mod remote_invoker;
 mod reply;
 mod routes;
 mod serve;
-mod service_token;
 mod slots;
 pub mod store;
 
@@ -24,4 +23,4 @@ pub use core::{Core, CoreError, Target};
 pub use error::{ApiError, Problem};
 pub use remote_invoker::{RemoteInvoker, RemoteInvokerError};
 pub use serve::{ServeError, serve};
-pub use service_token::{ServiceToken, ServiceTokenError};
+pub use wasmcloud_plane::{ServiceToken, ServiceTokenError};

@@ -4,27 +4,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
-use http::header::{AUTHORIZATION, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
-use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
+use http::StatusCode;
+use http::header::RETRY_AFTER;
+use reqwest::{Client, RequestBuilder, Response};
+use wasmcloud_plane::{Address, AddressError, LineError, ServiceToken, bounded, chain, client, lines};
 use wasmcloud_wire::{
     Call, Change, Digest, ErrorBody, Event, EventStream, Inspection, InvokeError, Invoker, Outcome,
     PrepareError, Receipt, Refusal, Timestamp,
 };
 
-use crate::{ServiceToken, ServiceTokenError};
-
-const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// How long compiling may take: 60 s of CPU time, on a machine that may have more to do.
 const PREPARE_MAX: Duration = Duration::from_secs(180);
 /// How long an executor may take to say that it knows of a change.
 const ANNOUNCE_MAX: Duration = Duration::from_secs(2);
-/// How long an invocation may say nothing: an operator's highest wall limit is 300 s.
-const SILENCE_MAX: Duration = Duration::from_secs(330);
-/// Longest line of an event stream, in bytes.
-const EVENT_BYTES_MAX: usize = 8 << 20;
 /// Longest answer that is no stream, in bytes.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
@@ -32,7 +26,7 @@ const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// cannot be connected to is passed over.
 pub struct RemoteInvoker {
     client: Client,
-    executors: Vec<Url>,
+    executors: Vec<Address>,
     turn: AtomicUsize,
 }
 
@@ -43,13 +37,8 @@ pub enum RemoteInvokerError {
     #[error("no executor is known: name at least one by its internal address, such as https://10.0.0.2:7443")]
     NoExecutor,
     /// An address is none.
-    #[error(
-        "`{0}` is no executor's address: write it like https://10.0.0.2:7443; plain http is for loopback only"
-    )]
-    Url(String),
-    /// The service token cannot be sent.
     #[error(transparent)]
-    Token(#[from] ServiceTokenError),
+    Address(#[from] AddressError),
     /// The certificate cannot be used, or TLS cannot be set up.
     #[error("cannot set up TLS to the executors: {0}")]
     Tls(#[from] reqwest::Error),
@@ -63,24 +52,15 @@ impl RemoteInvoker {
         token: &ServiceToken,
         ca_pem: Option<&[u8]>,
     ) -> Result<RemoteInvoker, RemoteInvokerError> {
-        let executors = executors.iter().map(|text| base_url(text)).collect::<Result<Vec<Url>, _>>()?;
+        let executors = executors.iter().map(|text| text.parse()).collect::<Result<Vec<Address>, _>>()?;
         if executors.is_empty() {
             return Err(RemoteInvokerError::NoExecutor);
         }
-        let mut client = Client::builder()
-            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, token.authorization()?)]))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_MAX)
-            .read_timeout(SILENCE_MAX);
-        if let Some(pem) = ca_pem {
-            client = client.tls_certs_only(Certificate::from_pem_bundle(pem)?);
-        }
-        Ok(RemoteInvoker { client: client.build()?, executors, turn: AtomicUsize::new(0) })
+        Ok(RemoteInvoker { client: client(token, ca_pem)?, executors, turn: AtomicUsize::new(0) })
     }
 
     /// Sends a request to the next executor that can be connected to.
-    async fn send(&self, build: impl Fn(&Url) -> RequestBuilder) -> Result<Response, String> {
+    async fn send(&self, build: impl Fn(&Address) -> RequestBuilder) -> Result<Response, String> {
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.executors.len();
         let (before, from) = self.executors.split_at(first);
         let mut failure = String::new();
@@ -95,36 +75,16 @@ impl RemoteInvoker {
     }
 }
 
-fn base_url(text: &str) -> Result<Url, RemoteInvokerError> {
-    let error = || RemoteInvokerError::Url(text.to_owned());
-    let url = Url::parse(text).map_err(|_| error())?;
-    let loopback = match url.host_str() {
-        Some("localhost" | "127.0.0.1" | "[::1]") => true,
-        Some(_) => false,
-        None => return Err(error()),
-    };
-    let secret = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    if !secret || url.path() != "/" || url.query().is_some() {
-        return Err(error());
-    }
-    Ok(url)
-}
-
-/// An address below `/internal/v1/`; what is joined has no character that means something in a URL.
-fn internal(executor: &Url, path: &str) -> String {
-    format!("{}internal/v1/{path}", executor.as_str())
-}
-
 #[async_trait]
 impl Invoker for RemoteInvoker {
     async fn prepare(&self, digest: &Digest) -> Result<Inspection, PrepareError> {
         let path = format!("prepare/{digest}");
         let response = self
-            .send(|executor| self.client.post(internal(executor, &path)).timeout(PREPARE_MAX))
+            .send(|executor| self.client.post(executor.internal(&path)).timeout(PREPARE_MAX))
             .await
             .map_err(PrepareError::Unavailable)?;
         let status = response.status();
-        let body = bounded(response).await.map_err(PrepareError::Unavailable)?;
+        let body = bounded(response, ANSWER_BYTES_MAX).await.map_err(PrepareError::Unavailable)?;
         match status {
             StatusCode::OK => serde_json::from_slice(&body).map_err(|error| unreadable(&error)),
             StatusCode::UNPROCESSABLE_ENTITY => {
@@ -138,8 +98,8 @@ impl Invoker for RemoteInvoker {
     async fn invoke(&self, call: Call) -> Result<EventStream, InvokeError> {
         let body = serde_json::to_vec(&call).map_err(|error| InvokeError::Unavailable(error.to_string()))?;
         let body = Bytes::from(body);
-        let build = |executor: &Url| {
-            let request = self.client.post(internal(executor, "invoke"));
+        let build = |executor: &Address| {
+            let request = self.client.post(executor.internal("invoke"));
             request.header("content-type", "application/json").body(body.clone())
         };
         let response = self.send(build).await.map_err(InvokeError::Unavailable)?;
@@ -158,7 +118,7 @@ impl Invoker for RemoteInvoker {
 
     async fn announce(&self, change: &Change) {
         let announcements = self.executors.iter().map(|executor| async move {
-            let request = self.client.post(internal(executor, "announce")).json(change).timeout(ANNOUNCE_MAX);
+            let request = self.client.post(executor.internal("announce")).json(change).timeout(ANNOUNCE_MAX);
             // The change stream tells it too; one that cannot be reached now asks for everything later.
             if let Err(error) = request.send().await.and_then(Response::error_for_status) {
                 tracing::warn!(executor = %executor, error = chain(&error), "cannot announce a change");
@@ -182,7 +142,7 @@ async fn busy(response: Response, executor_full: bool) -> InvokeError {
 }
 
 async fn error_body(response: Response) -> Result<ErrorBody, String> {
-    let body = bounded(response).await?;
+    let body = bounded(response, ANSWER_BYTES_MAX).await?;
     serde_json::from_slice(&body).map_err(|error| format!("the executor's answer cannot be read: {error}"))
 }
 
@@ -190,78 +150,22 @@ fn unreadable(error: &serde_json::Error) -> PrepareError {
     PrepareError::Unavailable(format!("the executor's answer cannot be read: {error}"))
 }
 
-async fn bounded(mut response: Response) -> Result<Bytes, String> {
-    let mut body = BytesMut::new();
-    while let Some(part) = response.chunk().await.map_err(|error| chain(&error))? {
-        if body.len() + part.len() > ANSWER_BYTES_MAX {
-            return Err(format!("the executor's answer is larger than {ANSWER_BYTES_MAX} bytes"));
-        }
-        body.extend_from_slice(&part);
-    }
-    Ok(body.freeze())
-}
-
-/// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
-}
-
-struct Events<S> {
-    parts: S,
-    buffer: BytesMut,
-    call: Call,
-    over: bool,
-}
-
 /// The events of an answer. If it breaks off, an `End` that says so is the last one.
 fn events<S>(parts: S, call: Call) -> impl Stream<Item = Event> + Send
 where
-    S: Stream<Item = reqwest::Result<Bytes>> + Send + Unpin,
+    S: Stream<Item = reqwest::Result<Bytes>> + Send + Unpin + 'static,
 {
-    let state = Events { parts, buffer: BytesMut::new(), call, over: false };
-    stream::unfold(state, |mut state| async move {
-        if state.over {
-            return None;
-        }
-        let event = match state.next().await {
-            Ok(event) => event,
-            Err(error) => {
-                tracing::warn!(invocation = %state.call.invocation, error, "an invocation's events broke off");
-                Event::End { receipt: Box::new(broken_off(&state.call)) }
-            }
-        };
-        state.over = matches!(event, Event::End { .. });
-        Some((event, state))
+    let state = Some((lines::<Event, _, _>(parts).boxed(), call));
+    stream::unfold(state, |state| async move {
+        let (mut lines, call) = state?;
+        let early = || Err(LineError::BrokenOff("it ended before the invocation did".to_owned()));
+        let event = lines.next().await.unwrap_or_else(early).unwrap_or_else(|error| {
+            tracing::warn!(invocation = %call.invocation, %error, "an invocation's events broke off");
+            Event::End { receipt: Box::new(broken_off(&call)) }
+        });
+        let over = matches!(event, Event::End { .. });
+        Some((event, (!over).then_some((lines, call))))
     })
-}
-
-impl<S: Stream<Item = reqwest::Result<Bytes>> + Send + Unpin> Events<S> {
-    async fn next(&mut self) -> Result<Event, String> {
-        let mut searched = 0;
-        loop {
-            let unsearched = self.buffer.get(searched..).unwrap_or_default();
-            if let Some(length) = unsearched.iter().position(|byte| *byte == b'\n') {
-                let line = self.buffer.split_to(searched + length);
-                self.buffer.advance(1);
-                return serde_json::from_slice(&line).map_err(|error| format!("unreadable event: {error}"));
-            }
-            searched = self.buffer.len();
-            if searched > EVENT_BYTES_MAX {
-                return Err(format!("an event is larger than {EVENT_BYTES_MAX} bytes"));
-            }
-            match self.parts.next().await {
-                Some(Ok(part)) => self.buffer.extend_from_slice(&part),
-                Some(Err(error)) => return Err(chain(&error)),
-                None => return Err("the stream ended before the invocation did".to_owned()),
-            }
-        }
-    }
 }
 
 /// The receipt of an invocation whose own is lost.

@@ -51,7 +51,7 @@ impl Core {
         module: Bytes,
     ) -> Result<Deployed, ApiError> {
         self.check_target(owner, &target).await?;
-        let (digest, inspection) = inspect(module.clone()).await?;
+        let (digest, inspection) = inspect(module.clone(), self.config.limits.clone()).await?;
         let row = {
             let _uploading = self.uploads.read().await;
             self.blobs.put(&digest, module).await.map_err(blob_error)?;
@@ -138,12 +138,12 @@ impl Core {
 }
 
 /// A module's digest, and what it is; a refusal as the error that a client sees.
-pub(crate) async fn inspect(module: Bytes) -> Result<(Digest, Inspection), ApiError> {
+pub(crate) async fn inspect(module: Bytes, limits: Limits) -> Result<(Digest, Inspection), ApiError> {
     if module.len() > UPLOAD_BYTES_MAX {
         return Err(ApiError::too_large(UPLOAD_BYTES_MAX));
     }
     tokio::task::spawn_blocking(move || {
-        let inspection = wasmcloud_inspect::inspect(&module, &Limits::default()).map_err(refused)?;
+        let inspection = wasmcloud_inspect::inspect(&module, &limits).map_err(refused)?;
         Ok((Digest::of(&module), inspection))
     })
     .await

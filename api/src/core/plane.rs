@@ -15,6 +15,7 @@ use wasmcloud_wire::{
 };
 
 use super::Core;
+use crate::store::StoreError;
 
 /// How often a change stream says that it is alive.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
@@ -22,7 +23,7 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 #[async_trait]
 impl ControlPlane for Core {
     async fn resolve(&self, key: &RouteKey) -> Result<Option<Deployment>, ControlPlaneError> {
-        self.store.deployment(key).await.map_err(unavailable)
+        self.deployment(key).await.map_err(unavailable)
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {
@@ -51,6 +52,12 @@ impl ControlPlane for Core {
 }
 
 impl Core {
+    /// What an address serves, with this installation's limits.
+    pub(crate) async fn deployment(&self, key: &RouteKey) -> Result<Option<Deployment>, StoreError> {
+        let found = self.store.deployment(key).await?;
+        Ok(found.map(|deployment| Deployment { limits: self.config.limits.clone(), ..deployment }))
+    }
+
     /// Tells every executor of a change that is committed; returns once `invoker` has seen it.
     pub(crate) async fn announce(&self, invoker: &Arc<dyn Invoker>, change: Change) {
         // No receiver is no error: nobody follows yet.

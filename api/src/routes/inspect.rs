@@ -1,15 +1,22 @@
 //! `POST /api/v1/inspect`
 
-use rocket::post;
+use std::sync::Arc;
+
+use rocket::{State, post};
 use wasmcloud_wire::Inspection;
 
 use crate::auth::Caller;
 use crate::guards::Payload;
 use crate::reply::{Reply, Result};
+use crate::serve::App;
 
 /// Says what a module is and asks for, and keeps nothing.
 #[post("/inspect")]
-pub(crate) async fn inspect(_caller: Caller, module: Payload) -> Result<Reply<Inspection>> {
-    let (_, inspection) = crate::core::inspect(module.0).await?;
+pub(crate) async fn inspect(
+    app: &State<Arc<App>>,
+    _caller: Caller,
+    module: Payload,
+) -> Result<Reply<Inspection>> {
+    let (_, inspection) = crate::core::inspect(module.0, app.core.config.limits.clone()).await?;
     Reply::ok(inspection)
 }

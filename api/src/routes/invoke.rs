@@ -32,7 +32,7 @@ pub(crate) async fn invoke(
     let name = handler_name(name)?;
     let row = own_handler(&app.core, caller.user.id, &name).await?;
     let key = RouteKey { handler: name.clone(), version: body.0.version };
-    let deployment = app.core.store.deployment(&key).await?.filter(|deployment| deployment.handler == row.id);
+    let deployment = app.core.deployment(&key).await?.filter(|deployment| deployment.handler == row.id);
     let deployment = match (deployment, key.version) {
         (Some(deployment), _) => deployment,
         (None, Some(version)) => return Err(version_not_found(&name, version)),

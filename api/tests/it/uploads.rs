@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::Notify;
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
-use wasmcloud_wire::{Digest, Inspection, Refusal};
+use wasmcloud_wire::{Deployment, Digest, Inspection, Refusal};
 
 use crate::app::{Heard, Prepares, TestApp, module};
 
@@ -149,4 +149,18 @@ async fn inspecting_keeps_nothing() {
     assert_eq!(inspection.memory_bytes_min, 65_536);
     assert_eq!(app.stored_modules().await, 0);
     app.anonymous().send("POST", "/api/v1/inspect", module("x")).await.error(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn an_operators_limits_are_those_of_uploads_and_of_deployments() {
+    let app = TestApp::start_with(|config| config.limits.memory_bytes = 2 << 20).await;
+    let alice = app.user("alice").await;
+    let large = wat(r#"(module (memory (export "memory") 33) (func (export "_start")))"#);
+    alice.create("large", large.clone()).await.error(422, "over_limit");
+    alice.send("POST", "/api/v1/inspect", large).await.error(422, "over_limit");
+    alice.has_handler("hello").await;
+    let resolved: Deployment = app.executor().get("/internal/v1/resolve/hello").await.good(200);
+    assert_eq!(resolved.limits.memory_bytes, 2 << 20);
+    alice.post("/api/v1/handlers/hello/invoke", serde_json::json!({})).await;
+    assert_eq!(app.invoker.calls()[0].deployment.limits, resolved.limits);
 }
