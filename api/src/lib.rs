@@ -22,5 +22,5 @@ pub use config::{Config, EdgeUrl, EdgeUrlError, Registration};
 pub use core::{Core, CoreError, Target};
 pub use error::{ApiError, Problem};
 pub use remote_invoker::{RemoteInvoker, RemoteInvokerError};
-pub use serve::{ServeError, serve};
+pub use serve::{LOG_DIRECTIVES, ServeError, serve};
 pub use wasmcloud_plane::{ServiceToken, ServiceTokenError};

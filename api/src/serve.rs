@@ -32,6 +32,12 @@ const UPLOADS_PER_USER_MAX: usize = 1;
 /// Large bodies, other than uploads, of one user at once.
 const LARGE_BODIES_PER_USER_MAX: usize = 3;
 
+/// Directives for the log's filter that silence Rocket. It writes to the `log` crate, whatever level
+/// it is told, once another logger is there: every request with its query, and every guard that
+/// fails, the latter in the name of the module that the route is in. The bridge has one line for
+/// each request, and our own routes log nothing themselves.
+pub const LOG_DIRECTIVES: &str = "rocket=off,wasmcloud_api::routes=off";
+
 /// What every route can reach.
 pub(crate) struct App {
     pub core: Arc<Core>,
