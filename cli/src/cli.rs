@@ -5,11 +5,13 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     command_list, completions, create, delete, flags, inspect, invite, invocations, invoke, list, login,
-    logout, logs, namegen, promote, register, set, show, tokens, update, version, versions, whoami,
+    logout, logs, namegen, promote, register, run as run_command, set, show, tokens, update, version,
+    versions, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::platform::{api, executor, serve};
 use crate::session::{GlobalArgs, Session};
 
 /// Functions as a service for WebAssembly: one binary, server and command line.
@@ -32,6 +34,28 @@ pub struct Cli {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Server(ServerCommand),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// What an operator starts.
+#[derive(Debug, Subcommand)]
+enum ServerCommand {
+    /// Run the whole platform: API and edge in one process
+    Serve(Box<serve::Args>),
+    /// Run the control plane alone
+    Api(Box<api::Args>),
+    /// Run the data plane alone
+    Executor(Box<executor::Args>),
+}
+
+/// What a user does.
+#[derive(Debug, Subcommand)]
+enum ClientCommand {
+    /// Run a program in production's environment, without a server
+    Run(Box<run_command::Args>),
     /// Log in, and keep the token in the settings file
     Login(login::Args),
     /// Make a user on a server that allows it, and log in
@@ -123,6 +147,16 @@ fn usage(error: &clap::Error) -> Exit {
 }
 
 fn run(session: &Session, command: Command) -> Result<(), Failure> {
+    match command {
+        // Servers have a runtime, and manners about signals, of their own.
+        Command::Server(ServerCommand::Serve(args)) => serve::run(session, *args),
+        Command::Server(ServerCommand::Api(args)) => api::run(session, *args),
+        Command::Server(ServerCommand::Executor(args)) => executor::run(session, *args),
+        Command::Client(command) => run_client(session, command),
+    }
+}
+
+fn run_client(session: &Session, command: ClientCommand) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Failure::new(Exit::Failure, "system", format!("cannot start: {error}"), "close other programs")
     })?;
@@ -142,31 +176,32 @@ fn run(session: &Session, command: Command) -> Result<(), Failure> {
     result
 }
 
-async fn dispatch(session: &Session, command: Command) -> Result<(), Failure> {
+async fn dispatch(session: &Session, command: ClientCommand) -> Result<(), Failure> {
     match command {
-        Command::Login(args) => login::run(session, args).await,
-        Command::Register(args) => register::run(session, args).await,
-        Command::Logout => logout::run(session).await,
-        Command::Whoami => whoami::run(session).await,
-        Command::Create(args) => create::run(session, args).await,
-        Command::List => list::run(session).await,
-        Command::Show(args) => show::run(session, &args).await,
-        Command::Update(args) => update::run(session, &args).await,
-        Command::Promote(args) => promote::run(session, &args).await,
-        Command::Versions(args) => versions::run(session, &args).await,
-        Command::Set(args) => set::run(session, &args).await,
-        Command::Delete(args) => delete::run(session, &args).await,
-        Command::Invoke(args) => invoke::run(session, args).await,
-        Command::Logs(args) => logs::run(session, &args).await,
-        Command::Invocations(args) => invocations::run(session, &args).await,
-        Command::Tokens(command) => tokens::run(session, command).await,
-        Command::Invite => invite::run(session).await,
-        Command::Inspect(args) => inspect::run(session, &args),
-        Command::Namegen(args) => namegen::run(session, &args),
-        Command::Completions(args) => completions::run(session, &args),
-        Command::Commands => command_list::run(session),
-        Command::Flags => flags::run(session),
-        Command::Version => version::run(session),
+        ClientCommand::Run(args) => run_command::run(session, *args).await,
+        ClientCommand::Login(args) => login::run(session, args).await,
+        ClientCommand::Register(args) => register::run(session, args).await,
+        ClientCommand::Logout => logout::run(session).await,
+        ClientCommand::Whoami => whoami::run(session).await,
+        ClientCommand::Create(args) => create::run(session, args).await,
+        ClientCommand::List => list::run(session).await,
+        ClientCommand::Show(args) => show::run(session, &args).await,
+        ClientCommand::Update(args) => update::run(session, &args).await,
+        ClientCommand::Promote(args) => promote::run(session, &args).await,
+        ClientCommand::Versions(args) => versions::run(session, &args).await,
+        ClientCommand::Set(args) => set::run(session, &args).await,
+        ClientCommand::Delete(args) => delete::run(session, &args).await,
+        ClientCommand::Invoke(args) => invoke::run(session, args).await,
+        ClientCommand::Logs(args) => logs::run(session, &args).await,
+        ClientCommand::Invocations(args) => invocations::run(session, &args).await,
+        ClientCommand::Tokens(command) => tokens::run(session, command).await,
+        ClientCommand::Invite => invite::run(session).await,
+        ClientCommand::Inspect(args) => inspect::run(session, &args),
+        ClientCommand::Namegen(args) => namegen::run(session, &args),
+        ClientCommand::Completions(args) => completions::run(session, &args),
+        ClientCommand::Commands => command_list::run(session),
+        ClientCommand::Flags => flags::run(session),
+        ClientCommand::Version => version::run(session),
     }
 }
 

@@ -6,23 +6,25 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// What was asked for was done.
-    Ok = 0,
+    Ok,
     /// Something failed that has no code of its own.
-    Failure = 1,
+    Failure,
     /// The command line makes no sense.
-    Usage = 2,
+    Usage,
     /// Not logged in, or not allowed.
-    Refused = 3,
+    Refused,
     /// No such handler, version, token or invocation.
-    NotFound = 4,
+    NotFound,
     /// The module cannot run here.
-    Module = 5,
+    Module,
     /// The server cannot be reached, or is not ready.
-    Unreachable = 6,
+    Unreachable,
     /// The program was run and failed.
-    Invocation = 7,
+    Invocation,
     /// Ended by Ctrl-C.
-    Interrupted = 130,
+    Interrupted,
+    /// `wasmcloud run`: the program's own status.
+    Program(u8),
 }
 
 /// Every exit code with its meaning, in the words of `wasmcloud help` and `wasmcloud flags`.
@@ -41,7 +43,18 @@ pub const TABLE: &[(Exit, &str)] = &[
 impl Exit {
     /// The number that the shell sees.
     pub fn code(self) -> u8 {
-        self as u8
+        match self {
+            Exit::Ok => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::NotFound => 4,
+            Exit::Module => 5,
+            Exit::Unreachable => 6,
+            Exit::Invocation => 7,
+            Exit::Interrupted => 130,
+            Exit::Program(status) => status,
+        }
     }
 
     /// The exit code for an HTTP status that is no success.
@@ -75,6 +88,7 @@ pub fn help() -> String {
     for (exit, meaning) in TABLE {
         help.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
     }
+    help.push_str("`wasmcloud run` ends with the program's own status.\n");
     help
 }
 

@@ -1,6 +1,6 @@
 //! Why a command did not do what it was asked to, in words for people and for programs.
 
-use std::io;
+use std::{fmt, io};
 
 use wasmcloud_wire::{ErrorBody, ErrorDetail, Refusal};
 
@@ -17,6 +17,18 @@ pub enum Failure {
     Shown(Exit),
     /// Something is wrong.
     Problem(Box<Problem>),
+}
+
+/// What is wrong, in one sentence.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::OutputClosed => f.write_str("the output was closed"),
+            Failure::Interrupted => f.write_str("interrupted"),
+            Failure::Shown(_) => f.write_str("failed"),
+            Failure::Problem(problem) => f.write_str(&problem.message),
+        }
+    }
 }
 
 /// Something that is wrong, and what to do next.

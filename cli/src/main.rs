@@ -10,6 +10,7 @@ mod lines;
 mod module_file;
 mod names;
 mod output;
+mod platform;
 mod prompt;
 mod server;
 mod session;

@@ -50,11 +50,11 @@ pub struct Args {
     include: bool,
 }
 
-fn path(text: &str) -> Result<String, String> {
+pub fn path(text: &str) -> Result<String, String> {
     if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with `/`".to_owned()) }
 }
 
-fn header(text: &str) -> Result<Header, String> {
+pub fn header(text: &str) -> Result<Header, String> {
     let (name, value) = text.split_once(':').ok_or("a header field looks like `Name: value`")?;
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(token) {
@@ -153,7 +153,7 @@ impl Shown<'_> {
 }
 
 /// A log line of the one invocation that is being watched.
-fn format_line(output: &Output, line: &LogLine) -> String {
+pub fn format_line(output: &Output, line: &LogLine) -> String {
     let style = match line.level {
         Level::ERROR => Style::Red,
         Level::WARNING => Style::Yellow,

@@ -1,0 +1,81 @@
+//! `wasmcloud api`: the control plane alone.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use wasmcloud_api::{Config, Core, RemoteInvoker};
+use wasmcloud_wire::Invoker;
+
+use super::options::{ApiOptions, Common, EdgeUrlText, PlaneOptions};
+use super::serve::{bind, local, say, server};
+use super::storage::DataDir;
+use super::{block_on, failed, first_start};
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// The arguments of `api`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    api: ApiOptions,
+    #[command(flatten)]
+    plane: PlaneOptions,
+    /// An executor's internal address, such as https://10.0.0.2:3002; may be given several times
+    #[arg(
+        long = "executor",
+        env = "WASMCLOUD_EXECUTORS",
+        value_delimiter = ',',
+        required = true,
+        value_name = "URL"
+    )]
+    executors: Vec<String>,
+    /// Where clients find the edge, such as https://example.net
+    #[arg(long, env = "WASMCLOUD_EDGE_URL", value_name = "URL")]
+    edge_url: EdgeUrlText,
+}
+
+/// Runs the control plane until a signal.
+pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
+    let (common, file) = args.common.clone().complete()?;
+    let (api, plane) = (args.api.clone().complete(&file), args.plane.clone().complete(&file));
+    block_on(&common, async |shutdown| serve(session, &common, &api, &plane, &args, shutdown).await)
+}
+
+async fn serve(
+    session: &Session,
+    common: &Common,
+    api: &ApiOptions,
+    plane: &PlaneOptions,
+    args: &Args,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let limits = common.limits.limits()?;
+    let (tls, token, ca) = (api.tls()?, plane.token()?, plane.ca()?);
+    let invoker = RemoteInvoker::new(&args.executors, &token, ca.as_deref())
+        .map_err(|error| failed("executor", error, "check --executor and --plane-ca"))?;
+    let invoker: Arc<dyn Invoker> = Arc::new(invoker);
+    let data = DataDir::open(common)?;
+    let (store, blobs) = (data.store(api).await?, data.blobs().await?);
+    let listener = bind(api.address(), "--api-listen").await?;
+    let server = server(local(&listener)?, tls.is_some())?;
+
+    let config = Config { service_token: Some(token), ..api.config(&data, args.edge_url.0.clone(), limits) };
+    let core = Core::new(store, blobs, config).map_err(|error| failed("start", error, "see --data"))?;
+    let mut said = vec![
+        format!("wasmcloud {} api", env!("CARGO_PKG_VERSION")),
+        format!("  API    {server}"),
+        format!("  data   {}", data.path().display()),
+    ];
+    if let Some((user, password)) = first_start::make_admin(&core).await? {
+        said.push(format!("  user   {} with the password {password} (shown only this once)", user.name));
+    }
+    said.push(format!("next: wasmcloud login admin --api-server {server}"));
+    say(session, &said)?;
+    wasmcloud_api::serve(core, invoker, listener, tls, shutdown)
+        .await
+        .map_err(|error| failed("start", error, "report this as a bug"))?;
+    tracing::info!("stopped");
+    Ok(())
+}

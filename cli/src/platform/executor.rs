@@ -1,0 +1,81 @@
+//! `wasmcloud executor`: the data plane alone. It holds no database and no user's secret: it knows
+//! the API's address and the service token.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use wasmcloud_executor::RemoteControlPlane;
+
+use super::options::{Common, EdgeOptions, InternalOptions, PlaneOptions};
+use super::serve::{bind, local, say, server, stop};
+use super::storage::DataDir;
+use super::{block_on, failed};
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// The arguments of `executor`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    edge: EdgeOptions,
+    #[command(flatten)]
+    internal: InternalOptions,
+    #[command(flatten)]
+    plane: PlaneOptions,
+    /// The API's address, such as https://api.example.com
+    #[arg(long, env = "WASMCLOUD_API", value_name = "URL")]
+    api: String,
+}
+
+/// Runs the data plane until a signal.
+pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
+    let (common, file) = args.common.complete()?;
+    let (edge, internal) = (args.edge.complete(&file), args.internal.complete(&file));
+    let plane = args.plane.complete(&file);
+    block_on(&common, async |shutdown| {
+        serve(session, &common, &edge, &internal, &plane, &args.api, shutdown).await
+    })
+}
+
+async fn serve(
+    session: &Session,
+    common: &Common,
+    edge: &EdgeOptions,
+    internal: &InternalOptions,
+    plane: &PlaneOptions,
+    api: &str,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let limits = common.limits.limits()?;
+    let (edge_tls, internal_tls) = (edge.tls()?, internal.tls()?);
+    let (token, ca) = (plane.token()?, plane.ca()?);
+    edge.domain()?;
+    let control = RemoteControlPlane::new(api, &token, ca.as_deref())
+        .map_err(|error| failed("api", error, "check --api and --plane-ca"))?;
+    let data = DataDir::open(common)?;
+    let edge_listener = bind(edge.address(), "--edge-listen").await?;
+    let internal_listener = bind(internal.address(), "--internal-listen").await?;
+    let (edge_address, internal_address) = (local(&edge_listener)?, local(&internal_listener)?);
+    let executor = super::start_executor(&data, limits, Arc::new(control))?;
+
+    let rules = edge.edge(edge_address)?;
+    say(
+        session,
+        &[
+            format!("wasmcloud {} executor", env!("CARGO_PKG_VERSION")),
+            format!("  edge      {} for *.{}", server(edge_address, edge_tls.is_some())?, rules.domain),
+            format!("  internal  {}", server(internal_address, internal_tls.is_some())?),
+            format!("  API       {api}"),
+            format!("  data      {}", data.path().display()),
+            format!("next: wasmcloud api --executor {} …", server(internal_address, internal_tls.is_some())?),
+        ],
+    )?;
+    tokio::join!(
+        executor.clone().serve_edge(rules, edge_listener, edge_tls, shutdown.clone()),
+        executor.clone().serve_internal(token, internal_listener, internal_tls, shutdown.clone()),
+    );
+    stop(&executor).await;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The very first start: a user, and a handler to look at.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmcloud_api::{ApiError, Core, Target};
+use wasmcloud_wire::Invoker;
+use wasmcloud_wire::body::User;
+
+use super::failed;
+use crate::config::{Secret, Settings};
+use crate::failure::Failure;
+use crate::server::Server;
+use crate::session::{Place, Session};
+
+/// The sample handler; the same file that examples/ has.
+const HELLO: &str = include_str!("../../../examples/hello.wat");
+const HELLO_NAME: &str = "hello";
+const ADMIN_NAME: &str = "admin";
+/// Characters of the first password: 32 letters and digits that cannot be mistaken for each other.
+const PASSWORD_CHARS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// Length of the first password: 5 bits a character, 100 in all.
+const PASSWORD_LEN: usize = 20;
+/// How long the first token lasts.
+const TOKEN_DAYS: u32 = 30;
+
+/// Makes the `admin` user if there is no user at all. Gives the user and the password back.
+pub async fn make_admin(core: &Core) -> Result<Option<(User, String)>, Failure> {
+    if core.count_users().await.map_err(api_failed)? > 0 {
+        return Ok(None);
+    }
+    let password = random_password()?;
+    let name = ADMIN_NAME.parse().map_err(|error| failed("first_start", error, "report this as a bug"))?;
+    let user = core.create_user(name, password.clone(), true).await.map_err(api_failed)?;
+    Ok(Some((user, password)))
+}
+
+fn random_password() -> Result<String, Failure> {
+    let mut bytes = [0; PASSWORD_LEN];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| failed("random", error, "the system gives no random numbers"))?;
+    Ok(bytes
+        .iter()
+        .filter_map(|byte| PASSWORD_CHARS.get(usize::from(byte % 32)))
+        .map(|&byte| char::from(byte))
+        .collect())
+}
+
+/// Makes the sample handler live. A failure is told and is no reason not to start.
+pub async fn deploy_hello(core: &Core, invoker: &Arc<dyn Invoker>, owner: &User) -> Option<String> {
+    let module = match wat::parse_str(HELLO) {
+        Ok(module) => Bytes::from(module),
+        Err(error) => {
+            tracing::error!(%error, "the sample handler is no WebAssembly");
+            return None;
+        }
+    };
+    let target = Target::New { name: HELLO_NAME.parse().ok()?, forward_authorization: false };
+    match core.deploy(invoker, owner.id, target, module).await {
+        Ok(deployed) => Some(deployed.handler.url),
+        Err(error) => {
+            tracing::error!(%error, "the sample handler could not be deployed");
+            None
+        }
+    }
+}
+
+/// Logs the command line in, unless its settings belong to another server. Says what was done.
+pub async fn log_in(core: &Core, session: &Session, user: &User, server: &Server) -> String {
+    match try_log_in(core, session, user, server).await {
+        Ok(said) => said,
+        Err(failure) => format!(
+            "this user's command line was not logged in ({failure}); log in with `wasmcloud login admin`"
+        ),
+    }
+}
+
+async fn try_log_in(core: &Core, session: &Session, user: &User, server: &Server) -> Result<String, Failure> {
+    let Place { file, settings, .. } = session.place()?;
+    let home = settings.api_server.as_deref().and_then(|home| home.parse::<Server>().ok());
+    if let Some(home) = home.filter(|home| home != server && settings.token.is_some()) {
+        return Ok(format!(
+            "{} belongs to {home} and stays as it is; log in with `wasmcloud login admin --api-server {server}`",
+            file.path().display()
+        ));
+    }
+    let grant = core.grant_token(user, "first start", TOKEN_DAYS).await.map_err(api_failed)?;
+    let settings = Settings {
+        api_server: Some(server.to_string()),
+        token: Some(Secret::new(grant.token)),
+        username: Some(user.name.to_string()),
+        ..settings
+    };
+    file.save(&settings)?;
+    Ok(format!("this user's command line is logged in ({})", file.path().display()))
+}
+
+fn api_failed(error: ApiError) -> Failure {
+    failed("first_start", error, "see the log above")
+}

@@ -1,0 +1,62 @@
+//! The server's commands: `serve`, `api`, `executor`. The only place where both planes meet.
+
+pub mod api;
+pub mod executor;
+mod first_start;
+mod lifecycle;
+mod options;
+pub mod serve;
+mod storage;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+pub use options::Common;
+
+/// Runs a server to its end in a runtime of its own.
+pub fn block_on(
+    common: &Common,
+    server: impl AsyncFnOnce(CancellationToken) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    lifecycle::start_logging(&common.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::new(Exit::Failure, "system", format!("cannot start: {error}"), "close other programs")
+    })?;
+    let result = runtime.block_on(async {
+        let shutdown = lifecycle::until_signal()?;
+        server(shutdown).await
+    });
+    // What blocks a thread after the drain must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// A server's failure to start, in one line.
+fn failed(code: &str, error: impl std::fmt::Display, hint: &str) -> Failure {
+    Failure::new(Exit::Failure, code, error.to_string(), hint)
+}
+
+/// What an executor is called: unique, and the same for all that one process runs.
+fn worker_id() -> String {
+    format!("executor-{}", uuid::Uuid::now_v7().simple())
+}
+
+/// Starts an executor over a control plane.
+fn start_executor(
+    storage: &storage::DataDir,
+    limits: wasmcloud_wire::Limits,
+    control: Arc<dyn wasmcloud_wire::ControlPlane>,
+) -> Result<Arc<wasmcloud_executor::Executor>, Failure> {
+    let settings = wasmcloud_executor::Settings {
+        cache_dir: storage.path().join("compiled"),
+        worker_id: worker_id(),
+        limits_max: limits,
+    };
+    wasmcloud_executor::Executor::start(settings, control).map_err(|error| {
+        failed("cache", error, "make the folder writable, or name another data directory with --data")
+    })
+}

@@ -1,0 +1,433 @@
+//! A server's settings: flags before `WASMCLOUD_*` before `server.toml` before defaults, merged once.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use wasmcloud_api::{EdgeUrl, Registration};
+use wasmcloud_listener::Tls;
+use wasmcloud_plane::ServiceToken;
+use wasmcloud_wire::Limits;
+
+use super::failed;
+use crate::failure::Failure;
+
+/// Declares a group of settings, each a flag, an environment variable and a key of `server.toml`.
+macro_rules! group {
+    (
+        $(#[$doc:meta])* $group:ident, $section:literal;
+        $( $(#[$field_doc:meta])* $key:literal $flag:literal $env:literal $field:ident: $ty:ty $(, $value:literal)?; )*
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $group {
+            $(
+                $(#[$field_doc])*
+                #[arg(id = $flag, long = $flag, env = $env $(, value_name = $value)?, help_heading = $section)]
+                #[serde(rename = $key)]
+                pub $field: Option<$ty>,
+            )*
+        }
+
+        impl $group {
+            /// These settings, completed by what the file says.
+            fn or(self, file: $group) -> $group {
+                $group { $( $field: self.$field.or(file.$field), )* }
+            }
+        }
+    };
+}
+
+group! {
+    /// Where the API listens, and what it allows.
+    ApiOptions, "API options";
+    /// Where the API listens [default: 127.0.0.1:3000]
+    "listen" "api-listen" "WASMCLOUD_API_LISTEN" listen: SocketAddr, "ADDR";
+    /// The API's certificate chain (PEM); makes it HTTPS
+    "tls_cert" "api-tls-cert" "WASMCLOUD_API_TLS_CERT" tls_cert: PathBuf, "FILE";
+    /// The certificate's private key (PEM)
+    "tls_key" "api-tls-key" "WASMCLOUD_API_TLS_KEY" tls_key: PathBuf, "FILE";
+    /// Who may register: off, open, or invitation [default: off]
+    "registration" "registration" "WASMCLOUD_REGISTRATION" registration: RegistrationText, "MODE";
+    /// For how many days logs and receipts are kept [default: 7]
+    "record_days" "record-days" "WASMCLOUD_RECORD_DAYS" record_days: u32, "DAYS";
+    /// How many log lines, and how many receipts, are kept at most [default: 1000000]
+    "record_rows_max" "record-rows-max" "WASMCLOUD_RECORD_ROWS_MAX" record_rows_max: u64, "ROWS";
+    /// The database: a postgres:// URL [default: SQLite in the data directory]
+    "database" "database" "WASMCLOUD_DATABASE" database: DatabaseUrl, "URL";
+}
+
+group! {
+    /// Where handlers answer.
+    EdgeOptions, "Edge options";
+    /// Where handlers' own traffic is taken [default: 127.0.0.1:3001]
+    "listen" "edge-listen" "WASMCLOUD_EDGE_LISTEN" listen: SocketAddr, "ADDR";
+    /// The domain that handlers' names stand before [default: localhost]
+    "domain" "edge-domain" "WASMCLOUD_EDGE_DOMAIN" domain: String, "NAME";
+    /// Where clients find the edge, if not at its own port: https://example.net, for instance
+    "url" "edge-url" "WASMCLOUD_EDGE_URL" url: EdgeUrlText, "URL";
+    /// Whether handlers answer at /~NAME/ too, all in one origin [default: only on loopback]
+    "by_path" "edge-by-path" "WASMCLOUD_EDGE_BY_PATH" by_path: bool, "BOOL";
+    /// The edge's certificate chain (PEM); makes it HTTPS
+    "tls_cert" "edge-tls-cert" "WASMCLOUD_EDGE_TLS_CERT" tls_cert: PathBuf, "FILE";
+    /// The certificate's private key (PEM)
+    "tls_key" "edge-tls-key" "WASMCLOUD_EDGE_TLS_KEY" tls_key: PathBuf, "FILE";
+}
+
+group! {
+    /// How the planes find and trust each other when they are separate processes.
+    PlaneOptions, "Options between API and executor";
+    /// A file with the token that both planes know: `openssl rand -hex 32`
+    "service_token_file" "service-token-file" "WASMCLOUD_SERVICE_TOKEN_FILE" service_token_file: PathBuf, "FILE";
+    /// The certificates (PEM) that the other plane is trusted by [default: the system's]
+    "ca_file" "plane-ca" "WASMCLOUD_PLANE_CA" ca_file: PathBuf, "FILE";
+}
+
+group! {
+    /// Where an executor takes the API's calls.
+    InternalOptions, "Internal listener options";
+    /// Where the API's calls are taken [default: 127.0.0.1:3002]
+    "listen" "internal-listen" "WASMCLOUD_INTERNAL_LISTEN" listen: SocketAddr, "ADDR";
+    /// The internal listener's certificate chain (PEM); required unless it listens on loopback
+    "tls_cert" "internal-tls-cert" "WASMCLOUD_INTERNAL_TLS_CERT" tls_cert: PathBuf, "FILE";
+    /// The certificate's private key (PEM)
+    "tls_key" "internal-tls-key" "WASMCLOUD_INTERNAL_TLS_KEY" tls_key: PathBuf, "FILE";
+}
+
+group! {
+    /// What an invocation may use.
+    LimitOptions, "Limits of one invocation";
+    /// Weighted instructions [default: 2000000000]
+    "gas" "limit-gas" "WASMCLOUD_LIMIT_GAS" gas: u64, "GAS";
+    /// Wall time, in milliseconds, at most 300000 [default: 30000]
+    "wall_ms" "limit-wall-ms" "WASMCLOUD_LIMIT_WALL_MS" wall_ms: u64, "MS";
+    /// Linear memory, in bytes, at most 1 GiB [default: 134217728]
+    "memory_bytes" "limit-memory-bytes" "WASMCLOUD_LIMIT_MEMORY_BYTES" memory_bytes: u64, "BYTES";
+    /// Size of the answer, in bytes [default: 104857600]
+    "response_bytes" "limit-response-bytes" "WASMCLOUD_LIMIT_RESPONSE_BYTES" response_bytes: u64, "BYTES";
+    /// Log text, in bytes [default: 262144]
+    "log_bytes" "limit-log-bytes" "WASMCLOUD_LIMIT_LOG_BYTES" log_bytes: u64, "BYTES";
+}
+
+group! {
+    /// The server's own log, on standard error.
+    LogOptions, "Log options";
+    /// What is logged, such as `info` or `warn,wasmcloud_executor=debug` [default: info]
+    "filter" "log" "WASMCLOUD_LOG" filter: String, "FILTER";
+    /// human or json [default: human]
+    "format" "log-format" "WASMCLOUD_LOG_FORMAT" format: LogFormat, "FORMAT";
+}
+
+/// What every server command takes.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Common {
+    /// Where everything is kept [default: wasmcloud in the user's data folder]
+    #[arg(long, env = "WASMCLOUD_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The settings file [default: server.toml in the data directory, if it is there]
+    #[arg(long, env = "WASMCLOUD_SETTINGS", value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+    #[command(flatten)]
+    pub limits: LimitOptions,
+    #[command(flatten)]
+    pub log: LogOptions,
+}
+
+/// What `server.toml` may say.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    pub api: ApiOptions,
+    pub edge: EdgeOptions,
+    pub plane: PlaneOptions,
+    pub internal: InternalOptions,
+    pub limits: LimitOptions,
+    pub log: LogOptions,
+}
+
+impl Common {
+    /// The data directory.
+    pub fn data_dir(&self) -> Result<PathBuf, Failure> {
+        if let Some(data) = &self.data {
+            return Ok(data.clone());
+        }
+        let base = std::env::var_os("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .filter(|dir| dir.is_absolute())
+            .or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
+        match base {
+            Some(base) => Ok(base.join("wasmcloud")),
+            None => Err(Failure::usage(
+                "this user has no home, so there is no place for data",
+                "name one: --data DIR",
+            )),
+        }
+    }
+
+    /// Reads the settings file and completes these settings by it.
+    pub fn complete(self) -> Result<(Common, File), Failure> {
+        let path = match &self.settings {
+            Some(path) => Some(path.clone()),
+            None => Some(self.data_dir()?.join("server.toml")).filter(|path| path.exists()),
+        };
+        let mut file = match path {
+            Some(path) => read(&path)?,
+            None => File::default(),
+        };
+        let limits = self.limits.or(std::mem::take(&mut file.limits));
+        let log = self.log.or(std::mem::take(&mut file.log));
+        Ok((Common { limits, log, ..self }, file))
+    }
+}
+
+fn read(path: &Path) -> Result<File, Failure> {
+    let hint = "correct the settings file; docs/OPERATING.md lists every key";
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| failed("settings", format!("cannot read {}: {error}", path.display()), hint))?;
+    let mut file: File = toml::from_str(&text).map_err(|error| {
+        failed("settings", format!("{}: {}", path.display(), error.to_string().trim_end()), hint)
+    })?;
+    // Paths inside a file are relative to the file.
+    let base = path.parent().unwrap_or(Path::new("."));
+    for path in [
+        &mut file.api.tls_cert,
+        &mut file.api.tls_key,
+        &mut file.edge.tls_cert,
+        &mut file.edge.tls_key,
+        &mut file.internal.tls_cert,
+        &mut file.internal.tls_key,
+        &mut file.plane.service_token_file,
+        &mut file.plane.ca_file,
+    ] {
+        *path = path.take().map(|path| base.join(path));
+    }
+    Ok(file)
+}
+
+impl ApiOptions {
+    /// Completes these settings by the file's.
+    pub fn complete(self, file: &File) -> ApiOptions {
+        self.or(file.api.clone())
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 3000).into())
+    }
+
+    /// The API's certificate, if it has one.
+    pub fn tls(&self) -> Result<Option<Tls>, Failure> {
+        tls(self.tls_cert.as_deref(), self.tls_key.as_deref(), "api")
+    }
+}
+
+impl EdgeOptions {
+    /// Completes these settings by the file's.
+    pub fn complete(self, file: &File) -> EdgeOptions {
+        self.or(file.edge.clone())
+    }
+
+    /// Where the edge listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 3001).into())
+    }
+
+    /// The domain that handlers' names stand before.
+    pub fn domain(&self) -> Result<String, Failure> {
+        let domain = match (&self.domain, &self.url) {
+            (Some(domain), _) => domain.trim_matches('.').to_ascii_lowercase(),
+            (None, Some(url)) => url.0.domain.clone(),
+            (None, None) => "localhost".to_owned(),
+        };
+        let label =
+            |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if domain.len() > 200 || !domain.split('.').all(label) {
+            return Err(Failure::usage(
+                format!("`{domain}` is no domain"),
+                "write it like example.net: --edge-domain",
+            ));
+        }
+        Ok(domain)
+    }
+
+    /// Where clients find the edge that listens at `local`.
+    pub fn url(&self, local: SocketAddr) -> Result<EdgeUrl, Failure> {
+        if let Some(url) = &self.url {
+            return Ok(url.0.clone());
+        }
+        let scheme = if self.tls_cert.is_some() {
+            wasmcloud_wire::Scheme::Https
+        } else {
+            wasmcloud_wire::Scheme::Http
+        };
+        Ok(EdgeUrl { scheme, domain: self.domain()?, port: local.port() })
+    }
+
+    /// Which addresses are handlers'.
+    pub fn edge(&self, local: SocketAddr) -> Result<wasmcloud_executor::Edge, Failure> {
+        let by_path = self.by_path.unwrap_or_else(|| local.ip().is_loopback());
+        Ok(wasmcloud_executor::Edge { domain: self.domain()?, by_path })
+    }
+
+    /// The edge's certificate, if it has one.
+    pub fn tls(&self) -> Result<Option<Tls>, Failure> {
+        tls(self.tls_cert.as_deref(), self.tls_key.as_deref(), "edge")
+    }
+}
+
+impl PlaneOptions {
+    /// Completes these settings by the file's.
+    pub fn complete(self, file: &File) -> PlaneOptions {
+        self.or(file.plane.clone())
+    }
+
+    /// The token that both planes know.
+    pub fn token(&self) -> Result<ServiceToken, Failure> {
+        let hint = "make one: `openssl rand -hex 32 > service-token`, and give the same file to both planes";
+        let Some(path) = &self.service_token_file else {
+            return Err(Failure::usage("--service-token-file is missing", hint));
+        };
+        ServiceToken::from_file(path).map_err(|error| failed("service_token", error, hint))
+    }
+
+    /// The certificates that the other plane is trusted by.
+    pub fn ca(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(path) = &self.ca_file else { return Ok(None) };
+        let pem = std::fs::read(path).map_err(|error| {
+            failed("plane_ca", format!("cannot read {}: {error}", path.display()), "correct --plane-ca")
+        })?;
+        Ok(Some(pem))
+    }
+}
+
+impl InternalOptions {
+    /// Completes these settings by the file's.
+    pub fn complete(self, file: &File) -> InternalOptions {
+        self.or(file.internal.clone())
+    }
+
+    /// Where the API's calls are taken.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 3002).into())
+    }
+
+    /// The internal listener's certificate. The service token travels here: beyond loopback it needs one.
+    pub fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let tls = tls(self.tls_cert.as_deref(), self.tls_key.as_deref(), "internal")?;
+        if tls.is_none() && !self.address().ip().is_loopback() {
+            return Err(Failure::usage(
+                format!("{} is reachable from elsewhere, but has no certificate", self.address()),
+                "give it one: --internal-tls-cert FILE --internal-tls-key FILE",
+            ));
+        }
+        Ok(tls)
+    }
+}
+
+impl LimitOptions {
+    /// An invocation's limits, within what the platform can keep.
+    pub fn limits(&self) -> Result<Limits, Failure> {
+        let usual = Limits::default();
+        let limits = Limits {
+            gas: within("gas", self.gas.unwrap_or(usual.gas), 1, i64::MAX.cast_unsigned())?,
+            wall_ms: within("wall_ms", self.wall_ms.unwrap_or(usual.wall_ms), 1, 300_000)?,
+            memory_bytes: within(
+                "memory_bytes",
+                self.memory_bytes.unwrap_or(usual.memory_bytes),
+                65_536,
+                1 << 30,
+            )?,
+            table_elements: usual.table_elements,
+            response_bytes: within(
+                "response_bytes",
+                self.response_bytes.unwrap_or(usual.response_bytes),
+                1,
+                1 << 40,
+            )?,
+            log_bytes: within("log_bytes", self.log_bytes.unwrap_or(usual.log_bytes), 1, 16 << 20)?,
+        };
+        Ok(limits)
+    }
+}
+
+fn within(name: &str, value: u64, least: u64, most: u64) -> Result<u64, Failure> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    let flag = name.replace('_', "-");
+    Err(Failure::usage(
+        format!("the limit {name} is {value}"),
+        format!("choose from {least} to {most}: --limit-{flag}"),
+    ))
+}
+
+fn tls(cert: Option<&Path>, key: Option<&Path>, which: &str) -> Result<Option<Tls>, Failure> {
+    let hint = format!("give both --{which}-tls-cert FILE and --{which}-tls-key FILE");
+    match (cert, key) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => {
+            Tls::from_files(cert, key).map(Some).map_err(|error| failed("certificate", error, &hint))
+        }
+        _ => Err(Failure::usage("a certificate and its key belong together", hint)),
+    }
+}
+
+/// How the server's log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Who may register, read from a flag or a file.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RegistrationText(pub Registration);
+
+/// An edge's URL, read from a flag or a file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct EdgeUrlText(pub EdgeUrl);
+
+/// A database's URL. It may carry a password, so it does not show itself.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DatabaseUrl(pub String);
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+macro_rules! parsed {
+    ($ty:ident, $text:ident => $parse:expr) => {
+        impl std::str::FromStr for $ty {
+            type Err = String;
+
+            fn from_str($text: &str) -> Result<$ty, String> {
+                $parse
+            }
+        }
+
+        impl TryFrom<String> for $ty {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<$ty, String> {
+                text.parse()
+            }
+        }
+    };
+}
+
+parsed!(RegistrationText, text => text.parse().map(RegistrationText));
+parsed!(EdgeUrlText, text => text.parse().map(EdgeUrlText).map_err(|error: wasmcloud_api::EdgeUrlError| error.to_string()));
+parsed!(DatabaseUrl, text => match text.starts_with("postgres://") || text.starts_with("postgresql://") {
+    true => Ok(DatabaseUrl(text.to_owned())),
+    false => Err("a database's URL begins with postgres://".to_owned()),
+});

@@ -1,0 +1,163 @@
+//! `wasmcloud serve`: both planes in one process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wasmcloud_api::{Config, Core};
+use wasmcloud_executor::Executor;
+use wasmcloud_wire::Invoker;
+
+use super::options::{ApiOptions, Common, EdgeOptions};
+use super::storage::DataDir;
+use super::{block_on, failed, first_start};
+use crate::failure::Failure;
+use crate::server::Server;
+use crate::session::Session;
+
+/// The arguments of `serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    api: ApiOptions,
+    #[command(flatten)]
+    edge: EdgeOptions,
+}
+
+/// Runs the platform until a signal.
+pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
+    let (common, file) = args.common.complete()?;
+    let (api, edge) = (args.api.complete(&file), args.edge.complete(&file));
+    block_on(&common, async |shutdown| serve(session, &common, &api, &edge, shutdown).await)
+}
+
+async fn serve(
+    session: &Session,
+    common: &Common,
+    api: &ApiOptions,
+    edge: &EdgeOptions,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    // Everything that can be wrong is found out before a port is bound.
+    let limits = common.limits.limits()?;
+    let (api_tls, edge_tls) = (api.tls()?, edge.tls()?);
+    edge.domain()?;
+    let data = DataDir::open(common)?;
+    let (store, blobs) = (data.store(api).await?, data.blobs().await?);
+    let api_listener = bind(api.address(), "--api-listen").await?;
+    let edge_listener = bind(edge.address(), "--edge-listen").await?;
+    let (api_address, edge_address) = (local(&api_listener)?, local(&edge_listener)?);
+
+    let config = api.config(&data, edge.url(edge_address)?, limits.clone());
+    let edge_rules = edge.edge(edge_address)?;
+    let core = Core::new(store, blobs, config).map_err(|error| failed("start", error, "see --data"))?;
+    let executor = super::start_executor(&data, limits, core.clone())?;
+    let invoker: Arc<dyn Invoker> = executor.clone();
+
+    let server = server(api_address, api_tls.is_some())?;
+    let edge_url = edge.url(edge_address)?;
+    let first = first_start::make_admin(&core).await?;
+    let mut said = vec![
+        format!("wasmcloud {}", env!("CARGO_PKG_VERSION")),
+        format!("  API    {server}"),
+        format!(
+            "  edge   {}://{}:{}, handlers at {}",
+            scheme(&edge_url),
+            edge_url.domain,
+            edge_url.port,
+            pattern(&edge_url)
+        ),
+        format!("  data   {}", data.path().display()),
+    ];
+    let mut next = "list your handlers: wasmcloud list".to_owned();
+    if let Some((user, password)) = first {
+        said.push(format!("  user   {} with the password {password} (shown only this once)", user.name));
+        said.push(format!("         {}", first_start::log_in(&core, session, &user, &server).await));
+        if let Some(url) = first_start::deploy_hello(&core, &invoker, &user).await {
+            next = format!("see it work: curl {url}");
+        }
+    }
+
+    let serving = async {
+        let (api_result, ()) = tokio::join!(
+            wasmcloud_api::serve(core.clone(), invoker, api_listener, api_tls, shutdown.clone()),
+            executor.clone().serve_edge(edge_rules, edge_listener, edge_tls, shutdown.clone()),
+        );
+        api_result.map_err(|error| failed("start", error, "report this as a bug"))
+    };
+    said.push(format!("next: {next}"));
+    say(session, &said)?;
+    let result = serving.await;
+    stop(&executor).await;
+    result
+}
+
+/// Ends an executor once its listeners are gone.
+pub async fn stop(executor: &Executor) {
+    executor.stop().await;
+    tracing::info!("stopped");
+}
+
+/// Binds a port, or says in one line why that cannot be done.
+pub async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, Failure> {
+    wasmcloud_listener::bind(address, flag).await.map_err(|error| failed("listen", error, ""))
+}
+
+/// The address that was really bound: a port of 0 has become another.
+pub fn local(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|error| failed("listen", error, "try again"))
+}
+
+/// How clients on this machine reach a listener.
+pub fn server(address: SocketAddr, tls: bool) -> Result<Server, Failure> {
+    let scheme = if tls { "https" } else { "http" };
+    let host = match address.ip() {
+        ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+        std::net::IpAddr::V4(ip) => ip.to_string(),
+    };
+    format!("{scheme}://{host}:{}", address.port()).parse().map_err(|error| failed("listen", error, ""))
+}
+
+/// Prints the lines that a server begins with.
+pub fn say(session: &Session, lines: &[String]) -> Result<(), Failure> {
+    lines.iter().try_for_each(|line| session.output.line(line))
+}
+
+fn scheme(url: &wasmcloud_api::EdgeUrl) -> &'static str {
+    match url.scheme {
+        wasmcloud_wire::Scheme::Http => "http",
+        wasmcloud_wire::Scheme::Https => "https",
+    }
+}
+
+fn pattern(url: &wasmcloud_api::EdgeUrl) -> String {
+    match (url.scheme, url.port) {
+        (wasmcloud_wire::Scheme::Http, 80) | (wasmcloud_wire::Scheme::Https, 443) => {
+            format!("{}://NAME.{}/", scheme(url), url.domain)
+        }
+        (_, port) => format!("{}://NAME.{}:{port}/", scheme(url), url.domain),
+    }
+}
+
+impl ApiOptions {
+    /// The control plane's settings.
+    pub fn config(
+        &self,
+        data: &DataDir,
+        edge_url: wasmcloud_api::EdgeUrl,
+        limits: wasmcloud_wire::Limits,
+    ) -> Config {
+        let usual = Config::new(data.jwt_key_file(), edge_url);
+        Config {
+            registration: self.registration.map_or(usual.registration, |text| text.0),
+            record_days: self.record_days.unwrap_or(usual.record_days),
+            record_rows_max: self.record_rows_max.unwrap_or(usual.record_rows_max),
+            limits,
+            ..usual
+        }
+    }
+}
