@@ -134,11 +134,20 @@ impl Routes {
         loop {
             match self.control.changes().await {
                 Ok(mut changes) => {
-                    while let Ok(Some(change)) = tokio::time::timeout(SILENCE_MAX, changes.next()).await {
-                        pause = RECONNECT_FIRST;
-                        self.apply(&change);
+                    loop {
+                        match tokio::time::timeout(SILENCE_MAX, changes.next()).await {
+                            Ok(Some(change)) => {
+                                pause = RECONNECT_FIRST;
+                                self.apply(&change);
+                            }
+                            // A control plane that stops ends its streams; that is no news.
+                            Ok(None) => break,
+                            Err(_) => {
+                                tracing::warn!("the control plane's changes went silent; asking again");
+                                break;
+                            }
+                        }
                     }
-                    tracing::warn!("the control plane's changes broke off; asking again");
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the control plane's changes cannot be followed; trying again")
