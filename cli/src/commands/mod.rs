@@ -17,6 +17,7 @@ pub mod namegen;
 pub mod promote;
 pub mod receipt;
 pub mod register;
+mod request;
 pub mod run;
 pub mod set;
 pub mod show;

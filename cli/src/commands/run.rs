@@ -1,14 +1,14 @@
 //! `wasmcloud run`: a program in production's environment, without a server.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Read, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use wasmcloud_executor::local::{self, RunError};
-use wasmcloud_wire::limits::REQUEST_BODY_BYTES_MAX;
-use wasmcloud_wire::{HandlerName, Header, Limits, LogLine, Outcome, Receipt, RequestHead, Scheme};
+use wasmcloud_wire::{HandlerName, Limits, LogLine, Outcome, Receipt, RequestHead, Scheme};
 
+use super::request::{RequestArgs, StdinIs};
 use super::{invoke, receipt};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,18 +27,8 @@ pub struct Args {
     /// The program's arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
-    /// The request's body: text, @FILE, or `-` for standard input
-    #[arg(long, short, value_name = "TEXT|@FILE|-")]
-    data: Option<String>,
-    /// The request's method [default: GET, or POST with a body]
-    #[arg(long, short = 'X')]
-    method: Option<String>,
-    /// The path with its query
-    #[arg(long, value_parser = invoke::path, default_value = "/")]
-    path: String,
-    /// A header field, `Name: value`; may be given several times
-    #[arg(long = "header", short = 'H', value_name = "FIELD", value_parser = invoke::header)]
-    headers: Vec<Header>,
+    #[command(flatten)]
+    request: RequestArgs,
     /// A variable of the program's environment; may be given several times
     #[arg(long = "env", short, value_name = "NAME=VALUE", value_parser = variable)]
     env: Vec<(String, String)>,
@@ -76,7 +66,8 @@ fn variable(text: &str) -> Result<(String, String), String> {
 /// Runs the program to its end.
 pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let module = Bytes::from(module_file::read(&args.file)?);
-    let body = body(&args).await?;
+    let stdin_is = if args.file.as_os_str() == "-" { StdinIs::Taken } else { StdinIs::Free };
+    let body = args.request.body(&session.output, stdin_is).await?.map(Bytes::from);
     let env: BTreeMap<String, String> = args.env.iter().cloned().collect();
     wasmcloud_cgi::check_env(&env)
         .map_err(|error| Failure::usage(error.to_string(), "see `wasmcloud run --help`"))?;
@@ -126,8 +117,9 @@ impl Write for Stdout {
 }
 
 fn request(args: &Args, has_body: bool) -> RequestHead {
-    let method = args.method.clone().unwrap_or_else(|| if has_body { "POST" } else { "GET" }.to_owned());
-    let mut headers = args.headers.clone();
+    let method =
+        args.request.method.clone().unwrap_or_else(|| if has_body { "POST" } else { "GET" }.to_owned());
+    let mut headers = args.request.headers.clone();
     let host = format!("{}.localhost:3001", args.name);
     if !headers.iter().any(|(name, _)| name == "host") {
         headers.insert(0, ("host".to_owned(), host));
@@ -139,53 +131,10 @@ fn request(args: &Args, has_body: bool) -> RequestHead {
         server_name: format!("{}.localhost", args.name),
         server_port: 3001,
         script_name: String::new(),
-        target: args.path.clone(),
+        target: args.request.path.clone().unwrap_or_else(|| "/".to_owned()),
         headers,
         remote_addr: "127.0.0.1".to_owned(),
     }
-}
-
-/// The body: what --data says, or standard input if it is no terminal and the module is not read from it.
-async fn body(args: &Args) -> Result<Option<Bytes>, Failure> {
-    let module_from_stdin = args.file.as_os_str() == "-";
-    match args.data.as_deref() {
-        Some("-") if module_from_stdin => Err(Failure::usage(
-            "both the program and the body are to come from standard input",
-            "name a file",
-        )),
-        Some("-") => read_stdin().await.map(Some),
-        Some(data) => match data.strip_prefix('@') {
-            Some(file) => read_file(file).map(Some),
-            None => Ok(Some(Bytes::from(data.to_owned()))),
-        },
-        None if module_from_stdin || std::io::stdin().is_terminal() => Ok(None),
-        None => Ok(Some(read_stdin().await?).filter(|body| !body.is_empty())),
-    }
-}
-
-async fn read_stdin() -> Result<Bytes, Failure> {
-    let read = tokio::task::spawn_blocking(|| bounded(std::io::stdin().lock(), "standard input"));
-    read.await.map_err(|error| Failure::new(Exit::Failure, "stdin", error.to_string(), "try again"))?
-}
-
-fn read_file(path: &str) -> Result<Bytes, Failure> {
-    let file = std::fs::File::open(path).map_err(|error| {
-        Failure::usage(format!("cannot read {path}: {error}"), "name another file after @")
-    })?;
-    bounded(file, path)
-}
-
-fn bounded(reader: impl Read, name: &str) -> Result<Bytes, Failure> {
-    let mut body = Vec::new();
-    let read = reader.take(REQUEST_BODY_BYTES_MAX as u64 + 1).read_to_end(&mut body);
-    read.map_err(|error| Failure::usage(format!("cannot read {name}: {error}"), "try again"))?;
-    if body.len() > REQUEST_BODY_BYTES_MAX {
-        return Err(Failure::usage(
-            format!("{name} has more than {REQUEST_BODY_BYTES_MAX} bytes, the limit of a request's body"),
-            "send less",
-        ));
-    }
-    Ok(Bytes::from(body))
 }
 
 /// Where compiled programs are kept between runs.
