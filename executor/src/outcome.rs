@@ -98,12 +98,12 @@ fn killed(limits: &Limits, trigger: Trigger, watch: &Watch) -> Outcome {
 fn hit(limit: LimitName, place: &str, gas: u64, limits: &Limits, trigger: Trigger) -> Outcome {
     let message = match limit {
         LimitName::Gas => {
-            format!("killed by gas limit: {gas} of {}, in {place}; {}", limits.gas, raise(trigger, "gas"))
+            format!("killed by gas limit: {gas} of {}{place}; {}", limits.gas, raise(trigger, "gas"))
         }
         LimitName::Stack => {
-            format!("killed by stack limit: 1 MiB, in {place}; use less recursion, or smaller frames")
+            format!("killed by stack limit: 1 MiB{place}; use less recursion, or smaller frames")
         }
-        other => format!("killed by {} limit, in {place}", other.as_str()),
+        other => format!("killed by {} limit{place}", other.as_str()),
     };
     Outcome::Limit { limit, message }
 }

@@ -11,9 +11,11 @@ use crate::failure::Failure;
 /// Writes the server's own log to standard error.
 pub fn start_logging(options: &LogOptions) -> Result<(), Failure> {
     let filter = options.filter.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
-        failed("log_filter", error, "write it like `info` or `info,wasmcloud_executor=debug`")
-    })?;
+    // Rocket tells its own story about every request; the API's one line a request has it all.
+    let filter =
+        EnvFilter::try_new(format!("{},{filter}", wasmcloud_api::LOG_DIRECTIVES)).map_err(|error| {
+            failed("log_filter", error, "write it like `info` or `info,wasmcloud_executor=debug`")
+        })?;
     let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     let started = match options.format.unwrap_or_default() {
         LogFormat::Human => {

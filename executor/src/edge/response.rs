@@ -48,7 +48,11 @@ fn rest(
             match parts.recv().await {
                 Some(Part::Body(bytes)) => return Some((Ok(Frame::data(bytes)), Some(parts))),
                 Some(Part::End { complete: true, .. }) => return None,
-                Some(Part::End { complete: false, .. }) | None => return Some((Err(CutOff), None)),
+                Some(Part::End { complete: false, .. }) | None => {
+                    // Lets the connection flush what it has, so that the client sees how far the answer came.
+                    tokio::task::yield_now().await;
+                    return Some((Err(CutOff), None));
+                }
                 Some(_) => {}
             }
         }

@@ -111,7 +111,8 @@ impl Run {
             Err(Failed::Starting(reason)) => Ending::Internal(reason),
             Err(Failed::Running(error)) => {
                 backtrace = frames(&error);
-                explain(error, self.gas_left.is_none(), backtrace.first().map_or("?", String::as_str))
+                let place = backtrace.first().map(|frame| format!(", in {frame}")).unwrap_or_default();
+                explain(error, self.gas_left.is_none(), place)
             }
         };
         Ended {
@@ -124,7 +125,8 @@ impl Run {
     }
 }
 
-fn explain(error: RuntimeError, out_of_gas: bool, place: &str) -> Ending {
+/// `place` is `, in` and the function at fault, or nothing where it is not known.
+fn explain(error: RuntimeError, out_of_gas: bool, place: String) -> Ending {
     let error = match error.downcast::<Stop>() {
         Ok(Stop::Exit(status)) => return Ending::Exit(status),
         Ok(Stop::Killed) => return Ending::Killed,
@@ -132,13 +134,13 @@ fn explain(error: RuntimeError, out_of_gas: bool, place: &str) -> Ending {
         Err(error) => error,
     };
     if out_of_gas {
-        return Ending::Limit(LimitName::Gas, place.to_owned());
+        return Ending::Limit(LimitName::Gas, place);
     }
     match error.clone().to_trap() {
         Some(TrapCode::HostInterrupt) => Ending::Killed,
-        Some(TrapCode::StackOverflow) => Ending::Limit(LimitName::Stack, place.to_owned()),
-        Some(code) => Ending::Trap(format!("{} in {place}", code.message())),
-        None => Ending::Trap(format!("{} in {place}", error.message())),
+        Some(TrapCode::StackOverflow) => Ending::Limit(LimitName::Stack, place),
+        Some(code) => Ending::Trap(format!("{}{place}", code.message())),
+        None => Ending::Trap(format!("{}{place}", error.message())),
     }
 }
 
