@@ -16,7 +16,8 @@ pub(crate) fn install(compiler: &mut Cranelift) {
     compiler.push_middleware(Arc::new(Metering::new(0, cost)));
 }
 
-/// The price of an instruction. What only marks structure costs nothing; all else costs one unit.
+/// The price of an instruction. What only marks structure costs nothing; all else costs one unit,
+/// besides what `bulk_cost.rs` takes for lengths.
 fn cost(operator: &Operator<'_>) -> u64 {
     match operator {
         Operator::Nop | Operator::Block { .. } | Operator::Loop { .. } | Operator::Else | Operator::End => 0,

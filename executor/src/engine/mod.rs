@@ -1,6 +1,7 @@
 //! The wasmer engine: compiling a module, loading what was compiled, the limits of an instance.
 
 mod artifact;
+mod bulk_cost;
 mod metering;
 mod program;
 mod programs;

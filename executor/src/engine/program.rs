@@ -6,7 +6,7 @@ use wasmer::sys::{BaseTunables, Cranelift, EngineBuilder, Features, NativeEngine
 use wasmer::{Engine, Module};
 
 use super::tunables::Bounded;
-use super::{metering, start};
+use super::{bulk_cost, metering, start};
 
 /// A compiled module and what its host has to provide.
 pub struct Program {
@@ -39,7 +39,7 @@ pub(crate) fn artifact_key() -> String {
     let mut cpu: Vec<String> = target.cpu_features().iter().map(|feature| format!("{feature:?}")).collect();
     cpu.sort();
     format!(
-        "wasmcloud {} wasmer 7.3.0 cranelift nan-canonical gas-1 start-1 {} {}",
+        "wasmcloud {} wasmer 7.3.0 cranelift nan-canonical gas-2 start-1 {} {}",
         env!("CARGO_PKG_VERSION"),
         target.triple(),
         cpu.join("+")
@@ -58,6 +58,7 @@ pub(crate) fn compile(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, Refusal>
     compiler.canonicalize_nans(true);
     start::install(&mut compiler);
     metering::install(&mut compiler);
+    bulk_cost::install(&mut compiler);
     let engine: Engine = EngineBuilder::new(compiler).set_features(Some(features())).engine().into();
     let failed = |error: &dyn std::fmt::Display| {
         Refusal::new(
