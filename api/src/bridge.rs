@@ -29,8 +29,8 @@ use wasmcloud_listener::{Body, BodyError, CollectError, Peer, ResponseBody};
 use wasmcloud_wire::limits::{JSON_BODY_BYTES_MAX, UPLOAD_BYTES_MAX};
 
 use crate::ApiError;
+use crate::app::App;
 use crate::guards::{Executor, Meta, Payload};
-use crate::serve::App;
 
 /// Largest JSON body that carries a request's body in base64, or a batch of records.
 const LARGE_JSON_BYTES_MAX: usize = 14 << 20;

@@ -13,8 +13,8 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::ApiError;
+use crate::app::App;
 use crate::auth::{self, Caller};
-use crate::serve::App;
 
 /// What the bridge knows of a request besides what Rocket does.
 pub(crate) struct Meta {

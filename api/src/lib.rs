@@ -4,6 +4,7 @@
 //! doing the routing; [`RemoteInvoker`] is how it speaks to executors in other processes. Requests
 //! come in through `bridge.rs`, pass a guard of `guards.rs` and end in a file of `routes/`.
 
+mod app;
 mod auth;
 mod bridge;
 mod catchers;

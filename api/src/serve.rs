@@ -1,86 +1,24 @@
 //! The front door: the control plane behind a listener.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rocket::config::{Config as RocketConfig, Ident, LogLevel};
 use rocket::local::asynchronous::Client;
 use rocket::{Build, Rocket, catchers};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use wasmcloud_listener::{Settings, Tls};
-use wasmcloud_wire::{Invoker, UserId};
+use wasmcloud_wire::Invoker;
 
-use crate::auth::LoginLimiter;
+use crate::app::App;
 use crate::bridge::Bridge;
-use crate::slots::UserSlots;
-use crate::{ApiError, Core, catchers, routes};
-
-/// Logs that are followed at once; each asks the store once a second.
-const FOLLOWERS_MAX: usize = 256;
-/// Logs that one user follows at once.
-const FOLLOWERS_PER_USER_MAX: usize = 20;
-/// Modules and requests to be invoked that are held in memory at once.
-const LARGE_BODIES_MAX: usize = 8;
-/// Batches of records that are held in memory at once; users' bodies cannot keep them out.
-const RECORD_BODIES_MAX: usize = 4;
-/// Other bodies of more than a few KiB, which hardly anybody needs, that are held in memory at once.
-const MEDIUM_BODIES_MAX: usize = 64;
-/// Uploads of one user at once.
-const UPLOADS_PER_USER_MAX: usize = 1;
-/// Large bodies, other than uploads, of one user at once.
-const LARGE_BODIES_PER_USER_MAX: usize = 3;
+use crate::{Core, catchers, routes};
 
 /// Directives for the log's filter that silence Rocket. It writes to the `log` crate, whatever level
 /// it is told, once another logger is there: every request with its query, and every guard that
 /// fails, the latter in the name of the module that the route is in. The bridge has one line for
 /// each request, and our own routes log nothing themselves.
 pub const LOG_DIRECTIVES: &str = "rocket=off,wasmcloud_api::routes=off";
-
-/// What every route can reach.
-pub(crate) struct App {
-    pub core: Arc<Core>,
-    pub invoker: Arc<dyn Invoker>,
-    pub limiter: LoginLimiter,
-    pub uploads: UserSlots,
-    pub large_bodies_per_user: UserSlots,
-    pub large_bodies: Arc<Semaphore>,
-    pub record_bodies: Arc<Semaphore>,
-    pub medium_bodies: Arc<Semaphore>,
-    followers: Arc<Semaphore>,
-    followers_per_user: UserSlots,
-}
-
-impl App {
-    fn new(core: Arc<Core>, invoker: Arc<dyn Invoker>) -> App {
-        App {
-            core,
-            invoker,
-            limiter: LoginLimiter::default(),
-            uploads: UserSlots::new(UPLOADS_PER_USER_MAX),
-            large_bodies_per_user: UserSlots::new(LARGE_BODIES_PER_USER_MAX),
-            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
-            record_bodies: Arc::new(Semaphore::new(RECORD_BODIES_MAX)),
-            medium_bodies: Arc::new(Semaphore::new(MEDIUM_BODIES_MAX)),
-            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
-            followers_per_user: UserSlots::new(FOLLOWERS_PER_USER_MAX),
-        }
-    }
-
-    /// A place among those who follow logs, if there is one.
-    pub(crate) async fn follower(&self, user: UserId) -> Result<[OwnedSemaphorePermit; 2], ApiError> {
-        let error = |status, message: String| {
-            ApiError::new(status, "too_many_followers", message, "stop following another log").retry_after(30)
-        };
-        let own = self.followers_per_user.enter(user, Duration::ZERO).await;
-        let own =
-            own.ok_or_else(|| error(429, format!("you follow {FOLLOWERS_PER_USER_MAX} logs already")))?;
-        let shared = Arc::clone(&self.followers).try_acquire_owned();
-        let shared = shared.map_err(|_| error(503, "too many logs are being followed".to_owned()))?;
-        Ok([own, shared])
-    }
-}
 
 /// Why the API did not start.
 #[derive(Debug, thiserror::Error)]

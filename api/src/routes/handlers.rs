@@ -8,11 +8,11 @@ use wasmcloud_wire::{Change, HandlerName, Timestamp};
 
 use super::{handler_name, own_handler};
 use crate::ApiError;
+use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{Target, handler_body};
 use crate::guards::{Json, Payload, Query};
 use crate::reply::{Done, Reply, Result};
-use crate::serve::App;
 
 /// The user's handlers by name.
 #[get("/handlers")]

@@ -7,8 +7,8 @@ use rocket::{State, get};
 use serde_json::{Value, json};
 
 use crate::ApiError;
+use crate::app::App;
 use crate::reply::{Reply, Result};
-use crate::serve::App;
 
 /// How long the store and the place for modules may take to answer.
 const READY_MAX: Duration = Duration::from_secs(2);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rocket::{State, post};
 use wasmcloud_wire::Inspection;
 
+use crate::app::App;
 use crate::auth::Caller;
 use crate::guards::Payload;
 use crate::reply::{Reply, Result};
-use crate::serve::App;
 
 /// Says what a module is and asks for, and keeps nothing.
 #[post("/inspect")]

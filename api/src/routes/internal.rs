@@ -6,9 +6,9 @@ use rocket::{State, get, post};
 use wasmcloud_wire::{Change, ControlPlane as _, ControlPlaneError, Deployment, Digest, Record, RouteKey};
 
 use crate::ApiError;
+use crate::app::App;
 use crate::guards::{Executor, Json};
 use crate::reply::{Done, Live, Module, Reply, Result};
-use crate::serve::App;
 
 /// What an address serves.
 #[get("/resolve/<key>")]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rocket::{State, post};
 use wasmcloud_wire::body::Invitation;
 
+use crate::app::App;
 use crate::guards::Admin;
 use crate::reply::{Reply, Result};
-use crate::serve::App;
 
 /// Makes a code that one new user may register with.
 #[post("/invitations")]

@@ -14,10 +14,10 @@ use wasmcloud_wire::{Call, Deployment, Header, InvocationId, RequestHead, RouteK
 
 use super::versions::version_not_found;
 use super::{handler_name, own_handler};
+use crate::app::App;
 use crate::auth::Caller;
 use crate::guards::{Json, Peer};
 use crate::reply::{Live, Result};
-use crate::serve::App;
 use crate::{ApiError, EdgeUrl};
 
 /// Runs a handler's live version, or another, as a request to its address would.

@@ -8,11 +8,11 @@ use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{LoginRequest, TokenGrant, User};
 
 use crate::ApiError;
+use crate::app::App;
 use crate::auth::Caller;
 use crate::core::SESSION_DAYS;
 use crate::guards::{Json, Peer};
 use crate::reply::{Done, Reply, Result};
-use crate::serve::App;
 
 /// What a token is called that a login made.
 pub(super) const SESSION_LABEL: &str = "login";

@@ -10,11 +10,11 @@ use wasmcloud_wire::{InvocationId, Timestamp};
 
 use super::{handler_name, own_handler};
 use crate::ApiError;
+use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{Follow, ResumeAt};
 use crate::guards::{Query, reject};
 use crate::reply::{Live, Reply, Result};
-use crate::serve::App;
 use crate::store::LogQuery;
 
 /// Lines or receipts that are answered unless another number is asked for.

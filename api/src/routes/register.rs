@@ -8,10 +8,10 @@ use wasmcloud_wire::UserName;
 use wasmcloud_wire::body::{RegisterRequest, TokenGrant};
 
 use super::login::SESSION_LABEL;
+use crate::app::App;
 use crate::core::SESSION_DAYS;
 use crate::guards::{Json, Peer};
 use crate::reply::{Reply, Result};
-use crate::serve::App;
 
 /// Adds a user and logs them in.
 #[post("/register")]

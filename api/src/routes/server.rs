@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rocket::{State, get};
 use wasmcloud_wire::body::Server;
 
+use crate::app::App;
 use crate::reply::{Reply, Result};
-use crate::serve::App;
 
 /// What a client may know before it logs in.
 #[get("/server")]

@@ -8,10 +8,10 @@ use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{NewToken, Token, TokenGrant};
 
 use crate::ApiError;
+use crate::app::App;
 use crate::auth::Caller;
 use crate::guards::Json;
 use crate::reply::{Done, Reply, Result};
-use crate::serve::App;
 
 const DAYS: u32 = 90;
 const DAYS_MAX: u32 = 365;

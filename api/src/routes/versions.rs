@@ -7,11 +7,11 @@ use wasmcloud_wire::body::{Deployed, Handler, Promote, Version};
 use wasmcloud_wire::{Change, HandlerName, RouteKey};
 
 use super::handler_name;
+use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{Target, handler_body};
 use crate::guards::{Json, Payload};
 use crate::reply::{Reply, Result};
-use crate::serve::App;
 use crate::store::{PromoteResult, VersionRow};
 use crate::{ApiError, EdgeUrl};
 
