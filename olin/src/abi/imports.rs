@@ -173,7 +173,7 @@ pub const IMPORTS: &[Import] = &[
         Namespace::Resource,
         "resource_open",
         &[ty(I32X2, I32)],
-        "(url, url length) → a resource id; NotFound for an unknown scheme, PermissionDenied by the policy",
+        "(url, url length) → a resource id; NotFound for a scheme that nobody provides",
     ),
     row(
         Namespace::Resource,
@@ -191,7 +191,7 @@ pub const IMPORTS: &[Import] = &[
         Namespace::Resource,
         "resource_flush",
         &[ty(I32, I32)],
-        "(id) → 0; what was written takes effect: an HTTP request is made",
+        "(id) → 0; what was written takes effect now",
     ),
     row(
         Namespace::Resource,
