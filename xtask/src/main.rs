@@ -24,7 +24,7 @@ cargo xtask TASK
   setup    says what is missing on this machine; installs it where it may (as root on Debian)
   guests   builds the example programs for WebAssembly, into <target>/guests
   fmt      formats every crate
-  check    what needs no compiler: links, pages, migrations, dependencies, typos
+  check    what needs no compiler: links, pages, promises, migrations, dependencies, typos
   lint     formatting and clippy
   doc      the documentation of the code
   test     all of the above in the form that only checks, then all tests; arguments go to `cargo test`
@@ -76,6 +76,7 @@ fn fmt(project: &Project) -> anyhow::Result<()> {
 fn check(project: &Project) -> anyhow::Result<()> {
     step("links", || checks::links::run(&project.root))?;
     step("summary of docs", || checks::summary::run(&project.root))?;
+    step("promises", || checks::promises::run(&project.root))?;
     step("migrations", || checks::migrations::run(&project.root))?;
     step("unused dependencies", || checks::dependencies::run(&project.root))?;
     step("banned dependencies", || checks::bans::run(project))?;

@@ -5,6 +5,7 @@ pub mod dependencies;
 pub mod links;
 mod markdown;
 pub mod migrations;
+pub mod promises;
 pub mod summary;
 
 use std::path::Path;
