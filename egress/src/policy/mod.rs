@@ -1,0 +1,263 @@
+//! Which URLs a program may open.
+
+mod file;
+mod learn;
+mod pattern;
+
+pub use file::{GAS_DEFAULT, POLICY_FILE_BYTES_MAX, PolicyFile, PolicyFileError, Problem, RAM_PAGES_DEFAULT};
+pub use learn::rule_for;
+pub use pattern::{PATTERN_BYTES_MAX, PatternError, UrlPattern};
+
+use std::fmt;
+
+use crate::Target;
+use pattern::Fit;
+
+/// Most rules of a policy, both kinds together.
+pub const RULES_MAX: usize = 64;
+
+/// What may be opened: what a rule permits and no rule forbids. Without rules, nothing.
+///
+/// Olin's own code let a permitting rule win over a forbidding one, against its documentation; here the
+/// documentation holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    allow: Vec<UrlPattern>,
+    disallow: Vec<UrlPattern>,
+}
+
+/// Why a list of rules is not a policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A rule cannot be used.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// More than [`RULES_MAX`].
+    #[error("a policy has at most {RULES_MAX} rules; join some with `|`, or name a whole origin")]
+    TooManyRules,
+}
+
+/// What a policy says about a URL, and which rule says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// It may be opened.
+    Allowed {
+        /// The first rule that permits it.
+        rule: &'a UrlPattern,
+    },
+    /// A rule forbids it.
+    Disallowed {
+        /// The first rule that forbids it.
+        rule: &'a UrlPattern,
+    },
+    /// No rule permits it.
+    NotAllowed {
+        /// A permitting rule that matches elsewhere in the URL, or only a part of its host.
+        near: Option<&'a UrlPattern>,
+    },
+}
+
+/// A URL that a policy does not let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The URL.
+    pub url: String,
+    /// Why.
+    pub reason: DenialReason,
+    /// The rule that would permit this URL and no other.
+    pub rule_to_add: String,
+}
+
+/// Why a policy does not let a URL through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DenialReason {
+    /// This rule forbids it.
+    Disallowed(String),
+    /// No rule permits it; this one nearly does.
+    NearMiss(String),
+    /// No rule permits it.
+    NotAllowed,
+}
+
+impl Policy {
+    /// A policy from its rules.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the rule that cannot be used.
+    pub fn new<A, D>(allow: A, disallow: D) -> Result<Policy, PolicyError>
+    where
+        A: IntoIterator<Item: AsRef<str>>,
+        D: IntoIterator<Item: AsRef<str>>,
+    {
+        let mut policy = Policy::default();
+        for rule in allow {
+            policy.push(Effect::Allow, rule.as_ref())?;
+        }
+        for rule in disallow {
+            policy.push(Effect::Disallow, rule.as_ref())?;
+        }
+        Ok(policy)
+    }
+
+    /// The policy that permits every URL: for a run that learns what a program opens. Addresses and
+    /// budgets are checked all the same.
+    ///
+    /// # Errors
+    /// None in practice: its only rule is `.*`.
+    pub fn allow_all() -> Result<Policy, PolicyError> {
+        Policy::new([".*"], [""; 0])
+    }
+
+    /// The smallest policy that permits these URLs (see [`rule_for`]).
+    ///
+    /// # Errors
+    /// [`PolicyError::TooManyRules`] if they have more than [`RULES_MAX`] origins.
+    pub fn learned<'a>(urls: impl IntoIterator<Item = &'a Target>) -> Result<Policy, PolicyError> {
+        Policy::new(learn::rules_for(urls), [""; 0])
+    }
+
+    /// The rules that permit.
+    pub fn allow(&self) -> &[UrlPattern] {
+        &self.allow
+    }
+
+    /// The rules that forbid.
+    pub fn disallow(&self) -> &[UrlPattern] {
+        &self.disallow
+    }
+
+    /// What the policy says about a URL.
+    pub fn verdict(&self, target: &Target) -> Verdict<'_> {
+        if let Some(rule) = self.disallow.iter().find(|rule| rule.matches_anywhere(target)) {
+            return Verdict::Disallowed { rule };
+        }
+        let mut near = None;
+        for rule in &self.allow {
+            match rule.fit(target) {
+                Fit::Yes => return Verdict::Allowed { rule },
+                Fit::Near => near = near.or(Some(rule)),
+                Fit::No => {}
+            }
+        }
+        Verdict::NotAllowed { near }
+    }
+
+    /// The same as a result.
+    ///
+    /// # Errors
+    /// [`Denial`] names the URL, the rule, and what would permit it.
+    pub fn check(&self, target: &Target) -> Result<(), Denial> {
+        let reason = match self.verdict(target) {
+            Verdict::Allowed { .. } => return Ok(()),
+            Verdict::Disallowed { rule } => DenialReason::Disallowed(rule.to_string()),
+            Verdict::NotAllowed { near: Some(rule) } => DenialReason::NearMiss(rule.to_string()),
+            Verdict::NotAllowed { near: None } => DenialReason::NotAllowed,
+        };
+        Err(Denial { url: target.to_string(), reason, rule_to_add: rule_for(target) })
+    }
+
+    fn push(&mut self, effect: Effect, rule: &str) -> Result<(), PolicyError> {
+        if self.allow.len() + self.disallow.len() == RULES_MAX {
+            return Err(PolicyError::TooManyRules);
+        }
+        let rule = UrlPattern::new(rule)?;
+        match effect {
+            Effect::Allow => self.allow.push(rule),
+            Effect::Disallow => self.disallow.push(rule),
+        }
+        Ok(())
+    }
+}
+
+/// Which list a rule belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Allow,
+    Disallow,
+}
+
+impl Denial {
+    /// How to have the URL permitted, in words; the caller says with which command.
+    pub fn hint(&self) -> String {
+        match &self.reason {
+            DenialReason::Disallowed(rule) => format!("remove the disallow rule `{rule}`"),
+            _ => format!("add the allow rule `{}`", self.rule_to_add),
+        }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the policy does not let {} be opened: ", self.url)?;
+        match &self.reason {
+            DenialReason::Disallowed(rule) => write!(f, "the rule `{rule}` disallows it"),
+            DenialReason::NearMiss(rule) => write!(
+                f,
+                "no rule allows it (`{rule}` matches, but a rule must match from the start, past the host and port)"
+            ),
+            DenialReason::NotAllowed => f.write_str("no rule allows it"),
+        }
+    }
+}
+
+impl std::error::Error for Denial {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Target {
+        Target::parse(url).unwrap()
+    }
+
+    #[test]
+    fn a_policy_without_rules_lets_nothing_through() {
+        let denial = Policy::default().check(&target("https://example.com/a?b=1")).unwrap_err();
+        assert_eq!(denial.reason, DenialReason::NotAllowed);
+        assert_eq!(denial.rule_to_add, r"^https://example\.com/a\?b=1$");
+        assert!(denial.to_string().contains("https://example.com/a?b=1"));
+    }
+
+    #[test]
+    fn disallow_wins_and_the_rule_is_named() {
+        let policy = Policy::new(["https://mycoolsite.com"], ["https://mycoolsite.com/admin"]).unwrap();
+        assert!(policy.check(&target("https://mycoolsite.com/x")).is_ok());
+        let denial = policy.check(&target("https://mycoolsite.com/admin/x")).unwrap_err();
+        assert_eq!(denial.reason, DenialReason::Disallowed("https://mycoolsite.com/admin".into()));
+        assert_eq!(denial.hint(), "remove the disallow rule `https://mycoolsite.com/admin`");
+    }
+
+    #[test]
+    fn a_near_miss_is_explained() {
+        let policy = Policy::new(["example.com"], [""; 0]).unwrap();
+        let denial = policy.check(&target("https://example.com/")).unwrap_err();
+        assert_eq!(denial.reason, DenialReason::NearMiss("example.com".into()));
+        assert_eq!(denial.hint(), r"add the allow rule `^https://example\.com/$`");
+    }
+
+    #[test]
+    fn the_rule_that_a_denial_suggests_lets_the_url_through() {
+        for url in
+            ["https://a.example/x?y=(1)", "gemini://a.example/", "wss://h:9/", "log://?prefix=x", "zero://"]
+        {
+            let denial = Policy::default().check(&target(url)).unwrap_err();
+            let policy = Policy::new([denial.rule_to_add], [""; 0]).unwrap();
+            assert!(policy.check(&target(url)).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn everything_is_allowed_where_everything_is_learned() {
+        let policy = Policy::allow_all().unwrap();
+        for url in ["https://a.example/x", "http://127.0.0.1/", "random://"] {
+            assert!(policy.check(&target(url)).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_rules_is_bounded() {
+        let rules = |count| (0..count).map(|n| format!("https://{n}.example/"));
+        assert!(Policy::new(rules(RULES_MAX), [""; 0]).is_ok());
+        assert_eq!(Policy::new(rules(RULES_MAX), ["x"]).unwrap_err(), PolicyError::TooManyRules);
+    }
+}
