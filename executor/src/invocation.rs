@@ -17,7 +17,7 @@ use crate::outcome::{self, Ended};
 use crate::recorder::Recorder;
 use crate::{Executor, receipt};
 
-/// Parts of an answer that wait for their reader.
+/// Parts of an answer that wait for their reader, besides its end.
 const PARTS_MAX: usize = 8;
 
 /// Why an invocation did not begin.
@@ -49,8 +49,11 @@ pub(crate) async fn start(
     let program = executor.programs.get(&call.deployment.digest, &*executor.control).await?;
     let place = executor.admission.admit(&call.deployment).await?;
 
-    let (parts, receiver) = mpsc::channel(PARTS_MAX);
-    let watch = Arc::new(Watch::new(began + Duration::from_millis(call.deployment.limits.wall_ms)));
+    let (parts, receiver) = mpsc::channel(PARTS_MAX + 1);
+    // The end has its place from the beginning: a slow reader keeps no thread once the guest is done.
+    let end = parts.clone().try_reserve_owned().ok();
+    // The guest's time begins with the guest; what it waited for before was not its own doing.
+    let watch = Arc::new(Watch::new(Instant::now() + Duration::from_millis(call.deployment.limits.wall_ms)));
     let job = Job {
         worker_id: executor.worker_id().to_owned(),
         recorder: executor.recorder.clone(),
@@ -62,6 +65,7 @@ pub(crate) async fn start(
             watch: watch.clone(),
             runtime: tokio::runtime::Handle::current(),
         },
+        end,
         live_log,
         call,
     };
@@ -117,6 +121,7 @@ struct Job {
     started_at: Timestamp,
     program: Arc<Program>,
     reader: Reader,
+    end: Option<mpsc::OwnedPermit<Part>>,
     live_log: bool,
 }
 
@@ -223,7 +228,9 @@ impl Job {
             receipt: Some(receipt.clone()),
         });
         let end = Part::End { receipt: Box::new(receipt), complete };
-        // A client that is gone needs no end; one that does not read keeps no thread past the deadline.
-        let _ = self.reader.send(end);
+        // A reader that is gone needs no end.
+        if let Some(place) = self.end {
+            place.send(end);
+        }
     }
 }

@@ -103,6 +103,9 @@ fn hit(limit: LimitName, place: &str, gas: u64, limits: &Limits, trigger: Trigge
         LimitName::Stack => {
             format!("killed by stack limit: 1 MiB{place}; use less recursion, or smaller frames")
         }
+        LimitName::Memory => {
+            format!("killed by memory limit{place}; {}", raise(trigger, "memory_bytes"))
+        }
         other => format!("killed by {} limit{place}", other.as_str()),
     };
     Outcome::Limit { limit, message }

@@ -115,8 +115,17 @@ impl CgiAnswer {
         if self.kept.len() >= PIECE_BYTES { self.hand_on() } else { Ok(()) }
     }
 
-    /// Sends the head if it was not sent, then what was kept back.
+    /// Sends what was kept back, unless the client would have the whole answer then: how the program
+    /// ends decides whether it gets that.
     fn hand_on(&mut self) -> Result<(), Stop> {
+        match &self.state {
+            State::Body { framing, .. } if completes_answer(framing) => Ok(()),
+            _ => self.hand_on_all(),
+        }
+    }
+
+    /// Sends the head if it was not sent, then what was kept back.
+    fn hand_on_all(&mut self) -> Result<(), Stop> {
         let State::Body { head, framing, .. } = &mut self.state else { return Ok(()) };
         if let Some(Head { status, headers }) = head.take() {
             let content_length = framing.content_length();
@@ -142,7 +151,7 @@ impl CgiAnswer {
                 return Err(Stop::Redirected);
             }
         };
-        if head.declared_length.is_some_and(|declared| declared > self.bytes_left) {
+        if framing.has_body() && head.declared_length.is_some_and(|declared| declared > self.bytes_left) {
             logs.platform(Level::ERROR, "the program's Content-Length is above the response limit");
             return Err(Stop::OutputLimit(self.bytes_max));
         }
@@ -169,6 +178,10 @@ impl CgiAnswer {
             self.send(Part::Whole { status, headers, content_length, body })?;
             return Ok(Answered::Complete(status));
         }
+        if !framing.has_body() {
+            // Nothing could be missing from such an answer, so it would pass for a success.
+            return Ok(Answered::Nothing);
+        }
         // The guest failed after its header: the client must see that something is missing, so
         // the length that would make the answer complete is not sent.
         self.send(Part::Head { status, headers, content_length: None })?;
@@ -185,7 +198,9 @@ impl CgiAnswer {
         ended_well: bool,
         logs: &mut Logs,
     ) -> Result<Answered, Stop> {
-        self.hand_on()?;
+        if ended_well || !completes_answer(framing) {
+            self.hand_on_all()?;
+        }
         match framing.ending() {
             Ending::Short { .. } => {
                 warn_of_length(framing, "the connection is cut", logs);
@@ -199,6 +214,13 @@ impl CgiAnswer {
             Ending::Complete => Ok(Answered::CutOff(status)),
         }
     }
+}
+
+/// Whether a client that has all that was written has the whole answer: it sees its end by a length,
+/// or by there being no body, and waits for nothing more.
+fn completes_answer(framing: &Framing) -> bool {
+    let is_short = matches!(framing.ending(), Ending::Short { .. });
+    !framing.has_body() || (framing.content_length().is_some() && !is_short)
 }
 
 fn warn_of_length(framing: &Framing, consequence: &str, logs: &mut Logs) {

@@ -21,7 +21,7 @@ pub(crate) enum Ending {
     Stopped(Stop),
     /// It was interrupted; the session's watch knows why.
     Killed,
-    /// Gas or stack ran out, in this function.
+    /// Gas, stack or memory ran out, in this function or for this reason.
     Limit(LimitName, String),
     /// It did what WebAssembly forbids.
     Trap(String),
@@ -42,6 +42,9 @@ pub(crate) struct Ended {
 ///
 /// `gas` is what the run may spend. The instance and all its memory are gone when this returns.
 pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas: u64) -> Option<Ended> {
+    if let Some(ending) = above_memory_limit(program, limits) {
+        return Some(Ended { ending, backtrace: Vec::new(), gas: 0, memory_peak_bytes: 0, session });
+    }
     let watch = session.watch.clone();
     let mut store = Store::new(program.bounded_engine(limits));
     let state = State { memory: None, session: Some(session), resources: Resources::default() };
@@ -52,6 +55,13 @@ pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas
     watch.set_interrupt(None);
     let session = env.as_mut(&mut store).session.take()?;
     Some(run.explain(session, gas))
+}
+
+/// A limit that was lowered after the program was uploaded may be below what it begins with.
+fn above_memory_limit(program: &Program, limits: &Limits) -> Option<Ending> {
+    let (begins_with, max) = (program.inspection.memory_bytes_min, limits.memory_bytes);
+    let text = || format!(": the program begins with {begins_with} bytes, and may have {max}");
+    (begins_with > max).then(|| Ending::Limit(LimitName::Memory, text()))
 }
 
 /// What a run came to, before its session is taken back.

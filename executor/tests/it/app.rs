@@ -1,0 +1,192 @@
+//! An executor with its edge, in front of a control plane of the test's own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use wasmcloud_executor::{Edge, Executor, Settings};
+use wasmcloud_wire::{
+    Abi, Call, Change, Deployment, Digest, HandlerId, InvocationId, Invoker, Limits, RequestHead, RouteKey,
+    Scheme, Trigger, UserId, VersionNumber,
+};
+
+use crate::client::{Answer, Client};
+use crate::control::{Control, Recorded};
+
+/// Long enough for anything that should happen, on a machine that is busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Handlers answer below this domain.
+pub const DOMAIN: &str = "localhost";
+pub const WORKER_ID: &str = "worker-7";
+
+pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("did not happen in time: {what}"))
+}
+
+pub struct TestExecutor {
+    pub control: Control,
+    pub executor: Arc<Executor>,
+    pub addr: SocketAddr,
+    shutdown: CancellationToken,
+    edge: JoinHandle<()>,
+    cache: Option<TempDir>,
+}
+
+impl TestExecutor {
+    pub async fn start() -> TestExecutor {
+        let cache = TempDir::new().unwrap();
+        let mut app = TestExecutor::start_in(cache.path(), Control::default()).await;
+        app.cache = Some(cache);
+        app
+    }
+
+    /// Starts with a cache and a control plane that others have used before.
+    pub async fn start_in(cache: &Path, control: Control) -> TestExecutor {
+        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
+        TestExecutor::start_with(cache, control, edge).await
+    }
+
+    pub async fn start_with(cache: &Path, control: Control, edge: Edge) -> TestExecutor {
+        let settings = Settings {
+            cache_dir: cache.to_owned(),
+            worker_id: WORKER_ID.to_owned(),
+            limits_max: Limits::default(),
+        };
+        let executor = Executor::start(settings, Arc::new(control.clone())).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (addr, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let edge = tokio::spawn(executor.clone().serve_edge(edge, listener, None, shutdown.clone()));
+        // What is looked up before the first `Resync` would be looked up again.
+        control.heard().await;
+        TestExecutor { control, executor, addr, shutdown, edge, cache: None }
+    }
+
+    /// Ends the edge, then the executor.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        within("the edge ends", self.edge).await.unwrap();
+        within("the executor stops", self.executor.stop()).await;
+    }
+
+    /// Deploys a module as the next version of a handler, which is live when this returns.
+    pub async fn deploy(&self, name: &str, module: &[u8]) -> Deployment {
+        self.deploy_with(name, module, |_| ()).await
+    }
+
+    pub async fn deploy_with(
+        &self,
+        name: &str,
+        module: &[u8],
+        adjust: impl FnOnce(&mut Deployment),
+    ) -> Deployment {
+        let deployment = self.store(name, module, adjust);
+        self.executor.announce(&Change::Handler { name: deployment.name.clone() }).await;
+        deployment
+    }
+
+    /// Makes a version known to the control plane, which tells nobody.
+    pub fn store(&self, name: &str, module: &[u8], adjust: impl FnOnce(&mut Deployment)) -> Deployment {
+        let live: RouteKey = name.parse().unwrap();
+        let before = self.control.see(|state| state.deployments.get(&live).cloned());
+        let mut deployment = match before {
+            Some(before) => Deployment {
+                version: VersionNumber(before.version.0 + 1),
+                digest: Digest::of(module),
+                ..before
+            },
+            None => Deployment {
+                handler: HandlerId::new(),
+                name: live.handler.clone(),
+                owner: UserId::new(),
+                version: VersionNumber(1),
+                digest: Digest::of(module),
+                abi: Abi::Olin,
+                env: Default::default(),
+                limits: Limits::default(),
+                forward_authorization: false,
+            },
+        };
+        adjust(&mut deployment);
+        let pinned = RouteKey { version: Some(deployment.version), ..live.clone() };
+        self.control.update(|state| {
+            state.modules.insert(deployment.digest, Bytes::copy_from_slice(module));
+            state.deployments.insert(live, deployment.clone());
+            state.deployments.insert(pinned, deployment.clone());
+        });
+        deployment
+    }
+
+    pub async fn connect(&self) -> Client {
+        Client::connect(self.addr).await
+    }
+
+    /// Sends a request as it stands, over a connection of its own.
+    pub async fn raw(&self, request: impl AsRef<[u8]>) -> Answer {
+        let request = request.as_ref();
+        let mut client = self.connect().await;
+        client.send(request).await;
+        client.answer(request.starts_with(b"HEAD ")).await
+    }
+
+    pub async fn request(&self, method: &str, handler: &str, target: &str, body: Option<&[u8]>) -> Answer {
+        let length = body.map_or(String::new(), |body| format!("content-length: {}\r\n", body.len()));
+        let head = format!("{method} {target} HTTP/1.1\r\nhost: {handler}.{DOMAIN}\r\n{length}\r\n");
+        self.raw([head.as_bytes(), body.unwrap_or_default()].concat()).await
+    }
+
+    pub async fn get(&self, handler: &str, target: &str) -> Answer {
+        self.request("GET", handler, target, None).await
+    }
+
+    pub async fn post(&self, handler: &str, target: &str, body: &[u8]) -> Answer {
+        self.request("POST", handler, target, Some(body)).await
+    }
+
+    pub async fn recorded(&self, answer: &Answer) -> Recorded {
+        self.control.recorded(answer.invocation()).await
+    }
+
+    /// Deploys a module, asks it once, and waits for what is recorded of that.
+    pub async fn try_out(
+        &self,
+        name: &str,
+        module: &[u8],
+        adjust: impl FnOnce(&mut Limits),
+    ) -> (Answer, Recorded) {
+        self.deploy_with(name, module, |deployment| adjust(&mut deployment.limits)).await;
+        let answer = self.get(name, "/").await;
+        let recorded = self.recorded(&answer).await;
+        (answer, recorded)
+    }
+}
+
+pub fn request_head(method: &str, target: &str) -> RequestHead {
+    RequestHead {
+        method: method.to_owned(),
+        scheme: Scheme::Http,
+        protocol: "HTTP/1.1".to_owned(),
+        server_name: "hello.localhost".to_owned(),
+        server_port: 80,
+        script_name: String::new(),
+        target: target.to_owned(),
+        headers: Vec::new(),
+        remote_addr: "127.0.0.1".to_owned(),
+    }
+}
+
+/// A call as the API makes it.
+pub fn call(deployment: &Deployment, target: &str) -> Call {
+    Call {
+        invocation: InvocationId::new(),
+        deployment: deployment.clone(),
+        trigger: Trigger::Invoke,
+        request: request_head("GET", target),
+        body: None,
+    }
+}

@@ -1,0 +1,23 @@
+//! The executor as its clients and its control plane see it: real HTTP in, real modules, real records out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod app;
+mod client;
+mod control;
+mod wasm;
+
+mod admission;
+mod bodies;
+mod cgi_output;
+mod dagger;
+mod gas;
+mod internal;
+mod invoker;
+mod limits;
+mod local;
+mod olin;
+mod programs;
+mod records;
+mod routes;
+mod routing;
+mod streams;
