@@ -7,11 +7,11 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use wasmcloud_cgi::{Context, RequestError, Variables};
 use wasmcloud_wire::limits::LOCAL_REDIRECTS_MAX;
-use wasmcloud_wire::{Call, InvokeError, Outcome, Record, RequestHead, Timestamp};
+use wasmcloud_wire::{Abi, Call, InvokeError, Outcome, Record, RequestHead, Timestamp};
 
 use crate::admission::Place;
 use crate::engine::{Program, ProgramError};
-use crate::guest::{Answered, CgiAnswer, Kill, Logs, Part, Reader, Session, Watch};
+use crate::guest::{Answered, CgiAnswer, Kill, Logs, Output, Part, Reader, Session, Watch};
 use crate::olin;
 use crate::outcome::{self, Ended};
 use crate::recorder::Recorder;
@@ -127,12 +127,13 @@ struct Job {
 
 impl Job {
     fn run(self, variables: Variables) {
+        let mut logs = self.logs();
         let session = Box::new(Session {
             variables,
             args: vec![self.call.deployment.name.as_str().as_bytes().to_vec()],
             stdin: self.call.body.clone().unwrap_or_default(),
-            stdout: Box::new(self.answer(&self.call.request)),
-            logs: self.logs(),
+            stdout: self.answer(&self.call.request, &mut logs),
+            logs,
             watch: self.reader.watch.clone(),
             runtime: self.reader.runtime.clone(),
             used: Default::default(),
@@ -144,13 +145,19 @@ impl Job {
         self.finish(ended);
     }
 
-    fn answer(&self, request: &RequestHead) -> CgiAnswer {
-        CgiAnswer::new(
+    fn answer(&self, request: &RequestHead, logs: &mut Logs) -> Box<dyn Output> {
+        let mut answer = CgiAnswer::new(
             &request.method,
             &request.server_name,
             self.call.deployment.limits.response_bytes,
             self.reader.clone(),
-        )
+        );
+        if self.program.inspection.abi == Abi::H
+            && let Err(stop) = answer.write(olin::H_HEADER, logs)
+        {
+            tracing::error!(%stop, "h's header is refused");
+        }
+        Box::new(answer)
     }
 
     fn logs(&self) -> Logs {
@@ -204,7 +211,7 @@ impl Job {
                 return Some(end(outcome, Answered::Nothing, session));
             }
             session.stdin = Bytes::new();
-            session.stdout = Box::new(self.answer(&request));
+            session.stdout = self.answer(&request, &mut session.logs);
         }
         None
     }

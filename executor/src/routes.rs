@@ -100,7 +100,10 @@ impl Routes {
                 table.handlers.entry(key.handler.clone()).or_default().insert(key.version, entry);
             }
             None => {
-                table.handlers.remove(&key.handler);
+                // Only this key: a version that never was says nothing about the live one.
+                if let Some(versions) = table.handlers.get_mut(&key.handler) {
+                    versions.remove(&key.version);
+                }
                 if table.absent.len() >= ABSENT_MAX {
                     table.absent.clear();
                 }

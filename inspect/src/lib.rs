@@ -4,6 +4,7 @@
 //! is stored, the executor asks again before it compiles, and `wasmcloud inspect` asks on the
 //! user's own machine; all three get the same answer.
 
+mod abi;
 mod features;
 mod file_kind;
 mod imports;
@@ -14,12 +15,9 @@ use wasmcloud_wire::{Abi, Export, Import, Inspection, Limits, Refusal};
 use wasmparser::Validator;
 use wasmparser::types::{EntityType, TypesRef};
 
+pub use abi::entry;
 pub use features::FEATURES;
-
-/// The export that an Olin program begins with: no parameters, no result.
-pub const ENTRY: &str = "_start";
-/// The export under which an Olin program's memory is found.
-pub const MEMORY: &str = "memory";
+use olin::abi::MEMORY;
 
 /// Inspects a module: is it WebAssembly, valid, within the limits, and is all that it imports there?
 ///
@@ -35,14 +33,22 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, Refusal> {
     let types = types.as_ref();
 
     let asked = list_imports(types);
-    imports::check(&asked)?;
-    check_entry(types)?;
-    check_memory(types, &asked, limits)?;
+    let abi = abi::detect(&asked);
+    match abi {
+        Abi::Dagger => abi::check_dagger(&asked)?,
+        Abi::H => abi::check_h(&asked)?,
+        _ => imports::check(&asked)?,
+    }
+    check_entry(types, abi)?;
+    if abi == Abi::Olin {
+        check_memory_export(types, &asked)?;
+    }
+    check_memory(types, limits)?;
     check_tables(types, limits)?;
 
     let memory = (types.memory_count() > 0).then(|| types.memory_at(0));
     Ok(Inspection {
-        abi: Abi::Olin,
+        abi,
         size_bytes: bytes.len() as u64,
         imports: asked.into_iter().map(|asked| asked.import).collect(),
         exports: list_exports(types),
@@ -95,39 +101,39 @@ fn list_exports(types: TypesRef<'_>) -> Vec<Export> {
         .collect()
 }
 
-fn check_entry(types: TypesRef<'_>) -> Result<(), Refusal> {
-    let entry = types.core_exports().and_then(|mut exports| exports.find(|(name, _)| *name == ENTRY));
-    let Some((_, EntityType::Func(id) | EntityType::FuncExact(id))) = entry else {
+fn check_entry(types: TypesRef<'_>, abi: Abi) -> Result<(), Refusal> {
+    let name = entry(abi);
+    let found = types.core_exports().and_then(|mut exports| exports.find(|(export, _)| *export == name));
+    let Some((_, EntityType::Func(id) | EntityType::FuncExact(id))) = found else {
         return Err(Refusal::new(
             "missing_entry",
-            format!("the module exports no function called `{ENTRY}`"),
+            format!("the module exports no function called `{name}`"),
             format!(
-                "export the program's entry point as `{ENTRY}`, with no parameters and no result; in Rust: \
-                 `#[unsafe(no_mangle)] pub extern \"C\" fn {ENTRY}()`"
+                "export the program's entry point as `{name}`, with no parameters; in Rust: \
+                 `#[unsafe(no_mangle)] pub extern \"C\" fn {name}()`"
             ),
         ));
     };
     let func = text::func_type(types, id);
-    if func.params().is_empty() && func.results().is_empty() {
+    if func.params().is_empty() && abi::is_entry_result(abi, func.results()) {
         return Ok(());
     }
     Err(Refusal::new(
         "missing_entry",
-        format!("`{ENTRY}` has the type {}; it has to be (func)", text::func(&func)),
+        format!("`{name}` has the type {}; it has to be (func)", text::func(&func)),
         "give the entry point no parameters and no result; a program ends with a status through `runtime_exit`",
     ))
 }
 
-fn check_memory(types: TypesRef<'_>, asked: &[Asked], limits: &Limits) -> Result<(), Refusal> {
+/// An Olin program shows its memory, if anything that it imports takes a pointer.
+fn check_memory_export(types: TypesRef<'_>, asked: &[Asked]) -> Result<(), Refusal> {
     let exported = types.core_exports().is_some_and(|mut exports| {
         exports.any(|(name, ty)| name == MEMORY && matches!(ty, EntityType::Memory(_)))
     });
     // Whatever takes a pointer takes a length as well.
     let takes_pointer = |asked: &&Asked| asked.func.as_ref().is_some_and(|func| func.params().len() > 1);
-    if let Some(pointed) = asked.iter().find(takes_pointer)
-        && !exported
-    {
-        return Err(Refusal::new(
+    match asked.iter().find(takes_pointer) {
+        Some(pointed) if !exported => Err(Refusal::new(
             "missing_memory",
             format!(
                 "the module imports `{}`.`{}`, which works on the module's memory, but exports no memory \
@@ -135,8 +141,12 @@ fn check_memory(types: TypesRef<'_>, asked: &[Asked], limits: &Limits) -> Result
                 pointed.import.module, pointed.import.name
             ),
             format!("export the memory as `{MEMORY}`"),
-        ));
+        )),
+        _ => Ok(()),
     }
+}
+
+fn check_memory(types: TypesRef<'_>, limits: &Limits) -> Result<(), Refusal> {
     if types.memory_count() == 0 {
         return Ok(());
     }

@@ -178,3 +178,60 @@ fn a_module_above_the_upload_limit_is_refused() {
     let refused = inspect(&vec![0; UPLOAD_BYTES_MAX + 1], &Limits::default()).unwrap_err();
     assert_eq!(refused.code, "over_limit");
 }
+
+#[test]
+fn a_dagger_program_is_known_by_its_imports_with_any_integer_types() {
+    for (ptr, result) in [("i32", "i32"), ("i64", "i64"), ("i32", "i64")] {
+        let inspection = inspect_wat(&format!(
+            r#"(module (import "dagger" "open" (func (param {ptr} i32) (result {result})))
+                       (import "dagger" "write" (func (param i64 {ptr} {ptr}) (result {result})))
+                       (import "dagger" "flush" (func (param i32)))
+                       (memory 1)
+                       (func (export "main") (result i32) i32.const 0))"#
+        ));
+        assert_eq!(inspection.unwrap().abi, Abi::Dagger);
+    }
+    let import = r#"(import "dagger" "open" (func (param i32 i32) (result i32)))"#;
+    for (text, word) in [
+        (format!("(module {import})"), "`main`"),
+        (
+            format!(
+                r#"(module {import} (import "cwa" "time_now" (func (result i64))) (func (export "main")))"#
+            ),
+            "cwa.time_now",
+        ),
+        (
+            r#"(module (import "dagger" "opne" (func (param i32 i32) (result i32))) (func (export "main")))"#
+                .to_owned(),
+            "dagger.opne",
+        ),
+        (
+            r#"(module (import "dagger" "open" (func (param i32) (result i32))) (func (export "main")))"#
+                .to_owned(),
+            "takes 2 integers",
+        ),
+        (
+            r#"(module (import "dagger" "open" (func (param f32 i32) (result i32))) (func (export "main")))"#
+                .to_owned(),
+            "takes 2 integers",
+        ),
+    ] {
+        let refused = refusal(&text);
+        assert!(refused.message.contains(word), "{text}: {refused}");
+    }
+}
+
+#[test]
+fn an_h_program_is_known_by_its_one_import() {
+    let h =
+        r#"(module (import "h" "h" (func $h (param i32))) (func (export "h") (call $h (i32.const 104))))"#;
+    assert_eq!(inspect_wat(h).unwrap().abi, Abi::H);
+    assert_eq!(
+        refusal(r#"(module (import "h" "h" (func (param i64))) (func (export "h")))"#).code,
+        "unmet_import"
+    );
+    assert_eq!(
+        refusal(r#"(module (import "h" "h" (func (param i32))) (func (export "main")))"#).code,
+        "missing_entry"
+    );
+}

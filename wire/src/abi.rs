@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Abi {
     /// The Common WebAssembly ABI as Olin adopted it: imports from `cwa` or `env`, entry `_start`.
     Olin,
+    /// The ABI before Olin: imports from `dagger`, entry `main`.
+    Dagger,
+    /// One import, `h`.`h`, which prints a character, and one export, `h`.
+    H,
 }
 
 impl Abi {
@@ -18,6 +22,8 @@ impl Abi {
     pub fn as_str(self) -> &'static str {
         match self {
             Abi::Olin => "olin",
+            Abi::Dagger => "dagger",
+            Abi::H => "h",
         }
     }
 }
@@ -34,6 +40,8 @@ impl std::str::FromStr for Abi {
     fn from_str(text: &str) -> Result<Abi, String> {
         match text {
             "olin" => Ok(Abi::Olin),
+            "dagger" => Ok(Abi::Dagger),
+            "h" => Ok(Abi::H),
             other => Err(format!("unknown ABI `{other}`")),
         }
     }

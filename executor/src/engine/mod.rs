@@ -2,13 +2,14 @@
 
 mod artifact;
 mod bulk_cost;
+mod host_exports;
 mod metering;
 mod program;
 mod programs;
-mod start;
 mod tunables;
 
+pub(crate) use host_exports::{MEMORY, START};
 pub(crate) use metering::{recharge, remaining};
+pub(crate) use program::Needed;
 pub use program::Program;
 pub(crate) use programs::{ProgramError, Programs};
-pub(crate) use start::START;

@@ -1,12 +1,11 @@
 //! One compiled module, ready to be instantiated any number of times.
 
-use olin::abi::Import;
-use wasmcloud_wire::{Inspection, Limits, Refusal};
+use wasmcloud_wire::{Abi, Inspection, Limits, Refusal};
 use wasmer::sys::{BaseTunables, Cranelift, EngineBuilder, Features, NativeEngineExt, Target};
-use wasmer::{Engine, Module};
+use wasmer::{Engine, ExternType, FunctionType, ImportType, Module};
 
 use super::tunables::Bounded;
-use super::{bulk_cost, metering, start};
+use super::{bulk_cost, host_exports, metering};
 
 /// A compiled module and what its host has to provide.
 pub struct Program {
@@ -18,12 +17,12 @@ pub struct Program {
     pub(crate) imports: Vec<Needed>,
 }
 
-/// An import, as the table of imports has it.
+/// An import.
 pub(crate) struct Needed {
-    /// The table's row.
-    pub(crate) import: &'static Import,
-    /// Whether the module expects a result.
-    pub(crate) has_result: bool,
+    /// Its name, the same text for every module.
+    pub(crate) name: &'static str,
+    /// The type under which the module asks for it.
+    pub(crate) ty: FunctionType,
 }
 
 /// The features that the compiler accepts: the same that inspection allows.
@@ -39,7 +38,7 @@ pub(crate) fn artifact_key() -> String {
     let mut cpu: Vec<String> = target.cpu_features().iter().map(|feature| format!("{feature:?}")).collect();
     cpu.sort();
     format!(
-        "wasmcloud {} wasmer 7.3.0 cranelift nan-canonical gas-2 start-1 {} {}",
+        "wasmcloud {} wasmer 7.3.0 cranelift nan-canonical gas-2 exports-2 {} {}",
         env!("CARGO_PKG_VERSION"),
         target.triple(),
         cpu.join("+")
@@ -56,7 +55,7 @@ pub(crate) fn compile(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, Refusal>
     let mut compiler = Cranelift::default();
     // The same bits of NaN on every machine, so that a run is the same everywhere.
     compiler.canonicalize_nans(true);
-    start::install(&mut compiler);
+    host_exports::install(&mut compiler);
     metering::install(&mut compiler);
     bulk_cost::install(&mut compiler);
     let engine: Engine = EngineBuilder::new(compiler).set_features(Some(features())).engine().into();
@@ -88,7 +87,8 @@ impl Program {
         #[expect(unsafe_code, reason = "loading machine code cannot be safe by itself")]
         let module =
             unsafe { Module::deserialize(&engine, artifact.bytes()) }.map_err(|error| error.to_string())?;
-        let imports = inspection.imports.iter().map(needed).collect::<Option<Vec<Needed>>>();
+        let abi = inspection.abi;
+        let imports = module.imports().map(|import| needed(abi, &import)).collect::<Option<Vec<Needed>>>();
         let imports = imports.ok_or_else(|| "an import that the table does not have".to_owned())?;
         Ok(Program { inspection, module, engine, imports })
     }
@@ -103,6 +103,14 @@ impl Program {
     }
 }
 
-fn needed(import: &wasmcloud_wire::Import) -> Option<Needed> {
-    Some(Needed { import: olin::abi::import(&import.name)?, has_result: import.ty.contains("(result") })
+/// The function that an import asks for, by the ABI's table.
+fn needed(abi: Abi, import: &ImportType) -> Option<Needed> {
+    let ExternType::Function(ty) = import.ty() else { return None };
+    let name = match abi {
+        Abi::Olin => olin::abi::import(import.name())?.name,
+        Abi::Dagger => olin::abi::dagger::function(import.name())?.name,
+        Abi::H => olin::abi::h::FUNCTION,
+        _ => return None,
+    };
+    Some(Needed { name, ty: ty.clone() })
 }

@@ -1,9 +1,10 @@
 //! From the table of imports to functions that a guest can call.
 
+use wasmcloud_wire::Abi;
 use wasmer::{AsStoreMut, Extern, Function, FunctionEnv, FunctionEnvMut, WasmTypeList};
 
 use super::memory::GuestMemory;
-use super::{Host, State, env, io, log, random, resource, runtime, startup, time};
+use super::{Host, State, dagger, env, h, io, log, random, resource, runtime, startup, time};
 use crate::engine::Program;
 use crate::guest::Stop;
 
@@ -14,13 +15,17 @@ pub(crate) fn link(
     env: &FunctionEnv<State>,
     program: &Program,
 ) -> Option<Vec<Extern>> {
-    let functions =
-        program.imports.iter().map(|needed| function(store, env, needed.import.name, needed.has_result));
+    let functions = program.imports.iter().map(|needed| match program.inspection.abi {
+        Abi::Olin => function(store, env, needed.name, !needed.ty.results().is_empty()),
+        Abi::Dagger => dagger::function(store, env, needed),
+        Abi::H => Some(take1(store, env, needed.name, h::print)),
+        _ => None,
+    });
     functions.map(|function| function.map(Extern::Function)).collect()
 }
 
 /// Finds what a host function works on and counts the call.
-fn enter<R>(
+pub(crate) fn enter<R>(
     mut ctx: FunctionEnvMut<'_, State>,
     name: &'static str,
     call: impl FnOnce(&mut Host<'_>) -> Result<R, Stop>,
@@ -37,6 +42,7 @@ fn enter<R>(
     call(&mut Host {
         session,
         resources: &mut state.resources,
+        descriptors: &mut state.descriptors,
         memory: GuestMemory::new(memory.as_ref().map(|memory| memory.view(&store))),
     })
 }
@@ -110,7 +116,12 @@ mod tests {
     #[test]
     fn every_row_of_the_table_is_linked_with_each_of_its_types() {
         let mut store = Store::new(<wasmer::Engine as wasmer::sys::NativeEngineExt>::headless());
-        let state = State { memory: None, session: None, resources: Resources::default() };
+        let state = State {
+            memory: None,
+            session: None,
+            resources: Resources::default(),
+            descriptors: Default::default(),
+        };
         let env = FunctionEnv::new(&mut store, state);
         let lower = |types: &[ValType]| -> Vec<Type> {
             types.iter().map(|ty| if *ty == ValType::I32 { Type::I32 } else { Type::I64 }).collect()

@@ -46,6 +46,17 @@ impl<'a> GuestMemory<'a> {
         Ok(Range { start, len: usize::try_from(len).map_err(|_| Error::InvalidArgument)? })
     }
 
+    /// The bytes from a pointer to the next NUL, of which there must be at most `max`.
+    pub(crate) fn until_nul(&self, ptr: i32, max: usize) -> Result<Vec<u8>, Error> {
+        let start = u64::from(ptr.cast_unsigned());
+        let size = self.view.as_ref().map_or(0, MemoryView::data_size);
+        let left = usize::try_from(size.saturating_sub(start)).map_err(|_| Error::InvalidArgument)?;
+        let mut bytes = self.read(Range { start, len: left.min(max + 1) })?;
+        let end = bytes.iter().position(|&byte| byte == 0).ok_or(Error::InvalidArgument)?;
+        bytes.truncate(end);
+        Ok(bytes)
+    }
+
     /// A copy of a range.
     pub(crate) fn read(&self, range: Range) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; range.len];

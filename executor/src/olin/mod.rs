@@ -1,6 +1,9 @@
-//! The Olin ABI on wasmer: one file a namespace, one file a scheme, linked by the table of imports.
+//! The Olin family of ABIs on wasmer: one file a namespace, one file a scheme, linked by the tables of
+//! imports. Dagger and h, which came before, have a file each.
 
+mod dagger;
 mod env;
+mod h;
 mod io;
 mod link;
 mod log;
@@ -17,9 +20,11 @@ use olin::abi::Error;
 use wasmer::Memory;
 
 use crate::guest::{Session, Stop};
+use dagger::Descriptors;
 use memory::GuestMemory;
 use resource::Resources;
 
+pub(crate) use h::HEADER as H_HEADER;
 pub(crate) use run::{Ended, Ending, run};
 
 /// What host functions find in their store.
@@ -29,12 +34,14 @@ pub(crate) struct State {
     /// `None` only after the run, when the session was taken back.
     session: Option<Box<Session>>,
     resources: Resources,
+    descriptors: Descriptors,
 }
 
 /// What a host function works on.
 pub(crate) struct Host<'a> {
     session: &'a mut Session,
     resources: &'a mut Resources,
+    descriptors: &'a mut Descriptors,
     memory: GuestMemory<'a>,
 }
 

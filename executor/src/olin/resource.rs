@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use olin::abi::Error;
 
-use super::memory::Range;
+use super::memory::{GuestMemory, Range};
 use super::scheme::{self, LogResource};
 use super::{Failure, Host, lower};
 use crate::guest::{Session, Stop};
 
 /// Most resources that one guest has open at once.
-const OPEN_MAX: usize = 1_024;
+pub(crate) const OPEN_MAX: usize = 1_024;
 /// Longest URL, in bytes.
-const URL_BYTES_MAX: usize = 8 << 10;
+pub(crate) const URL_BYTES_MAX: usize = 8 << 10;
 /// Bytes are moved between guest and host in pieces of this size.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -64,7 +64,8 @@ impl Resource {
         }
     }
 
-    fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
+    /// Makes what was written take effect.
+    pub(crate) fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
         if let Resource::Stdout = self {
             session.stdout.flush()?;
         }
@@ -122,24 +123,34 @@ pub(crate) fn read(host: &mut Host<'_>, id: i32, ptr: i32, len: i32) -> Result<i
 }
 
 fn try_read(host: &mut Host<'_>, id: i32, ptr: i32, len: i32) -> Result<usize, Failure> {
-    let target = readable(host.memory.range(ptr, len)?);
-    let resource = host.resources.get(id)?;
+    let target = host.memory.range(ptr, len)?;
+    fill(host.resources.get(id)?, host.session, &host.memory, target)
+}
+
+/// Reads from a resource into the guest's memory until the range is full or nothing more comes.
+pub(crate) fn fill(
+    resource: &mut Resource,
+    session: &mut Session,
+    memory: &GuestMemory<'_>,
+    target: Range,
+) -> Result<usize, Failure> {
+    let target = countable(target);
     let mut buffer = vec![0; target.len().min(PIECE_BYTES)];
     let mut done = 0;
     loop {
         let piece = target.part(done, PIECE_BYTES);
         let buffer = buffer.get_mut(..piece.len()).unwrap_or_default();
-        let bytes = match resource.read(host.session, buffer) {
+        let bytes = match resource.read(session, buffer) {
             // The end is told by the next read; what was read counts.
             Err(Failure::Error(Error::EndOfFile)) if done > 0 => break,
             result => result?,
         };
-        host.memory.write(piece, buffer.get(..bytes).unwrap_or_default())?;
+        memory.write(piece, buffer.get(..bytes).unwrap_or_default())?;
         done += bytes;
         if bytes < piece.len() || done >= target.len() {
             break;
         }
-        stop_if_over(host.session)?;
+        stop_if_over(session)?;
     }
     Ok(done)
 }
@@ -150,8 +161,18 @@ pub(crate) fn write(host: &mut Host<'_>, id: i32, ptr: i32, len: i32) -> Result<
 }
 
 fn try_write(host: &mut Host<'_>, id: i32, ptr: i32, len: i32) -> Result<usize, Failure> {
-    let source = readable(host.memory.range(ptr, len)?);
-    let resource = host.resources.get(id)?;
+    let source = host.memory.range(ptr, len)?;
+    empty(host.resources.get(id)?, host.session, &host.memory, source)
+}
+
+/// Writes a range of the guest's memory to a resource, all of it.
+pub(crate) fn empty(
+    resource: &mut Resource,
+    session: &mut Session,
+    memory: &GuestMemory<'_>,
+    source: Range,
+) -> Result<usize, Failure> {
+    let source = countable(source);
     let piece_bytes = match resource {
         // A log line must not be cut where a piece ends.
         Resource::Log(_) => super::log::TEXT_BYTES_MAX,
@@ -162,18 +183,18 @@ fn try_write(host: &mut Host<'_>, id: i32, ptr: i32, len: i32) -> Result<usize, 
     loop {
         let piece = source.part(done, piece_bytes);
         let buffer = buffer.get_mut(..piece.len()).unwrap_or_default();
-        host.memory.read_into(piece, buffer)?;
-        resource.write(host.session, buffer)?;
+        memory.read_into(piece, buffer)?;
+        resource.write(session, buffer)?;
         done += piece.len();
         if done >= source.len() {
             return Ok(done);
         }
-        stop_if_over(host.session)?;
+        stop_if_over(session)?;
     }
 }
 
 /// Counts are told as `i32`: no more than that many bytes are moved at once.
-fn readable(range: Range) -> Range {
+fn countable(range: Range) -> Range {
     range.part(0, i32::MAX.cast_unsigned() as usize)
 }
 

@@ -1,13 +1,13 @@
 //! One run of one Olin program, in an instance of its own.
 
-use wasmcloud_wire::{LimitName, Limits};
+use wasmcloud_wire::{Abi, LimitName, Limits};
 use wasmer::sys::vm::TrapCode;
-use wasmer::{FunctionEnv, Instance, InstantiationError, RuntimeError, Store};
+use wasmer::{FunctionEnv, Instance, InstantiationError, RuntimeError, Store, Value};
 
 use super::State;
 use super::link::link;
 use super::resource::Resources;
-use crate::engine::{Program, START, recharge, remaining};
+use crate::engine::{MEMORY, Program, START, recharge, remaining};
 use crate::guest::{Session, Stop};
 
 /// Most frames of a backtrace that are logged.
@@ -47,14 +47,19 @@ pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas
     }
     let watch = session.watch.clone();
     let mut store = Store::new(program.bounded_engine(limits));
-    let state = State { memory: None, session: Some(session), resources: Resources::default() };
+    let state = State {
+        memory: None,
+        session: Some(session),
+        resources: Resources::default(),
+        descriptors: Default::default(),
+    };
     let env = FunctionEnv::new(&mut store, state);
     let interrupter = store.interrupter();
     watch.set_interrupt(Some(Box::new(move || interrupter.interrupt())));
     let run = run_instance(program, &mut store, &env, gas);
     watch.set_interrupt(None);
     let session = env.as_mut(&mut store).session.take()?;
-    Some(run.explain(session, gas))
+    Some(run.explain(program.inspection.abi, session, gas))
 }
 
 /// A limit that was lowered after the program was uploaded may be below what it begins with.
@@ -66,7 +71,8 @@ fn above_memory_limit(program: &Program, limits: &Limits) -> Option<Ending> {
 
 /// What a run came to, before its session is taken back.
 struct Run {
-    result: Result<(), Failed>,
+    /// What the entry returned.
+    result: Result<i64, Failed>,
     /// What is left; `None` once it ran out.
     gas_left: Option<u64>,
     memory_peak_bytes: u64,
@@ -95,10 +101,11 @@ fn run_instance(program: &Program, store: &mut Store, env: &FunctionEnv<State>, 
         Err(error) => return not_started(error.to_string()),
     };
     recharge(store, &instance, gas);
-    let memory = instance.exports.get_memory(wasmcloud_inspect::MEMORY).ok().cloned();
+    let memory = instance.exports.get_memory(MEMORY).ok().cloned();
     env.as_mut(store).memory.clone_from(&memory);
-    let result = call_if_exported(store, &instance, START)
-        .and_then(|()| call_if_exported(store, &instance, wasmcloud_inspect::ENTRY));
+    let entry = wasmcloud_inspect::entry(program.inspection.abi);
+    let result =
+        call_if_exported(store, &instance, START).and_then(|_| call_if_exported(store, &instance, entry));
     Run {
         result: result.map_err(Failed::Running),
         gas_left: remaining(store, &instance),
@@ -106,18 +113,24 @@ fn run_instance(program: &Program, store: &mut Store, env: &FunctionEnv<State>, 
     }
 }
 
-fn call_if_exported(store: &mut Store, instance: &Instance, name: &str) -> Result<(), RuntimeError> {
-    match instance.exports.get_function(name) {
-        Ok(function) => function.call(store, &[]).map(drop),
-        Err(_) => Ok(()),
-    }
+/// Calls a function without parameters, if there is one, and gives back the integer that it returns.
+fn call_if_exported(store: &mut Store, instance: &Instance, name: &str) -> Result<i64, RuntimeError> {
+    let Ok(function) = instance.exports.get_function(name) else { return Ok(0) };
+    let results = function.call(store, &[])?;
+    Ok(match results.first() {
+        Some(Value::I32(number)) => i64::from(*number),
+        Some(Value::I64(number)) => *number,
+        _ => 0,
+    })
 }
 
 impl Run {
-    fn explain(self, session: Box<Session>, gas: u64) -> Ended {
+    fn explain(self, abi: Abi, session: Box<Session>, gas: u64) -> Ended {
         let mut backtrace = Vec::new();
         let ending = match self.result {
-            Ok(()) => Ending::Exit(0),
+            // Only Dagger's `main` returns its exit code; h's result means nothing.
+            Ok(code) if abi == Abi::Dagger => Ending::Exit(exit_code(code)),
+            Ok(_) => Ending::Exit(0),
             Err(Failed::Starting(reason)) => Ending::Internal(reason),
             Err(Failed::Running(error)) => {
                 backtrace = frames(&error);
@@ -152,6 +165,11 @@ fn explain(error: RuntimeError, out_of_gas: bool, place: String) -> Ending {
         Some(code) => Ending::Trap(format!("{}{place}", code.message())),
         None => Ending::Trap(format!("{}{place}", error.message())),
     }
+}
+
+/// An exit code of 64 bits in 32: what does not fit is still no success.
+fn exit_code(code: i64) -> i32 {
+    i32::try_from(code).unwrap_or(-1)
 }
 
 /// The functions that were being executed, the innermost first.

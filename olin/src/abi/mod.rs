@@ -2,7 +2,9 @@
 //!
 //! Source: the Common WebAssembly specification 0.2 as Olin adopted it.
 
+pub mod dagger;
 mod error;
+pub mod h;
 mod imports;
 
 pub use error::{Error, outcome};

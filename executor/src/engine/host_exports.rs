@@ -1,6 +1,8 @@
-//! A module's `start` function, turned into an export.
+//! What a module may keep to itself and its host needs, turned into exports.
 //!
-//! WebAssembly runs it while the instance is being made, before its gas could be set and before
+//! The memory: programs for Dagger do not export theirs, and their host reads it all the same.
+//!
+//! The `start` function: WebAssembly runs it while the instance is being made, before its gas could be set and before
 //! the host knows its memory. As an export it is called like the entry, right before it, under the
 //! same limits.
 
@@ -12,18 +14,20 @@ use wasmer::sys::{
 use wasmer::wasmparser::Operator;
 use wasmer::{ExportIndex, LocalFunctionIndex, ModuleInfo};
 
-/// The export's name. A guest's own export of that name is not callable and so not missed.
+/// The `start` function's export. A guest's own export of that name is not callable and so not missed.
 pub(crate) const START: &str = "wasmcloud:start";
+/// The first memory's export.
+pub(crate) const MEMORY: &str = "wasmcloud:memory";
 
-/// Makes a compiler turn `start` functions into exports.
+/// Makes a compiler add these exports.
 pub(crate) fn install(compiler: &mut Cranelift) {
-    compiler.push_middleware(Arc::new(StartAsExport));
+    compiler.push_middleware(Arc::new(HostExports));
 }
 
 #[derive(Debug)]
-struct StartAsExport;
+struct HostExports;
 
-impl ModuleMiddleware for StartAsExport {
+impl ModuleMiddleware for HostExports {
     fn generate_function_middleware<'a>(
         &self,
         _: LocalFunctionIndex,
@@ -32,6 +36,10 @@ impl ModuleMiddleware for StartAsExport {
     }
 
     fn transform_module_info(&self, module: &mut ModuleInfo) -> Result<(), MiddlewareError> {
+        module.exports.shift_remove(MEMORY);
+        if let Some(memory) = module.memories.keys().next() {
+            module.exports.insert(MEMORY.to_owned(), ExportIndex::Memory(memory));
+        }
         module.exports.shift_remove(START);
         if let Some(start) = module.start_function.take() {
             module.exports.insert(START.to_owned(), ExportIndex::Function(start));
