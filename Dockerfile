@@ -20,7 +20,7 @@ COPY --from=build /src/target/release/wasmcloud /usr/local/bin/wasmcloud
 USER 10001
 ENV HOME=/data
 VOLUME /data
-# 3000: API and panel. 3001: the edge, where handlers answer.
+# 3000: API. 3001: the edge, where handlers answer.
 EXPOSE 3000 3001
 # SIGTERM, which `docker stop` sends, drains; docker waits 10 s unless told to wait longer.
 STOPSIGNAL SIGTERM

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use wasmcloud_api::{Config, Core, RemoteInvoker};
+use wasmcloud_api::{Config, Core, EdgeUrl, RemoteInvoker};
 use wasmcloud_wire::Invoker;
 
 use super::options::{ApiOptions, Common, EdgeUrlText, PlaneOptions};
@@ -23,24 +23,33 @@ pub struct Args {
     #[command(flatten)]
     plane: PlaneOptions,
     /// An executor's internal address, such as https://10.0.0.2:3002; may be given several times
-    #[arg(
-        long = "executor",
-        env = "WASMCLOUD_EXECUTORS",
-        value_delimiter = ',',
-        required = true,
-        value_name = "URL"
-    )]
+    #[arg(long = "executor", env = "WASMCLOUD_EXECUTORS", value_delimiter = ',', value_name = "URL")]
     executors: Vec<String>,
     /// Where clients find the edge, such as https://example.net
     #[arg(long, env = "WASMCLOUD_EDGE_URL", value_name = "URL")]
-    edge_url: EdgeUrlText,
+    edge_url: Option<EdgeUrlText>,
 }
 
 /// Runs the control plane until a signal.
 pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.clone().complete()?;
-    let (api, plane) = (args.api.clone().complete(&file), args.plane.clone().complete(&file));
-    block_on(&common, async |shutdown| serve(session, &common, &api, &plane, &args, shutdown).await)
+    let (api, plane) = (args.api.complete(&file), args.plane.complete(&file));
+    let executors = if args.executors.is_empty() { file.plane.executors } else { args.executors };
+    if executors.is_empty() {
+        return Err(Failure::usage(
+            "no executor is named",
+            "name each by its internal address: --executor URL",
+        ));
+    }
+    let Some(edge_url) = args.edge_url.or(file.edge.url) else {
+        return Err(Failure::usage(
+            "it is not said where clients find the edge",
+            "say it: --edge-url https://example.net",
+        ));
+    };
+    block_on(&common, async |shutdown| {
+        serve(session, &common, &api, &plane, &executors, edge_url.0, shutdown).await
+    })
 }
 
 async fn serve(
@@ -48,12 +57,13 @@ async fn serve(
     common: &Common,
     api: &ApiOptions,
     plane: &PlaneOptions,
-    args: &Args,
+    executors: &[String],
+    edge_url: EdgeUrl,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let limits = common.limits.limits()?;
     let (tls, token, ca) = (api.tls()?, plane.token()?, plane.ca()?);
-    let invoker = RemoteInvoker::new(&args.executors, &token, ca.as_deref())
+    let invoker = RemoteInvoker::new(executors, &token, ca.as_deref())
         .map_err(|error| failed("executor", error, "check --executor and --plane-ca"))?;
     let invoker: Arc<dyn Invoker> = Arc::new(invoker);
     let data = DataDir::open(common)?;
@@ -61,7 +71,7 @@ async fn serve(
     let listener = bind(api.address(), "--api-listen").await?;
     let server = server(local(&listener)?, tls.is_some())?;
 
-    let config = Config { service_token: Some(token), ..api.config(&data, args.edge_url.0.clone(), limits) };
+    let config = Config { service_token: Some(token), ..api.config(&data, edge_url, limits) };
     let core = Core::new(store, blobs, config).map_err(|error| failed("start", error, "see --data"))?;
     let mut said = vec![
         format!("wasmcloud {} api", env!("CARGO_PKG_VERSION")),

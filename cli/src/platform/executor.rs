@@ -26,7 +26,7 @@ pub struct Args {
     plane: PlaneOptions,
     /// The API's address, such as https://api.example.com
     #[arg(long, env = "WASMCLOUD_API", value_name = "URL")]
-    api: String,
+    api: Option<String>,
 }
 
 /// Runs the data plane until a signal.
@@ -34,8 +34,14 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.complete()?;
     let (edge, internal) = (args.edge.complete(&file), args.internal.complete(&file));
     let plane = args.plane.complete(&file);
+    let Some(api) = args.api.or(file.plane.api) else {
+        return Err(Failure::usage(
+            "it is not said where the API is",
+            "say it: --api https://api.example.com",
+        ));
+    };
     block_on(&common, async |shutdown| {
-        serve(session, &common, &edge, &internal, &plane, &args.api, shutdown).await
+        serve(session, &common, &edge, &internal, &plane, &api, shutdown).await
     })
 }
 

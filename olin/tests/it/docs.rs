@@ -20,6 +20,14 @@ fn the_page_lists_every_error_with_its_number() {
 }
 
 #[test]
+fn the_page_lists_daggers_functions() {
+    let rows = abi::dagger::FUNCTIONS
+        .iter()
+        .map(|function| format!("| `{}` | {} | {} |", function.name, function.params, function.doc));
+    assert_table("Dagger", rows.collect());
+}
+
+#[test]
 fn the_page_has_the_abis_names_and_version() {
     let page = page();
     for module in MODULES {

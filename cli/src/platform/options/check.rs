@@ -86,7 +86,10 @@ impl EdgeOptions {
 impl PlaneOptions {
     /// Completes these settings by the file's.
     pub fn complete(self, file: &File) -> PlaneOptions {
-        self.or(file.plane.clone())
+        self.or(PlaneOptions {
+            service_token_file: file.plane.service_token_file.clone(),
+            ca_file: file.plane.ca_file.clone(),
+        })
     }
 
     /// The token that both planes know.
@@ -95,15 +98,23 @@ impl PlaneOptions {
         let Some(path) = &self.service_token_file else {
             return Err(Failure::usage("--service-token-file is missing", hint));
         };
-        ServiceToken::from_file(path).map_err(|error| failed("service_token", error, hint))
+        ServiceToken::from_file(path).map_err(|error| {
+            failed("service_token", format!("--service-token-file {}: {error}", path.display()), hint)
+        })
     }
 
     /// The certificates that the other plane is trusted by.
     pub fn ca(&self) -> Result<Option<Vec<u8>>, Failure> {
         let Some(path) = &self.ca_file else { return Ok(None) };
-        let pem = std::fs::read(path).map_err(|error| {
-            failed("plane_ca", format!("cannot read {}: {error}", path.display()), "correct --plane-ca")
-        })?;
+        let hint = "name a PEM file with the CA's certificate: --plane-ca FILE";
+        let unusable = |reason: String| failed("plane_ca", format!("{}: {reason}", path.display()), hint);
+        let pem = std::fs::read(path).map_err(|error| unusable(format!("cannot read it: {error}")))?;
+        // Without any, every connection to the other plane would fail, each with a puzzle for a reason.
+        match reqwest::Certificate::from_pem_bundle(&pem) {
+            Ok(certificates) if !certificates.is_empty() => {}
+            Ok(_) => return Err(unusable("it has no certificate".to_owned())),
+            Err(error) => return Err(unusable(format!("it is no well-formed PEM file: {error}"))),
+        }
         Ok(Some(pem))
     }
 }

@@ -135,13 +135,25 @@ pub struct Common {
     pub log: LogOptions,
 }
 
+/// What `server.toml` says about the other plane.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlaneFile {
+    pub service_token_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    /// For `wasmcloud api`: the executors' internal addresses.
+    pub executors: Vec<String>,
+    /// For `wasmcloud executor`: the API's address.
+    pub api: Option<String>,
+}
+
 /// What `server.toml` may say.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct File {
     pub api: ApiOptions,
     pub edge: EdgeOptions,
-    pub plane: PlaneOptions,
+    pub plane: PlaneFile,
     pub internal: InternalOptions,
     pub limits: LimitOptions,
     pub log: LogOptions,
