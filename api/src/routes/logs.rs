@@ -111,8 +111,9 @@ pub(crate) async fn invocation(
     let row = own_handler(&app.core, caller.user.id, &handler_name(name)?).await?;
     let id: InvocationId = id.parse().map_err(|_| invocation_not_found())?;
     let query = LogQuery { since: None, invocation: Some(id), after: None, limit: INVOCATION_LINES_MAX };
+    // The receipt first: whoever sees it finds all of the lines, which came with it or before it.
+    let receipts = app.core.store.receipts(row.id, &LogQuery { limit: 1, ..query.clone() }).await?;
     let lines = app.core.store.log_lines(row.id, &query).await?;
-    let receipts = app.core.store.receipts(row.id, &LogQuery { limit: 1, ..query }).await?;
     let receipt = receipts.into_iter().next().map(|receipt| receipt.record);
     if receipt.is_none() && lines.is_empty() {
         return Err(invocation_not_found());
