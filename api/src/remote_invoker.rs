@@ -91,7 +91,7 @@ impl Invoker for RemoteInvoker {
                 let refusal: Refusal = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
                 Err(PrepareError::Refused(refusal))
             }
-            other => Err(PrepareError::Unavailable(format!("prepare was answered with {other}"))),
+            other => Err(PrepareError::Unavailable(unexpected("prepare", other))),
         }
     }
 
@@ -112,7 +112,7 @@ impl Invoker for RemoteInvoker {
                 Ok(body) => InvokeError::BadRequest(body.error.message),
                 Err(error) => InvokeError::Unavailable(error),
             }),
-            other => Err(InvokeError::Unavailable(format!("invoke was answered with {other}"))),
+            other => Err(InvokeError::Unavailable(unexpected("invoke", other))),
         }
     }
 
@@ -125,6 +125,16 @@ impl Invoker for RemoteInvoker {
             }
         });
         futures::future::join_all(announcements).await;
+    }
+}
+
+/// An answer that is neither the one asked for nor a refusal, for the log.
+fn unexpected(asked: &str, status: StatusCode) -> String {
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            "it refused the service token: start it with the token file that the API has".to_owned()
+        }
+        status => format!("{asked} was answered with {status}"),
     }
 }
 
