@@ -1,13 +1,14 @@
 //! A user of the command line: a home, a settings file, and commands that are typed.
 
 use std::io::{Seek, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 pub struct User {
     pub home: tempfile::TempDir,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 /// What a command left behind.
@@ -20,7 +21,12 @@ pub struct Done {
 
 impl User {
     pub fn new() -> User {
-        User { home: tempfile::tempdir().unwrap() }
+        User { home: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
+    /// Trusts this CA (PEM) alone.
+    pub fn trust(&mut self, ca: &Path) {
+        self.environment.push(("SSL_CERT_FILE", ca.to_owned()));
     }
 
     /// A user who is logged in at this server with the token `token-a`.
@@ -53,10 +59,11 @@ impl User {
         path.to_str().unwrap().to_owned()
     }
 
-    /// The binary with these arguments, in an environment that holds nothing but a home.
+    /// The binary with these arguments, in an environment that holds nothing but a home, and perhaps a CA.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wasmcloud"));
         command.args(args).env_clear().env("HOME", self.home.path()).current_dir(self.home.path());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

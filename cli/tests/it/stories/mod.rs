@@ -1,0 +1,15 @@
+//! The platform as its users and its operator meet it: the real binary, from the first start on.
+
+mod accounts;
+mod crash;
+mod deploy;
+mod first_start;
+mod invoke;
+mod logs;
+mod run;
+mod settings;
+mod shutdown;
+mod split;
+mod startup;
+mod tenancy;
+mod update;
