@@ -22,6 +22,10 @@ mod transport;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything else: a compiler's process is given a budget, and nothing that it does not need.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == wasmcloud_executor::COMPILE_COMMAND) {
+        return wasmcloud_executor::compile_child();
+    }
     // The one crypto provider of every TLS connection; only a second installation could fail.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     cli::main().into()

@@ -29,11 +29,13 @@ pub struct Edge {
 /// Serves handlers' own traffic until `shutdown`.
 pub(crate) async fn serve(
     executor: Arc<Executor>,
-    edge: Edge,
+    mut edge: Edge,
     listener: TcpListener,
     tls: Option<Tls>,
     shutdown: CancellationToken,
 ) {
+    // As the hosts of requests are compared with it.
+    edge.domain = edge.domain.trim_end_matches('.').to_ascii_lowercase();
     let edge = Arc::new(edge);
     let service = move |request: Request<Body>, peer: Peer| {
         let (executor, edge) = (executor.clone(), edge.clone());

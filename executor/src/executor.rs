@@ -19,7 +19,7 @@ use wasmcloud_wire::{
 
 use crate::admission::Admission;
 use crate::edge::Edge;
-use crate::engine::{ProgramError, Programs};
+use crate::engine::{Compiler, ProgramError, Programs};
 use crate::guest::Part;
 use crate::invocation::{self, StartError};
 use crate::recorder::Recorder;
@@ -38,6 +38,8 @@ pub struct Settings {
     pub worker_id: String,
     /// Modules above these limits are not compiled.
     pub limits_max: Limits,
+    /// Where modules are compiled.
+    pub compiler: Compiler,
 }
 
 /// Why an executor cannot start.
@@ -72,8 +74,9 @@ impl Executor {
     ///
     /// The folder for compiled modules cannot be used.
     pub fn start(settings: Settings, control: Arc<dyn ControlPlane>) -> Result<Arc<Executor>, ExecutorError> {
-        let programs = Programs::open(&settings.cache_dir, settings.limits_max.clone())
-            .map_err(|source| ExecutorError::Cache { path: settings.cache_dir.clone(), source })?;
+        let programs =
+            Programs::open(&settings.cache_dir, settings.limits_max.clone(), settings.compiler.clone())
+                .map_err(|source| ExecutorError::Cache { path: settings.cache_dir.clone(), source })?;
         let routes = Arc::new(Routes::new(control.clone()));
         let recorder = Recorder::new();
         let stopped = CancellationToken::new();

@@ -13,7 +13,7 @@ use wasmcloud_wire::{
     RequestHead, Timestamp, Trigger, UserId, VersionNumber,
 };
 
-use crate::engine::{ProgramError, Programs};
+use crate::engine::{Compiler, ProgramError, Programs};
 use crate::guest::{Answered, Kill, Logs, RawOutput, Session, Watch};
 use crate::outcome::{self, Ended};
 use crate::{olin, receipt};
@@ -67,7 +67,7 @@ pub async fn run(
     stdout: impl Write + Send + 'static,
     on_line: impl Fn(&LogLine) + Send + 'static,
 ) -> Result<Receipt, RunError> {
-    let programs = Programs::open(cache_dir, run.limits.clone())
+    let programs = Programs::open(cache_dir, run.limits.clone(), Compiler::Here)
         .map_err(|error| RunError::Engine(format!("cannot use {}: {error}", cache_dir.display())))?;
     let digest = Digest::of(&run.module);
     let program = programs.get_local(&digest, run.module.clone()).await.map_err(|error| match error {

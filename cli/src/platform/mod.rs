@@ -55,8 +55,21 @@ fn start_executor(
         cache_dir: storage.path().join("compiled"),
         worker_id: worker_id(),
         limits_max: limits,
+        compiler: wasmcloud_executor::Compiler::Child(this_program()?),
     };
     wasmcloud_executor::Executor::start(settings, control).map_err(|error| {
         failed("cache", error, "make the folder writable, or name another data directory with --data")
     })
+}
+
+/// This very program, which compiles modules in children of its own kind.
+fn this_program() -> Result<std::path::PathBuf, Failure> {
+    // On Linux the running file itself, whatever has become of its path since: an upgrade must not
+    // let a newer compiler's code into this process.
+    let running = std::path::PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        return Ok(running);
+    }
+    std::env::current_exe()
+        .map_err(|error| failed("system", error, "start wasmcloud by a path that stays where it is"))
 }

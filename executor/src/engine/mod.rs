@@ -2,12 +2,14 @@
 
 mod artifact;
 mod bulk_cost;
+mod compiler;
 mod host_exports;
 mod metering;
 mod program;
 mod programs;
 mod tunables;
 
+pub use compiler::{COMPILE_COMMAND, Compiler, compile_child};
 pub(crate) use host_exports::{MEMORY, START};
 pub(crate) use metering::{recharge, remaining};
 pub(crate) use program::Needed;

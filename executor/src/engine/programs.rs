@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{OnceCell, Semaphore};
-use wasmcloud_wire::{ControlPlane, ControlPlaneError, Digest, Limits, Refusal};
+use wasmcloud_wire::{ControlPlane, ControlPlaneError, Digest, Inspection, Limits, Refusal};
 
 use super::artifact::{Artifacts, Verified};
-use super::program::{Program, artifact_key, compile};
+use super::compiler::{CompileError, Compiler};
+use super::program::{Program, artifact_key};
 
 /// Most compiled modules in memory; the one unused for longest goes first.
 const PROGRAMS_MAX: usize = 1_024;
 /// Most modules being compiled at once.
-const COMPILATIONS_MAX: usize = 2;
+const COMPILATIONS_MAX: usize = 4;
 
 /// Why there is no program.
 #[derive(Debug, thiserror::Error)]
@@ -45,17 +46,19 @@ pub(crate) struct Programs {
     slots: Mutex<HashMap<Digest, Arc<Slot>>>,
     clock: AtomicU64,
     compilations: Semaphore,
+    compiler: Compiler,
 }
 
 impl Programs {
     /// Programs with artifacts in this folder. Modules above `limits_max` are refused.
-    pub(crate) fn open(dir: &Path, limits_max: Limits) -> std::io::Result<Programs> {
+    pub(crate) fn open(dir: &Path, limits_max: Limits, compiler: Compiler) -> std::io::Result<Programs> {
         Ok(Programs {
             artifacts: Arc::new(Artifacts::open(dir, artifact_key())?),
             limits_max,
             slots: Mutex::default(),
             clock: AtomicU64::new(0),
             compilations: Semaphore::new(COMPILATIONS_MAX),
+            compiler,
         })
     }
 
@@ -104,14 +107,58 @@ impl Programs {
         self.make(digest, bytes).await
     }
 
-    async fn make(&self, digest: &Digest, bytes: Bytes) -> Result<Arc<Program>, ProgramError> {
+    async fn make(&self, digest: &Digest, module: Bytes) -> Result<Arc<Program>, ProgramError> {
         let unavailable = |reason: String| ProgramError::Unavailable { digest: *digest, reason };
         let _permit = self.compilations.acquire().await.map_err(|error| unavailable(error.to_string()))?;
-        let (artifacts, limits, digest) = (self.artifacts.clone(), self.limits_max.clone(), *digest);
-        tokio::task::spawn_blocking(move || load_or_compile(&artifacts, &digest, &bytes, &limits))
-            .await
-            .map_err(|error| unavailable(format!("compiling failed: {error}")))?
-            .map(Arc::new)
+        let (artifacts, limits, known, bytes) =
+            (self.artifacts.clone(), self.limits_max.clone(), *digest, module.clone());
+        let (inspection, kept) = blocking(digest, move || {
+            let inspection = wasmcloud_inspect::inspect(&bytes, &limits)?;
+            let kept = load_kept(&artifacts, &known, &inspection);
+            Ok((inspection, kept))
+        })
+        .await?;
+        if let Some(program) = kept {
+            return Ok(Arc::new(program));
+        }
+        let artifact =
+            self.compiler.compile(&module, &self.limits_max).await.map_err(|error| match error {
+                CompileError::Refused(refusal) => ProgramError::Refused(refusal),
+                CompileError::Failed(reason) => unavailable(reason),
+            })?;
+        let (artifacts, known) = (self.artifacts.clone(), *digest);
+        blocking(digest, move || {
+            let artifact = Verified::fresh(artifact);
+            artifacts.keep(&known, &artifact);
+            Program::load(&artifact, inspection)
+                .map(Arc::new)
+                .map_err(|reason| ProgramError::Unavailable { digest: known, reason })
+        })
+        .await
+    }
+}
+
+/// Does what takes long where threads may block.
+async fn blocking<T: Send + 'static>(
+    digest: &Digest,
+    work: impl FnOnce() -> Result<T, ProgramError> + Send + 'static,
+) -> Result<T, ProgramError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(ProgramError::Unavailable { digest: *digest, reason: error.to_string() }),
+    }
+}
+
+/// The program of an artifact that was kept, if it verifies and can be loaded.
+fn load_kept(artifacts: &Artifacts, digest: &Digest, inspection: &Inspection) -> Option<Program> {
+    let artifact = artifacts.load(digest)?;
+    match Program::load(&artifact, inspection.clone()) {
+        Ok(program) => Some(program),
+        Err(error) => {
+            tracing::warn!(%digest, %error, "compiled artifact cannot be loaded; it is made anew");
+            artifacts.forget(digest);
+            None
+        }
     }
 }
 
@@ -128,27 +175,4 @@ async fn fetch(digest: &Digest, control: &dyn ControlPlane) -> Result<Bytes, Pro
         return Err(unavailable("its bytes do not have this digest: the storage is damaged"));
     }
     Ok(bytes)
-}
-
-/// Loads the artifact, or compiles the module and keeps its artifact.
-pub(crate) fn load_or_compile(
-    artifacts: &Artifacts,
-    digest: &Digest,
-    bytes: &[u8],
-    limits: &Limits,
-) -> Result<Program, ProgramError> {
-    let inspection = wasmcloud_inspect::inspect(bytes, limits)?;
-    if let Some(artifact) = artifacts.load(digest) {
-        match Program::load(&artifact, inspection.clone()) {
-            Ok(program) => return Ok(program),
-            Err(error) => {
-                tracing::warn!(%digest, %error, "compiled artifact cannot be loaded; it is made anew");
-                artifacts.forget(digest);
-            }
-        }
-    }
-    let artifact = Verified::fresh(compile(bytes, limits)?);
-    artifacts.keep(digest, &artifact);
-    Program::load(&artifact, inspection)
-        .map_err(|reason| ProgramError::Unavailable { digest: *digest, reason })
 }

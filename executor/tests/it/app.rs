@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wasmcloud_executor::{Edge, Executor, Settings};
+use wasmcloud_executor::{Compiler, Edge, Executor, Settings};
 use wasmcloud_wire::{
     Abi, Call, Change, Deployment, Digest, HandlerId, InvocationId, Invoker, Limits, RequestHead, RouteKey,
     Scheme, Trigger, UserId, VersionNumber,
@@ -57,6 +57,7 @@ impl TestExecutor {
             cache_dir: cache.to_owned(),
             worker_id: WORKER_ID.to_owned(),
             limits_max: Limits::default(),
+            compiler: Compiler::Here,
         };
         let executor = Executor::start(settings, Arc::new(control.clone())).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

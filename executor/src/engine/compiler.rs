@@ -1,0 +1,177 @@
+//! Compiling where it can do no harm: in a child process with a budget of its own.
+//!
+//! A module is a stranger's input to a large program, the compiler. One that needs too much time or
+//! memory, or makes the compiler fail, costs its owner a refusal and nobody else anything.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use wasmcloud_wire::{Limits, Refusal};
+
+use super::program::compile;
+
+/// The argument by which a program knows that it is to be [`compile_child`].
+pub const COMPILE_COMMAND: &str = "compile-module";
+
+/// CPU time that compiling one module may take.
+const CPU_SECONDS_MAX: u64 = 60;
+/// Address space that compiling one module may take.
+const MEMORY_BYTES_MAX: u64 = 2 << 30;
+/// Wall time that compiling one module may take, on a machine that has more to do.
+const WALL_MAX: Duration = Duration::from_secs(150);
+/// Largest artifact that is taken from a child.
+const ARTIFACT_BYTES_MAX: u64 = 1 << 30;
+/// How much a child lets others go first.
+const NICENESS: i32 = 10;
+/// The exit code of a child whose standard output is a [`Refusal`].
+const REFUSED: u8 = 3;
+
+/// Where modules are compiled.
+#[derive(Clone, Debug)]
+pub enum Compiler {
+    /// In this very process: for one's own modules.
+    Here,
+    /// In a child process of this program, called with [`COMPILE_COMMAND`].
+    Child(PathBuf),
+}
+
+/// Why there is no artifact.
+pub(crate) enum CompileError {
+    /// The module is at fault.
+    Refused(Refusal),
+    /// The machine is.
+    Failed(String),
+}
+
+impl Compiler {
+    /// Compiles a module, in a child within the budget.
+    pub(crate) async fn compile(&self, module: &Bytes, limits: &Limits) -> Result<Vec<u8>, CompileError> {
+        match self {
+            Compiler::Here => {
+                let (module, limits) = (module.clone(), limits.clone());
+                match tokio::task::spawn_blocking(move || compile(&module, &limits)).await {
+                    Ok(compiled) => compiled.map_err(CompileError::Refused),
+                    Err(error) => Err(CompileError::Failed(error.to_string())),
+                }
+            }
+            Compiler::Child(program) => {
+                let child = in_child(program, module, limits);
+                tokio::time::timeout(WALL_MAX, child).await.unwrap_or_else(|_| Err(over_budget("time")))
+            }
+        }
+    }
+}
+
+async fn in_child(program: &PathBuf, module: &[u8], limits: &Limits) -> Result<Vec<u8>, CompileError> {
+    let failed =
+        |error: &dyn std::fmt::Display| CompileError::Failed(format!("the compiler's process: {error}"));
+    let mut child = Command::new(program)
+        .arg0("wasmcloud")
+        .arg(COMPILE_COMMAND)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed(&error))?;
+    let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(failed(&"no pipes"));
+    };
+    let header = serde_json::to_vec(limits).map_err(|error| failed(&error))?;
+    let sending = async {
+        // A child that ends early does not read on; its status says why.
+        let length = u32::try_from(header.len()).unwrap_or(0).to_le_bytes();
+        for bytes in [length.as_slice(), &header, module] {
+            if stdin.write_all(bytes).await.is_err() {
+                break;
+            }
+        }
+        drop(stdin);
+    };
+    let mut output = Vec::new();
+    let mut bounded = stdout.take(ARTIFACT_BYTES_MAX);
+    let ((), read) = tokio::join!(sending, bounded.read_to_end(&mut output));
+    read.map_err(|error| failed(&error))?;
+    let status = child.wait().await.map_err(|error| failed(&error))?;
+    judge(status, output)
+}
+
+fn judge(status: ExitStatus, output: Vec<u8>) -> Result<Vec<u8>, CompileError> {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
+        (Some(0), _) => Ok(output),
+        (Some(code), _) if code == i32::from(REFUSED) => match serde_json::from_slice(&output) {
+            Ok(refusal) => Err(CompileError::Refused(refusal)),
+            Err(error) => Err(CompileError::Failed(format!("the compiler's refusal is unreadable: {error}"))),
+        },
+        (_, Some(Signal::XCPU | Signal::KILL)) => Err(over_budget("time")),
+        // Whoever gets no memory aborts.
+        (_, Some(Signal::ABORT)) => Err(over_budget("memory")),
+        _ => Err(CompileError::Refused(Refusal::new(
+            "compile_failed",
+            format!("the compiler failed on this module ({status})"),
+            "build the module with another version of its compiler, or report it to the server's operator",
+        ))),
+    }
+}
+
+fn over_budget(what: &str) -> CompileError {
+    let gib = MEMORY_BYTES_MAX >> 30;
+    CompileError::Refused(Refusal::new(
+        "compile_limit",
+        format!(
+            "compiling the module needs too much {what}: more than {CPU_SECONDS_MAX} s of CPU time or {gib} GiB of memory"
+        ),
+        "make its functions smaller, and their number",
+    ))
+}
+
+/// The child's whole life: takes limits and a module on standard input, gives an artifact or a
+/// refusal on standard output.
+pub fn compile_child() -> ExitCode {
+    match try_compile_child() {
+        Ok(code) => code,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn try_compile_child() -> std::io::Result<ExitCode> {
+    keep_within_budget()?;
+    let mut stdin = std::io::stdin().lock();
+    let mut length = [0; 4];
+    stdin.read_exact(&mut length)?;
+    let mut header = Vec::new();
+    stdin.by_ref().take(u64::from(u32::from_le_bytes(length))).read_to_end(&mut header)?;
+    let limits: Limits = serde_json::from_slice(&header)?;
+    let mut module = Vec::new();
+    stdin.read_to_end(&mut module)?;
+    let (code, output) = match compile(&module, &limits) {
+        Ok(artifact) => (ExitCode::SUCCESS, artifact),
+        Err(refusal) => (ExitCode::from(REFUSED), serde_json::to_vec(&refusal)?),
+    };
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(&output)?;
+    stdout.flush()?;
+    Ok(code)
+}
+
+/// Sets the budget before anything of the stranger's is read. It cannot be raised again.
+fn keep_within_budget() -> std::io::Result<()> {
+    let limit = |number| Rlimit { current: Some(number), maximum: Some(number) };
+    setrlimit(Resource::Cpu, limit(CPU_SECONDS_MAX))?;
+    setrlimit(Resource::As, limit(MEMORY_BYTES_MAX))?;
+    setrlimit(Resource::Core, limit(0))?;
+    setrlimit(Resource::Fsize, limit(0))?;
+    nice(NICENESS)?;
+    // A child whose server is gone works for nobody.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    Ok(())
+}
