@@ -126,6 +126,14 @@ impl Control {
         .await;
     }
 
+    /// Waits until somebody follows after [`Control::cut`], and has dealt with every change.
+    pub async fn followed_again(&self) {
+        self.until("changes are followed again", |state| {
+            (!state.followers.is_empty() && state.applied == state.told).then_some(())
+        })
+        .await;
+    }
+
     /// Ends all change streams.
     pub fn cut(&self) {
         self.update(|state| state.followers.clear());
