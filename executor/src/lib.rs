@@ -22,6 +22,6 @@ mod remote;
 mod routes;
 
 pub use edge::Edge;
-pub use engine::{COMPILE_COMMAND, Compiler, compile_child};
+pub use engine::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 pub use executor::{Executor, ExecutorError, Settings};
 pub use remote::{RemoteControlPlane, RemoteError};

@@ -54,7 +54,8 @@ async fn serve(
     api: &str,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let limits = common.limits.limits()?;
+    common.limits.limits()?;
+    common.limits.compile_budget()?;
     let (edge_tls, internal_tls) = (edge.tls()?, internal.tls()?);
     let (token, ca) = (plane.token()?, plane.ca()?);
     edge.domain()?;
@@ -64,7 +65,7 @@ async fn serve(
     let edge_listener = bind(edge.address(), "--edge-listen").await?;
     let internal_listener = bind(internal.address(), "--internal-listen").await?;
     let (edge_address, internal_address) = (local(&edge_listener)?, local(&internal_listener)?);
-    let executor = super::start_executor(&data, limits, Arc::new(control))?;
+    let executor = super::start_executor(&data, &common.limits, Arc::new(control))?;
 
     let rules = edge.edge(edge_address)?;
     say(

@@ -48,14 +48,14 @@ fn worker_id() -> String {
 /// Starts an executor over a control plane.
 fn start_executor(
     storage: &storage::DataDir,
-    limits: wasmcloud_wire::Limits,
+    limits: &options::LimitOptions,
     control: Arc<dyn wasmcloud_wire::ControlPlane>,
 ) -> Result<Arc<wasmcloud_executor::Executor>, Failure> {
     let settings = wasmcloud_executor::Settings {
         cache_dir: storage.path().join("compiled"),
         worker_id: worker_id(),
-        limits_max: limits,
-        compiler: wasmcloud_executor::Compiler::Child(this_program()?),
+        limits_max: limits.limits()?,
+        compiler: wasmcloud_executor::Compiler::Child(this_program()?, limits.compile_budget()?),
     };
     wasmcloud_executor::Executor::start(settings, control).map_err(|error| {
         failed("cache", error, "make the folder writable, or name another data directory with --data")

@@ -43,6 +43,7 @@ async fn serve(
 ) -> Result<(), Failure> {
     // Everything that can be wrong is found out before a port is bound.
     let limits = common.limits.limits()?;
+    common.limits.compile_budget()?;
     let (api_tls, edge_tls) = (api.tls()?, edge.tls()?);
     edge.domain()?;
     let data = DataDir::open(common)?;
@@ -51,10 +52,10 @@ async fn serve(
     let edge_listener = bind(edge.address(), "--edge-listen").await?;
     let (api_address, edge_address) = (local(&api_listener)?, local(&edge_listener)?);
 
-    let config = api.config(&data, edge.url(edge_address)?, limits.clone());
+    let config = api.config(&data, edge.url(edge_address)?, limits);
     let edge_rules = edge.edge(edge_address)?;
     let core = Core::new(store, blobs, config).map_err(|error| failed("start", error, "see --data"))?;
-    let executor = super::start_executor(&data, limits, core.clone())?;
+    let executor = super::start_executor(&data, &common.limits, core.clone())?;
     let invoker: Arc<dyn Invoker> = executor.clone();
 
     let server = server(api_address, api_tls.is_some())?;

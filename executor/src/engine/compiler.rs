@@ -4,12 +4,13 @@
 //! memory, or makes the compiler fail, costs its owner a refusal and nobody else anything.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use wasmcloud_wire::{Limits, Refusal};
@@ -19,10 +20,6 @@ use super::program::compile;
 /// The argument by which a program knows that it is to be [`compile_child`].
 pub const COMPILE_COMMAND: &str = "compile-module";
 
-/// CPU time that compiling one module may take.
-const CPU_SECONDS_MAX: u64 = 60;
-/// Address space that compiling one module may take.
-const MEMORY_BYTES_MAX: u64 = 2 << 30;
 /// Wall time that compiling one module may take, on a machine that has more to do.
 const WALL_MAX: Duration = Duration::from_secs(150);
 /// Largest artifact that is taken from a child.
@@ -32,13 +29,35 @@ const NICENESS: i32 = 10;
 /// The exit code of a child whose standard output is a [`Refusal`].
 const REFUSED: u8 = 3;
 
+/// What compiling one module may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompileBudget {
+    /// CPU time, in seconds, of all of the compiler's threads together.
+    pub cpu_s: u64,
+    /// Address space, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Default for CompileBudget {
+    fn default() -> CompileBudget {
+        CompileBudget { cpu_s: 60, memory_bytes: 2 << 30 }
+    }
+}
+
+/// What a child is told before it gets the module.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    budget: CompileBudget,
+    limits: Limits,
+}
+
 /// Where modules are compiled.
 #[derive(Clone, Debug)]
 pub enum Compiler {
     /// In this very process: for one's own modules.
     Here,
-    /// In a child process of this program, called with [`COMPILE_COMMAND`].
-    Child(PathBuf),
+    /// In a child process of this program, called with [`COMPILE_COMMAND`], within this budget.
+    Child(PathBuf, CompileBudget),
 }
 
 /// Why there is no artifact.
@@ -60,15 +79,22 @@ impl Compiler {
                     Err(error) => Err(CompileError::Failed(error.to_string())),
                 }
             }
-            Compiler::Child(program) => {
-                let child = in_child(program, module, limits);
-                tokio::time::timeout(WALL_MAX, child).await.unwrap_or_else(|_| Err(over_budget("time")))
+            Compiler::Child(program, budget) => {
+                let child = in_child(program, *budget, module, limits);
+                tokio::time::timeout(WALL_MAX, child)
+                    .await
+                    .unwrap_or_else(|_| Err(over_budget("time", *budget)))
             }
         }
     }
 }
 
-async fn in_child(program: &PathBuf, module: &[u8], limits: &Limits) -> Result<Vec<u8>, CompileError> {
+async fn in_child(
+    program: &Path,
+    budget: CompileBudget,
+    module: &[u8],
+    limits: &Limits,
+) -> Result<Vec<u8>, CompileError> {
     let failed =
         |error: &dyn std::fmt::Display| CompileError::Failed(format!("the compiler's process: {error}"));
     let mut child = Command::new(program)
@@ -85,7 +111,8 @@ async fn in_child(program: &PathBuf, module: &[u8], limits: &Limits) -> Result<V
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(failed(&"no pipes"));
     };
-    let header = serde_json::to_vec(limits).map_err(|error| failed(&error))?;
+    let order = Order { budget, limits: limits.clone() };
+    let header = serde_json::to_vec(&order).map_err(|error| failed(&error))?;
     let sending = async {
         // A child that ends early does not read on; its status says why.
         let length = u32::try_from(header.len()).unwrap_or(0).to_le_bytes();
@@ -101,10 +128,10 @@ async fn in_child(program: &PathBuf, module: &[u8], limits: &Limits) -> Result<V
     let ((), read) = tokio::join!(sending, bounded.read_to_end(&mut output));
     read.map_err(|error| failed(&error))?;
     let status = child.wait().await.map_err(|error| failed(&error))?;
-    judge(status, output)
+    judge(status, output, budget)
 }
 
-fn judge(status: ExitStatus, output: Vec<u8>) -> Result<Vec<u8>, CompileError> {
+fn judge(status: ExitStatus, output: Vec<u8>, budget: CompileBudget) -> Result<Vec<u8>, CompileError> {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
         (Some(0), _) => Ok(output),
@@ -112,9 +139,9 @@ fn judge(status: ExitStatus, output: Vec<u8>) -> Result<Vec<u8>, CompileError> {
             Ok(refusal) => Err(CompileError::Refused(refusal)),
             Err(error) => Err(CompileError::Failed(format!("the compiler's refusal is unreadable: {error}"))),
         },
-        (_, Some(Signal::XCPU | Signal::KILL)) => Err(over_budget("time")),
+        (_, Some(Signal::XCPU | Signal::KILL)) => Err(over_budget("time", budget)),
         // Whoever gets no memory aborts.
-        (_, Some(Signal::ABORT)) => Err(over_budget("memory")),
+        (_, Some(Signal::ABORT)) => Err(over_budget("memory", budget)),
         _ => Err(CompileError::Refused(Refusal::new(
             "compile_failed",
             format!("the compiler failed on this module ({status})"),
@@ -123,12 +150,13 @@ fn judge(status: ExitStatus, output: Vec<u8>) -> Result<Vec<u8>, CompileError> {
     }
 }
 
-fn over_budget(what: &str) -> CompileError {
-    let gib = MEMORY_BYTES_MAX >> 30;
+fn over_budget(what: &str, budget: CompileBudget) -> CompileError {
+    let CompileBudget { cpu_s, memory_bytes } = budget;
     CompileError::Refused(Refusal::new(
         "compile_limit",
         format!(
-            "compiling the module needs too much {what}: more than {CPU_SECONDS_MAX} s of CPU time or {gib} GiB of memory"
+            "compiling the module needs too much {what}: the limits are {cpu_s} s of CPU time and {memory_bytes} bytes \
+             of memory"
         ),
         "make its functions smaller, and their number",
     ))
@@ -144,13 +172,13 @@ pub fn compile_child() -> ExitCode {
 }
 
 fn try_compile_child() -> std::io::Result<ExitCode> {
-    keep_within_budget()?;
     let mut stdin = std::io::stdin().lock();
     let mut length = [0; 4];
     stdin.read_exact(&mut length)?;
     let mut header = Vec::new();
     stdin.by_ref().take(u64::from(u32::from_le_bytes(length))).read_to_end(&mut header)?;
-    let limits: Limits = serde_json::from_slice(&header)?;
+    let Order { budget, limits } = serde_json::from_slice(&header)?;
+    keep_within(budget)?;
     let mut module = Vec::new();
     stdin.read_to_end(&mut module)?;
     let (code, output) = match compile(&module, &limits) {
@@ -164,10 +192,10 @@ fn try_compile_child() -> std::io::Result<ExitCode> {
 }
 
 /// Sets the budget before anything of the stranger's is read. It cannot be raised again.
-fn keep_within_budget() -> std::io::Result<()> {
+fn keep_within(budget: CompileBudget) -> std::io::Result<()> {
     let limit = |number| Rlimit { current: Some(number), maximum: Some(number) };
-    setrlimit(Resource::Cpu, limit(CPU_SECONDS_MAX))?;
-    setrlimit(Resource::As, limit(MEMORY_BYTES_MAX))?;
+    setrlimit(Resource::Cpu, limit(budget.cpu_s))?;
+    setrlimit(Resource::As, limit(budget.memory_bytes))?;
     setrlimit(Resource::Core, limit(0))?;
     setrlimit(Resource::Fsize, limit(0))?;
     nice(NICENESS)?;

@@ -9,7 +9,7 @@ mod program;
 mod programs;
 mod tunables;
 
-pub use compiler::{COMPILE_COMMAND, Compiler, compile_child};
+pub use compiler::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 pub(crate) use host_exports::{MEMORY, START};
 pub(crate) use metering::{recharge, remaining};
 pub(crate) use program::Needed;

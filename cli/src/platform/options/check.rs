@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use wasmcloud_api::EdgeUrl;
+use wasmcloud_executor::CompileBudget;
 use wasmcloud_listener::Tls;
 use wasmcloud_plane::ServiceToken;
 use wasmcloud_wire::Limits;
@@ -166,6 +167,19 @@ impl LimitOptions {
             log_bytes: within("log_bytes", self.log_bytes.unwrap_or(usual.log_bytes), 1, 16 << 20)?,
         };
         Ok(limits)
+    }
+
+    /// What compiling one module may use.
+    pub fn compile_budget(&self) -> Result<CompileBudget, Failure> {
+        let usual = CompileBudget::default();
+        let (cpu_s, memory_bytes) = (
+            self.compile_cpu_s.unwrap_or(usual.cpu_s),
+            self.compile_memory_bytes.unwrap_or(usual.memory_bytes),
+        );
+        Ok(CompileBudget {
+            cpu_s: within("compile_cpu_s", cpu_s, 1, 3_600)?,
+            memory_bytes: within("compile_memory_bytes", memory_bytes, 256 << 20, 64 << 30)?,
+        })
     }
 }
 

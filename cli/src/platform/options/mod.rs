@@ -109,6 +109,10 @@ group! {
     "response_bytes" "limit-response-bytes" "WASMCLOUD_LIMIT_RESPONSE_BYTES" response_bytes: u64, "BYTES";
     /// Log text, in bytes [default: 262144]
     "log_bytes" "limit-log-bytes" "WASMCLOUD_LIMIT_LOG_BYTES" log_bytes: u64, "BYTES";
+    /// CPU time that compiling one module may take, in seconds [default: 60]
+    "compile_cpu_s" "limit-compile-cpu-s" "WASMCLOUD_LIMIT_COMPILE_CPU_S" compile_cpu_s: u64, "S";
+    /// Memory that compiling one module may take, in bytes of address space [default: 2147483648]
+    "compile_memory_bytes" "limit-compile-memory-bytes" "WASMCLOUD_LIMIT_COMPILE_MEMORY_BYTES" compile_memory_bytes: u64, "BYTES";
 }
 
 group! {

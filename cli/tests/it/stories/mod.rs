@@ -1,6 +1,7 @@
 //! The platform as its users and its operator meet it: the real binary, from the first start on.
 
 mod accounts;
+mod compile;
 mod crash;
 mod deploy;
 mod first_start;
