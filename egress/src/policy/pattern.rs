@@ -9,9 +9,10 @@ use crate::Target;
 /// Longest rule.
 pub const PATTERN_BYTES_MAX: usize = 1 << 10;
 
-/// Largest compiled rule. A rule runs over a URL of at most 8 KiB in time proportional to both, so this
-/// and [`RULES_MAX`](super::RULES_MAX) bound what a policy can cost.
-const COMPILED_BYTES_MAX: usize = 64 << 10;
+/// Largest compiled rule: room for a URL of [`PATTERN_BYTES_MAX`], little for `(a{100}){100}`. A rule runs over
+/// a URL of at most 8 KiB in time proportional to both, so this and [`RULES_MAX`](super::RULES_MAX) bound what
+/// a policy can cost.
+const COMPILED_BYTES_MAX: usize = 40 << 10;
 
 /// A rule of a policy.
 ///
@@ -215,6 +216,9 @@ mod tests {
         let error = |text: &str| UrlPattern::new(text).unwrap_err().to_string();
         assert!(error("a)|(?:b").contains("unopened group"), "{}", error("a)|(?:b"));
         assert!(error("(a{1000}){1000}").contains("too much memory"));
+        let longest = format!("^https://{}", escape(&".".repeat((PATTERN_BYTES_MAX - 9) / 2)));
+        assert!(UrlPattern::new(&longest).is_ok(), "a long URL is no costly rule");
+        assert!(UrlPattern::new(&format!("^https://{}", "a".repeat(PATTERN_BYTES_MAX - 9))).is_ok());
         assert!(error("").contains("empty"));
         assert!(error(&"a".repeat(PATTERN_BYTES_MAX + 1)).contains("too long"));
         assert!(error("(?x)a # comment").contains("not a regular expression"));

@@ -4,13 +4,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use wasmcloud_egress::{
     AddressRules, Egress, EgressError, OutboundLimits, Outgoing, Policy, Redirects, Resolver, Roots, Session,
@@ -48,8 +48,9 @@ pub struct Server {
     seen: Arc<Seen>,
 }
 
-#[derive(Default)]
 struct Seen {
+    /// A request is answered when it gets a permit.
+    gate: Semaphore,
     accepted: AtomicUsize,
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
@@ -58,20 +59,36 @@ struct Seen {
 
 impl Server {
     pub async fn start(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Server {
-        Server::listen(None, Arc::new(answer)).await
+        Server::listen(None, Semaphore::MAX_PERMITS, Arc::new(answer)).await
+    }
+
+    /// A server that answers nobody until [`Server::open`].
+    pub async fn start_closed(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Server {
+        Server::listen(None, 0, Arc::new(answer)).await
+    }
+
+    /// Answers as many requests.
+    pub fn open(&self, requests: usize) {
+        self.seen.gate.add_permits(requests);
     }
 
     pub async fn start_tls(
         tls: TlsAcceptor,
         answer: impl Fn(&str) -> Reply + Send + Sync + 'static,
     ) -> Server {
-        Server::listen(Some(tls), Arc::new(answer)).await
+        Server::listen(Some(tls), Semaphore::MAX_PERMITS, Arc::new(answer)).await
     }
 
-    async fn listen(tls: Option<TlsAcceptor>, answer: Arc<Answer>) -> Server {
+    async fn listen(tls: Option<TlsAcceptor>, permits: usize, answer: Arc<Answer>) -> Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(Seen {
+            gate: Semaphore::new(permits),
+            accepted: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
+            most_under_way: AtomicUsize::new(0),
+            requests: Mutex::default(),
+        });
         let server = Server { addr, seen: Arc::clone(&seen) };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -135,8 +152,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         seen.requests.lock().unwrap().push(request.clone());
         let now = seen.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         seen.most_under_way.fetch_max(now, Ordering::SeqCst);
-        // Let others come first, so that those that may be under way at once are.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        seen.gate.acquire().await.map_err(io::Error::other)?.forget();
         let reply = answer(&request);
         seen.under_way.fetch_sub(1, Ordering::SeqCst);
         match reply {
