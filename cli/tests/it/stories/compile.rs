@@ -10,7 +10,7 @@ fn a_module_that_costs_too_much_to_compile_is_refused_and_hurts_nobody(shape: Sh
         .common_flags(&["--limit-compile-cpu-s", "1"])
         .started();
     let (admin, other) = (platform.admin(), platform.user("other"));
-    let bomb = admin.file("bomb.wasm", &one_huge_function(600_000));
+    let bomb = admin.file("bomb.wasm", one_huge_function(600_000));
     let modules = platform.modules();
     std::thread::scope(|threads| {
         let refused = threads.spawn(|| admin.run(&["create", &bomb, "--name", "bomb"]));
