@@ -121,8 +121,8 @@ impl Executor {
     }
 
     /// Waits for running invocations and for their records to reach the control plane, both with a
-    /// bound. To be called once no listener serves any more.
-    pub async fn stop(&self) {
+    /// bound. To be called once no listener serves any more. Returns how many records were lost.
+    pub async fn stop(&self) -> usize {
         self.tasks.close();
         if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
             tracing::warn!(
@@ -135,6 +135,7 @@ impl Executor {
             tracing::error!(records = lost, "records did not reach the control plane");
         }
         self.stopped.cancel();
+        lost
     }
 }
 

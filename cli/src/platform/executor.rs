@@ -83,6 +83,5 @@ async fn serve(
         executor.clone().serve_edge(rules, edge_listener, edge_tls, shutdown.clone()),
         executor.clone().serve_internal(token, internal_listener, internal_tls, shutdown.clone()),
     );
-    stop(&executor).await;
-    Ok(())
+    stop(&executor).await
 }

@@ -1,6 +1,6 @@
 //! `wasmcloud serve`: both planes in one process.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -92,14 +92,18 @@ async fn serve(
     said.push(format!("next: {next}"));
     say(session, &said)?;
     let result = serving.await;
-    stop(&executor).await;
-    result
+    stop(&executor).await.and(result)
 }
 
-/// Ends an executor once its listeners are gone.
-pub async fn stop(executor: &Executor) {
-    executor.stop().await;
+/// Ends an executor once its listeners are gone. A stop that loses records is no clean one.
+pub async fn stop(executor: &Executor) -> Result<(), Failure> {
+    let lost = executor.stop().await;
+    if lost > 0 {
+        let message = format!("stopped, but {lost} records did not reach the control plane and are lost");
+        return Err(failed("records_lost", message, "stop executors before the API"));
+    }
     tracing::info!("stopped");
+    Ok(())
 }
 
 /// Binds a port, or says in one line why that cannot be done.
@@ -116,7 +120,10 @@ pub fn local(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 pub fn server(address: SocketAddr, tls: bool) -> Result<Server, Failure> {
     let scheme = if tls { "https" } else { "http" };
     let host = match address.ip() {
-        ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
+        // Other loopback addresses are not what `localhost` stands for.
+        ip if ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST || ip.is_unspecified() => {
+            "localhost".to_owned()
+        }
         std::net::IpAddr::V6(ip) => format!("[{ip}]"),
         std::net::IpAddr::V4(ip) => ip.to_string(),
     };
