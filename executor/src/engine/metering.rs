@@ -7,9 +7,12 @@ use std::sync::Arc;
 
 use wasmer::sys::{CompilerConfig, Cranelift};
 use wasmer::wasmparser::Operator;
-use wasmer::{AsStoreMut, Instance};
+use wasmer::{AsStoreMut, ExportIndex, Instance, ModuleInfo};
 use wasmer_middlewares::Metering;
 use wasmer_middlewares::metering::{MeteringPoints, get_remaining_points, set_remaining_points};
+
+/// The export under which the middleware leaves its count.
+const REMAINING: &str = "wasmer_metering_remaining_points";
 
 /// Makes a compiler count gas. An instance begins with none: see [`recharge`].
 pub(crate) fn install(compiler: &mut Cranelift) {
@@ -23,6 +26,12 @@ fn cost(operator: &Operator<'_>) -> u64 {
         Operator::Nop | Operator::Block { .. } | Operator::Loop { .. } | Operator::Else | Operator::End => 0,
         _ => 1,
     }
+}
+
+/// Which of the globals that an instance has of its own is the count.
+pub(super) fn count_index(module: &ModuleInfo) -> Option<usize> {
+    let ExportIndex::Global(index) = module.exports.get(REMAINING)? else { return None };
+    usize::try_from(index.as_u32()).ok()?.checked_sub(module.num_imported_globals)
 }
 
 /// What an instance has left; `None` once it ran out.

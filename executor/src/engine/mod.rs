@@ -3,6 +3,7 @@
 mod artifact;
 mod bulk_cost;
 mod compiler;
+mod fuse;
 mod host_exports;
 mod metering;
 mod program;
@@ -10,6 +11,7 @@ mod programs;
 mod tunables;
 
 pub use compiler::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
+pub(crate) use fuse::Fuse;
 pub(crate) use host_exports::{MEMORY, START};
 pub(crate) use metering::{recharge, remaining};
 pub(crate) use program::Needed;

@@ -1,11 +1,13 @@
 //! One compiled module, ready to be instantiated any number of times.
 
+use std::sync::Arc;
+
 use wasmcloud_wire::{Abi, Inspection, Limits, Refusal};
 use wasmer::sys::{BaseTunables, Cranelift, EngineBuilder, Features, NativeEngineExt, Target};
 use wasmer::{Engine, ExternType, FunctionType, ImportType, Module};
 
 use super::tunables::Bounded;
-use super::{bulk_cost, host_exports, metering};
+use super::{Fuse, bulk_cost, host_exports, metering};
 
 /// A compiled module and what its host has to provide.
 pub struct Program {
@@ -13,6 +15,8 @@ pub struct Program {
     pub inspection: Inspection,
     pub(crate) module: Module,
     engine: Engine,
+    /// Which of an instance's own globals is its count of gas.
+    count_index: usize,
     /// The module's imports in its own order.
     pub(crate) imports: Vec<Needed>,
 }
@@ -90,14 +94,17 @@ impl Program {
         let abi = inspection.abi;
         let imports = module.imports().map(|import| needed(abi, &import)).collect::<Option<Vec<Needed>>>();
         let imports = imports.ok_or_else(|| "an import that the table does not have".to_owned())?;
-        Ok(Program { inspection, module, engine, imports })
+        let count_index = metering::count_index(module.info());
+        let count_index = count_index.ok_or_else(|| "no count of gas".to_owned())?;
+        Ok(Program { inspection, module, engine, count_index, imports })
     }
 
-    /// An engine for one instance with these bounds.
-    pub(crate) fn bounded_engine(&self, limits: &Limits) -> Engine {
+    /// An engine for one instance with these bounds, which the fuse stops.
+    pub(crate) fn bounded_engine(&self, limits: &Limits, fuse: &Arc<Fuse>) -> Engine {
         let mut engine = self.engine.clone();
         let base = BaseTunables::for_target(&Target::default());
-        let bounded = Bounded::new(base, limits.memory_pages(), limits.table_elements);
+        let bounded =
+            Bounded::new(base, limits.memory_pages(), limits.table_elements, fuse.clone(), self.count_index);
         engine.set_tunables(bounded);
         engine
     }

@@ -1,5 +1,7 @@
 //! One run of one Olin program, in an instance of its own.
 
+use std::sync::Arc;
+
 use wasmcloud_wire::{Abi, LimitName, Limits};
 use wasmer::sys::vm::TrapCode;
 use wasmer::{FunctionEnv, Instance, InstantiationError, RuntimeError, Store, Value};
@@ -7,7 +9,7 @@ use wasmer::{FunctionEnv, Instance, InstantiationError, RuntimeError, Store, Val
 use super::State;
 use super::link::link;
 use super::resource::Resources;
-use crate::engine::{MEMORY, Program, START, recharge, remaining};
+use crate::engine::{Fuse, MEMORY, Program, START, recharge, remaining};
 use crate::guest::{Session, Stop};
 
 /// Most frames of a backtrace that are logged.
@@ -46,7 +48,8 @@ pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas
         return Some(Ended { ending, backtrace: Vec::new(), gas: 0, memory_peak_bytes: 0, session });
     }
     let watch = session.watch.clone();
-    let mut store = Store::new(program.bounded_engine(limits));
+    let fuse = Arc::new(Fuse::default());
+    let mut store = Store::new(program.bounded_engine(limits, &fuse));
     let state = State {
         memory: None,
         session: Some(session),
@@ -54,12 +57,12 @@ pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas
         descriptors: Default::default(),
     };
     let env = FunctionEnv::new(&mut store, state);
-    let interrupter = store.interrupter();
-    watch.set_interrupt(Some(Box::new(move || interrupter.interrupt())));
-    let run = run_instance(program, &mut store, &env, gas);
+    let interrupt = fuse.clone();
+    watch.set_interrupt(Some(Box::new(move || interrupt.blow())));
+    let run = run_instance(program, &mut store, &env, gas, &fuse);
     watch.set_interrupt(None);
     let session = env.as_mut(&mut store).session.take()?;
-    Some(run.explain(program.inspection.abi, session, gas))
+    Some(run.with_taken(fuse.taken()).explain(program.inspection.abi, session, gas))
 }
 
 /// A limit that was lowered after the program was uploaded may be below what it begins with.
@@ -75,6 +78,8 @@ struct Run {
     result: Result<i64, Failed>,
     /// What is left; `None` once it ran out.
     gas_left: Option<u64>,
+    /// Whether it ran out because it was taken away.
+    killed: bool,
     memory_peak_bytes: u64,
 }
 
@@ -83,10 +88,17 @@ enum Failed {
     Starting(String),
 }
 
-fn run_instance(program: &Program, store: &mut Store, env: &FunctionEnv<State>, gas: u64) -> Run {
+fn run_instance(
+    program: &Program,
+    store: &mut Store,
+    env: &FunctionEnv<State>,
+    gas: u64,
+    fuse: &Fuse,
+) -> Run {
     let not_started = |reason: String| Run {
         result: Err(Failed::Starting(reason)),
         gas_left: Some(gas),
+        killed: false,
         memory_peak_bytes: 0,
     };
     let Some(imports) = link(store, env, program) else {
@@ -96,7 +108,7 @@ fn run_instance(program: &Program, store: &mut Store, env: &FunctionEnv<State>, 
         Ok(instance) => instance,
         Err(InstantiationError::Start(error)) => {
             // A data or element segment that does not fit.
-            return Run { result: Err(Failed::Running(error)), gas_left: Some(gas), memory_peak_bytes: 0 };
+            return Run { result: Err(Failed::Running(error)), ..not_started(String::new()) };
         }
         Err(error) => return not_started(error.to_string()),
     };
@@ -104,11 +116,15 @@ fn run_instance(program: &Program, store: &mut Store, env: &FunctionEnv<State>, 
     let memory = instance.exports.get_memory(MEMORY).ok().cloned();
     env.as_mut(store).memory.clone_from(&memory);
     let entry = wasmcloud_inspect::entry(program.inspection.abi);
+    // Between the writing of the count and its reading.
+    let armed = fuse.arm();
     let result =
         call_if_exported(store, &instance, START).and_then(|_| call_if_exported(store, &instance, entry));
+    drop(armed);
     Run {
         result: result.map_err(Failed::Running),
         gas_left: remaining(store, &instance),
+        killed: false,
         memory_peak_bytes: memory.map_or(0, |memory| memory.view(store).data_size()),
     }
 }
@@ -125,6 +141,16 @@ fn call_if_exported(store: &mut Store, instance: &Instance, name: &str) -> Resul
 }
 
 impl Run {
+    /// Puts right what the run seems to have spent, if its gas was taken away.
+    fn with_taken(self, taken: Option<u64>) -> Run {
+        match (self.gas_left, taken) {
+            (None, Some(_)) => Run { killed: true, gas_left: taken, ..self },
+            // It ended by itself just after, and its count with it.
+            (Some(left), Some(taken)) if left == 0 || left > taken => Run { gas_left: Some(taken), ..self },
+            _ => self,
+        }
+    }
+
     fn explain(self, abi: Abi, session: Box<Session>, gas: u64) -> Ended {
         let mut backtrace = Vec::new();
         let ending = match self.result {
@@ -135,7 +161,7 @@ impl Run {
             Err(Failed::Running(error)) => {
                 backtrace = frames(&error);
                 let place = backtrace.first().map(|frame| format!(", in {frame}")).unwrap_or_default();
-                explain(error, self.gas_left.is_none(), place)
+                explain(error, self.killed, self.gas_left.is_none(), place)
             }
         };
         Ended {
@@ -149,18 +175,20 @@ impl Run {
 }
 
 /// `place` is `, in` and the function at fault, or nothing where it is not known.
-fn explain(error: RuntimeError, out_of_gas: bool, place: String) -> Ending {
+fn explain(error: RuntimeError, killed: bool, out_of_gas: bool, place: String) -> Ending {
     let error = match error.downcast::<Stop>() {
         Ok(Stop::Exit(status)) => return Ending::Exit(status),
         Ok(Stop::Killed) => return Ending::Killed,
         Ok(stop) => return Ending::Stopped(stop),
         Err(error) => error,
     };
+    if killed {
+        return Ending::Killed;
+    }
     if out_of_gas {
         return Ending::Limit(LimitName::Gas, place);
     }
     match error.clone().to_trap() {
-        Some(TrapCode::HostInterrupt) => Ending::Killed,
         Some(TrapCode::StackOverflow) => Ending::Limit(LimitName::Stack, place),
         Some(code) => Ending::Trap(format!("{}{place}", code.message())),
         None => Ending::Trap(format!("{}{place}", error.message())),

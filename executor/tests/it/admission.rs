@@ -10,7 +10,7 @@ use crate::wasm::{fixture, prints, sleeps};
 
 /// Fills places of a handler with invocations that stay until their clients go.
 async fn occupy(app: &TestExecutor, handler: &str, places: usize) -> Vec<Client> {
-    let before = app.executor.running();
+    let before = app.control.see(|state| state.lines("begun"));
     let clients = join_all((0..places).map(|_| async {
         let mut client = app.connect().await;
         client.send(format!("GET / HTTP/1.1\r\nhost: {handler}.localhost\r\n\r\n")).await;

@@ -62,6 +62,12 @@ impl Recorded {
 }
 
 impl State {
+    /// How often this line was logged.
+    pub fn lines(&self, text: &str) -> usize {
+        let lines = self.records.iter().flat_map(|record| &record.lines);
+        lines.filter(|line| line.text == text).count()
+    }
+
     pub fn recorded(&self, invocation: InvocationId) -> Option<Recorded> {
         let of = || self.records.iter().filter(|record| record.invocation == invocation);
         let receipt = of().find_map(|record| record.receipt.clone())?;
@@ -103,8 +109,7 @@ impl Control {
     /// Waits until so many invocations have logged this line.
     pub async fn logged(&self, text: &str, times: usize) {
         self.until(&format!("{text:?} is logged {times} times"), |state| {
-            let lines = state.records.iter().flat_map(|record| &record.lines);
-            (lines.filter(|line| line.text == text).count() >= times).then_some(())
+            (state.lines(text) >= times).then_some(())
         })
         .await;
     }

@@ -1,5 +1,6 @@
 //! Limits: what ends a program, what the client gets, and what the log and the receipt say.
 
+use futures::future::join_all;
 use wasmcloud_wire::{Level, LimitName, Limits, Outcome, Source};
 
 use crate::app::TestExecutor;
@@ -92,6 +93,46 @@ async fn a_program_that_is_nearly_always_within_a_host_call_ends_when_its_time_i
         assert_hit(&answer, &recorded, 504, LimitName::Wall, &["0.200"]);
         assert!(recorded.receipt.wall_us < 5_000_000, "{} us", recorded.receipt.wall_us);
     }
+}
+
+#[tokio::test]
+async fn killing_programs_that_call_the_host_all_the_time_leaves_nothing_locked() {
+    let app = TestExecutor::start().await;
+    let calls = program("", "(loop $more (drop (call $arg_len)) (br $more))");
+    app.deploy_with("calls", &calls, |deployment| {
+        deployment.limits.gas = ENDLESS;
+        deployment.limits.wall_ms = 20;
+    })
+    .await;
+    app.deploy("other", &prints("A: b\n\nunhurt")).await;
+    for _ in 0..12 {
+        let killed = join_all((0..8).map(|_| app.get("calls", "/")));
+        let (killed, other) = tokio::join!(killed, app.get("other", "/"));
+        assert!(killed.iter().all(|answer| answer.status == 504));
+        assert_eq!(other.text(), "unhurt");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_is_killed_has_spent_what_it_executed() {
+    let app = TestExecutor::start().await;
+    let module = program(
+        "begun",
+        "(call $log (i32.const 6) (i32.const 1024) (i32.const 5)) (call $sleep (i32.const 1))
+         (loop $forever (br $forever))",
+    );
+    app.deploy_with("hello", &module, |deployment| deployment.limits.gas = ENDLESS).await;
+    let mut client = app.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n").await;
+    app.control.logged("begun", 1).await;
+    drop(client);
+    let receipt = app
+        .control
+        .until("it ends", |state| state.records.iter().find_map(|record| record.receipt.clone()))
+        .await;
+    assert_eq!(receipt.outcome, Outcome::Cancelled);
+    // Not nothing, and far from all that it was given.
+    assert!((1..1_000_000_000_000_000).contains(&receipt.gas), "{}", receipt.gas);
 }
 
 #[tokio::test]
