@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_executor::{Compiler, Edge, Executor, Settings};
 use wasmcloud_wire::{
-    Abi, Call, Change, Deployment, Digest, HandlerId, InvocationId, Invoker, Limits, RequestHead, RouteKey,
-    Scheme, Trigger, UserId, VersionNumber,
+    Abi, Call, Change, ControlPlane, Deployment, Digest, HandlerId, InvocationId, Invoker, Limits,
+    RequestHead, RouteKey, Scheme, Trigger, UserId, VersionNumber,
 };
 
 use crate::client::{Answer, Client};
@@ -53,13 +53,29 @@ impl TestExecutor {
     }
 
     pub async fn start_with(cache: &Path, control: Control, edge: Edge) -> TestExecutor {
+        let plane = Arc::new(control.clone());
+        TestExecutor::start_all(cache, control, plane, edge).await
+    }
+
+    /// Starts with some way to the control plane.
+    pub async fn start_behind(cache: &Path, control: Control, plane: Arc<dyn ControlPlane>) -> TestExecutor {
+        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
+        TestExecutor::start_all(cache, control, plane, edge).await
+    }
+
+    async fn start_all(
+        cache: &Path,
+        control: Control,
+        plane: Arc<dyn ControlPlane>,
+        edge: Edge,
+    ) -> TestExecutor {
         let settings = Settings {
             cache_dir: cache.to_owned(),
             worker_id: WORKER_ID.to_owned(),
             limits_max: Limits::default(),
             compiler: Compiler::Here,
         };
-        let executor = Executor::start(settings, Arc::new(control.clone())).unwrap();
+        let executor = Executor::start(settings, plane).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (addr, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
         let edge = tokio::spawn(executor.clone().serve_edge(edge, listener, None, shutdown.clone()));

@@ -1,6 +1,7 @@
 //! The executor as its clients and its control plane see it: real HTTP in, real modules, real records out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod allocations;
 mod app;
 mod client;
 mod control;
@@ -18,6 +19,7 @@ mod local;
 mod olin;
 mod programs;
 mod records;
+mod remote;
 mod routes;
 mod routing;
 mod streams;

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use wasmcloud_executor::local::Run;
 use wasmcloud_wire::{Level, Outcome, Receipt, Source};
 
+use crate::allocations::largest_allocation;
 use crate::app::request_head;
 use crate::local::{Ran, a_run, ran};
-use crate::wasm::{fixture, program_of, wat};
+use crate::wasm::{fixture, imports, program_of, wat};
 
 const INVALID: i32 = -2;
 const NOT_FOUND: i32 = -4;
@@ -85,6 +86,35 @@ async fn every_range_outside_of_memory_is_an_invalid_argument_and_nothing_is_all
     let told: Vec<_> = ran.lines.iter().filter(|line| line.text.contains("log_write was given")).collect();
     assert_eq!(told.len(), 2, "{:?}", ran.lines);
     assert!(told.iter().all(|line| (line.source, line.level) == (Source::Platform, Level::WARNING)));
+}
+
+#[tokio::test]
+async fn all_of_a_large_memory_is_moved_in_small_pieces() {
+    // Each of these names 100 MiB, which are there.
+    let bytes = 100 << 20;
+    let all = format!("(i32.const 0) (i32.const {bytes})");
+    let imports = imports("cwa");
+    let module = wat(&format!(
+        r#"(module {imports} (memory (export "memory") 1601)
+          (data (i32.const 104857600) "zero://null://random://log://")
+          (func (export "_start") (local $in i32) (local $out i32)
+            (local.set $in (call $open (i32.const 104857600) (i32.const 7)))
+            (if (i32.ne (call $read (local.get $in) {all}) (i32.const {bytes})) (then (unreachable)))
+            (local.set $out (call $open (i32.const 104857607) (i32.const 7)))
+            (if (i32.ne (call $write (local.get $out) {all}) (i32.const {bytes})) (then (unreachable)))
+            (if (i32.ne (call $write (call $stderr) {all}) (i32.const {bytes})) (then (unreachable)))
+            (call $log (i32.const 6) {all})
+            (local.set $out (call $open (i32.const 104857623) (i32.const 6)))
+            (if (i32.ne (call $write (local.get $out) {all}) (i32.const {bytes})) (then (unreachable)))
+            (if (i32.ne (call $get {all} (i32.const 0) (i32.const 0)) (i32.const {NOT_FOUND})) (then (unreachable)))
+            (if (i32.ne (call $open {all}) (i32.const {INVALID})) (then (unreachable)))
+            (if (i32.ne (call $name {all}) (i32.const 4)) (then (unreachable)))
+            (if (i32.ne (call $arg_at (i32.const 0) {all}) (i32.const 6)) (then (unreachable)))))"#
+    ));
+    let ran = ran(a_run(&module)).await;
+    assert_eq!(ran.receipt.outcome, Outcome::Ok, "{:?}", ran.lines.last());
+    let largest = largest_allocation();
+    assert!(largest < 40 << 20, "somebody allocated {largest} bytes at once");
 }
 
 #[tokio::test]
