@@ -69,8 +69,8 @@ impl Watch {
         *self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = interrupt;
     }
 
-    /// Kills the guest, again and again until `stopped` is ready: an interrupt may be missed when
-    /// it comes just before the guest's code is entered.
+    /// Kills the guest, again and again until `stopped` is ready: an interrupt is missed when it comes
+    /// before the guest's code is entered, and may be when the guest is counting its gas.
     pub(crate) async fn kill<F: Future>(&self, why: Kill, stopped: F) -> F::Output {
         self.reason.get_or_init(|| why);
         self.killed.cancel();

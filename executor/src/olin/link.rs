@@ -33,8 +33,7 @@ pub(crate) fn enter<R>(
     let (state, store) = ctx.data_and_store_mut();
     let memory = state.memory.clone();
     let session = state.session.as_mut().ok_or(Stop::Killed)?;
-    // An interrupt only finds code of the guest's own; a guest that is nearly always within host calls
-    // would be missed again and again.
+    // A guest that is being killed begins nothing new.
     if session.watch.reason().is_some() {
         return Err(Stop::Killed);
     }

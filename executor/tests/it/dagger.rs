@@ -78,10 +78,22 @@ async fn failures_are_the_numbers_of_the_abi() {
         ("(call $close (i32.const -1))", -1),
         ("(call $sync (i32.const 3))", -1),
         ("(call $read (i32.const 0) (i32.const 0) (i32.const 1))", -1),
-        ("(drop (call $open (i32.const 0) (i32.const 0))) (call $read (i32.const 0) (i32.const 1000) (i32.const 9))", 0),
-        ("(drop (call $open (i32.const 0) (i32.const 0))) (call $read (i32.const 0) (i32.const 65535) (i32.const 2))", -1),
-        ("(drop (call $open (i32.const 0) (i32.const 0))) (call $write (i32.const 0) (i32.const 0) (i32.const 1))", -1),
-        ("(drop (call $open (i32.const 16) (i32.const 0))) (call $write (i32.const 0) (i32.const 0) (i32.const -1))", -1),
+        (
+            "(drop (call $open (i32.const 0) (i32.const 0))) (call $read (i32.const 0) (i32.const 1000) (i32.const 9))",
+            0,
+        ),
+        (
+            "(drop (call $open (i32.const 0) (i32.const 0))) (call $read (i32.const 0) (i32.const 65535) (i32.const 2))",
+            -1,
+        ),
+        (
+            "(drop (call $open (i32.const 0) (i32.const 0))) (call $write (i32.const 0) (i32.const 0) (i32.const 1))",
+            -1,
+        ),
+        (
+            "(drop (call $open (i32.const 16) (i32.const 0))) (call $write (i32.const 0) (i32.const 0) (i32.const -1))",
+            -1,
+        ),
         ("(i32.const 7)", 7),
     ] {
         assert_eq!(code(body).await, number, "{body}");
@@ -103,12 +115,10 @@ async fn a_log_and_standard_error_become_lines() {
 
 #[tokio::test]
 async fn h_prints_its_characters() {
-    let module = wat(
-        r#"(module (import "h" "h" (func $h (param i32)))
+    let module = wat(r#"(module (import "h" "h" (func $h (param i32)))
             (func (export "h")
                 (call $h (i32.const 104)) (call $h (i32.const 10))
-                (call $h (i32.const 0x1F980)) (call $h (i32.const 0xD800)) (call $h (i32.const -1))))"#,
-    );
+                (call $h (i32.const 0x1F980)) (call $h (i32.const 0xD800)) (call $h (i32.const -1))))"#);
     let ran = ran(a_run(&module)).await;
     assert_eq!(ran.output, "h\n\u{1F980}\u{FFFD}\u{FFFD}");
     assert_eq!((ran.receipt.abi, ran.receipt.outcome), (Abi::H, Outcome::Ok));
