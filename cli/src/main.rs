@@ -1,5 +1,10 @@
 //! `wasmcloud`: the one binary. It parses the command line, dispatches, and says how it went.
 
+#![allow(
+    rustdoc::bare_urls,
+    reason = "comments on arguments are the text of --help, where <…> would stand as it is"
+)]
+
 mod cli;
 mod client;
 mod commands;
