@@ -65,7 +65,7 @@ pub struct Limits {
     pub wall_ms: u64,
     /// Linear memory, in bytes; rounded down to whole pages.
     pub memory_bytes: u64,
-    /// Elements of all tables together.
+    /// Elements of each table; what the tables begin with counts together.
     pub table_elements: u32,
     /// Bytes of the response's body.
     pub response_bytes: u64,
