@@ -23,7 +23,7 @@ const MEDIUM_BODIES_MAX: usize = 64;
 /// Uploads of one user at once.
 const UPLOADS_PER_USER_MAX: usize = 1;
 /// Large bodies, other than uploads, of one user at once.
-const LARGE_BODIES_PER_USER_MAX: usize = 3;
+const LARGE_BODIES_PER_USER_MAX: usize = 1;
 
 /// What every route can reach.
 pub(crate) struct App {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use wasmcloud_wire::limits::METHOD_BYTES_MAX;
 use wasmcloud_wire::{InvocationId, RequestHead, Scheme};
 
 use crate::{SERVER_SOFTWARE, path, settings};
@@ -25,7 +26,9 @@ pub struct Context<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// The method is no token (RFC 9110 section 5.6.2).
-    #[error("`{method}` is no method: a method is letters, digits and some punctuation, such as `GET`")]
+    #[error(
+        "`{method}` is no method: a method is at most {METHOD_BYTES_MAX} letters, digits and some punctuation, such as `GET`"
+    )]
     Method {
         /// The method, escaped and shortened.
         method: String,
@@ -106,7 +109,10 @@ impl Variables {
         body_bytes: Option<u64>,
         context: &Context<'_>,
     ) -> Result<Variables, RequestError> {
-        if request.method.is_empty() || !request.method.bytes().all(crate::field::is_token_byte) {
+        let is_method = !request.method.is_empty()
+            && request.method.len() <= METHOD_BYTES_MAX
+            && request.method.bytes().all(crate::field::is_token_byte);
+        if !is_method {
             return Err(RequestError::Method { method: crate::escape::quote(request.method.as_bytes()) });
         }
         let mut variables = Variables {

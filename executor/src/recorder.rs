@@ -13,12 +13,16 @@ use wasmcloud_wire::{ControlPlane, HandlerId, Level, LogLine, Record, Source, Ti
 
 /// Most records that wait; beyond half of it, successes are dropped.
 const RECORDS_MAX: usize = 20_000;
-/// Most bytes of log text that wait; beyond half of it, successes are dropped.
+/// About the most bytes that wait; beyond half of it, successes are dropped.
 const BYTES_MAX: usize = 64 << 20;
 /// Most records in one batch.
 const BATCH_RECORDS_MAX: usize = 500;
-/// Most bytes of log text in one batch.
-const BATCH_BYTES_MAX: usize = 4 << 20;
+/// About the most bytes in one batch: a transaction that others do not wait long for.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+/// What a line, a receipt and a record weigh besides their texts, in bytes.
+const LINE_BYTES: usize = 128;
+const RECEIPT_BYTES: usize = 1_024;
+const RECORD_BYTES: usize = 64;
 /// How long a record waits for others to make a batch with.
 const BATCH_WAIT: Duration = Duration::from_millis(50);
 /// First and longest pause after a batch was not taken.
@@ -107,7 +111,7 @@ impl Queue {
     }
 
     fn push(&mut self, mut record: Record) {
-        let bytes = text_bytes(&record);
+        let bytes = weight(&record);
         let full = self.records.len() >= RECORDS_MAX || self.bytes + bytes > BYTES_MAX;
         let half_full = self.records.len() >= RECORDS_MAX / 2 || self.bytes + bytes > BYTES_MAX / 2;
         let succeeded = record.receipt.as_ref().is_some_and(|receipt| receipt.outcome.is_ok());
@@ -127,7 +131,7 @@ impl Queue {
         let mut bytes = 0;
         while batch.len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
             let Some(record) = self.records.pop_front() else { break };
-            bytes += text_bytes(&record);
+            bytes += weight(&record);
             batch.push(record);
         }
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -136,8 +140,14 @@ impl Queue {
     }
 }
 
-fn text_bytes(record: &Record) -> usize {
-    record.lines.iter().map(|line| line.text.len()).sum()
+/// About what a record takes in memory and in the database.
+fn weight(record: &Record) -> usize {
+    let lines: usize = record.lines.iter().map(|line| LINE_BYTES + line.text.len()).sum();
+    let receipt = record.receipt.as_ref().map_or(0, |receipt| {
+        let urls: usize = receipt.urls.iter().map(String::len).sum();
+        RECEIPT_BYTES + receipt.path.len() + urls
+    });
+    RECORD_BYTES + lines + receipt
 }
 
 /// The line that says what is missing. Its place is beyond any that the invocation itself can use.
@@ -177,14 +187,14 @@ mod tests {
         for _ in 0..70 {
             queue.push(lines_of(handler, 1 << 20));
         }
-        assert_eq!(queue.records.len(), 64);
+        assert_eq!(queue.records.len(), 63);
         while !queue.take_batch().is_empty() {}
         assert_eq!((queue.bytes, queue.left()), (0, 0));
         queue.push(lines_of(HandlerId::new(), 1));
         queue.push(lines_of(handler, 1));
         let texts: Vec<usize> = queue.records.iter().map(|record| record.lines.len()).collect();
         assert_eq!(texts, [1, 2]);
-        assert!(queue.records[1].lines[1].text.starts_with("6 invocations"));
+        assert!(queue.records[1].lines[1].text.starts_with("7 invocations"));
     }
 
     #[test]
@@ -195,7 +205,7 @@ mod tests {
         }
         assert_eq!((queue.take_batch().len(), queue.take_batch().len()), (BATCH_RECORDS_MAX, 1));
         for _ in 0..10 {
-            queue.push(lines_of(handler, 1 << 20));
+            queue.push(lines_of(handler, 1 << 18));
         }
         assert_eq!(queue.take_batch().len(), 4);
     }

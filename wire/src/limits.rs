@@ -32,6 +32,10 @@ pub const ENV_ENTRY_BYTES_MAX: usize = 5 << 10;
 /// Largest environment of a handler, all names and values together.
 pub const ENV_BYTES_MAX: usize = 64 << 10;
 
+/// Most lines of one invocation's log, however short: each is a row in the database.
+pub const LOG_LINES_MAX: u32 = 2_000;
+/// Longest request method, in bytes.
+pub const METHOD_BYTES_MAX: usize = 64;
 /// Most characters that a log line keeps.
 pub const LOG_LINE_CHARS_MAX: usize = 10_000;
 

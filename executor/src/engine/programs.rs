@@ -109,7 +109,6 @@ impl Programs {
 
     async fn make(&self, digest: &Digest, module: Bytes) -> Result<Arc<Program>, ProgramError> {
         let unavailable = |reason: String| ProgramError::Unavailable { digest: *digest, reason };
-        let _permit = self.compilations.acquire().await.map_err(|error| unavailable(error.to_string()))?;
         let (artifacts, limits, known, bytes) =
             (self.artifacts.clone(), self.limits_max.clone(), *digest, module.clone());
         let (inspection, kept) = blocking(digest, move || {
@@ -121,6 +120,8 @@ impl Programs {
         if let Some(program) = kept {
             return Ok(Arc::new(program));
         }
+        // Only compiling waits for a place: what was compiled before is not held up by what is compiled now.
+        let _permit = self.compilations.acquire().await.map_err(|error| unavailable(error.to_string()))?;
         let artifact =
             self.compiler.compile(&module, &self.limits_max).await.map_err(|error| match error {
                 CompileError::Refused(refusal) => ProgramError::Refused(refusal),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use wasmcloud_cgi::escape;
+use wasmcloud_wire::limits::LOG_LINES_MAX;
 use wasmcloud_wire::{InvocationId, Level, LogLine, Source, Timestamp};
 
 /// How long a line of a running guest may wait before it is reported.
@@ -89,6 +90,12 @@ impl Logs {
         self.line(Level::INFO, Source::Stderr, line.strip_suffix(b"\r").unwrap_or(&line));
     }
 
+    /// A warning from the platform that a guest can cause as often as it likes: it is under the limits.
+    pub(crate) fn warn(&mut self, text: &str) {
+        self.line(Level::WARNING, Source::Platform, text.as_bytes());
+        self.report_if_due();
+    }
+
     /// A line from the platform. It is kept even when the guest's own lines have used up the limit.
     pub(crate) fn platform(&mut self, level: Level, text: &str) {
         if !self.stderr_partial.is_empty() {
@@ -104,19 +111,21 @@ impl Logs {
             return;
         }
         let text = escape(line).into_owned();
-        // An empty line takes room as well: so many of them would fill a disk.
+        // An empty line takes room as well.
         let bytes = (text.len() as u64).max(1);
-        match self.bytes_left.checked_sub(bytes) {
-            Some(left) => {
+        let left = self.bytes_left.checked_sub(bytes);
+        match left {
+            Some(left) if self.seq < LOG_LINES_MAX => {
                 self.bytes_left = left;
                 self.push(level, source, text);
             }
-            None => {
+            _ => {
                 self.dropped = 1;
-                let text = format!(
-                    "log cut: the limit of {} bytes is reached, further lines are dropped",
-                    self.bytes_max
-                );
+                let limit = match left {
+                    Some(_) => format!("{LOG_LINES_MAX} lines"),
+                    None => format!("{} bytes", self.bytes_max),
+                };
+                let text = format!("log cut: the limit of {limit} is reached, further lines are dropped");
                 self.push(Level::WARNING, Source::Platform, text);
             }
         }
@@ -199,9 +208,23 @@ mod tests {
     }
 
     #[test]
-    fn endless_empty_lines_reach_the_limit_too() {
+    fn endless_empty_lines_reach_a_limit_too() {
         let mut logs = Logs::new(InvocationId::new(), 100);
         logs.write(Level::INFO, Source::Log, &[b'\n'; 10_000]);
         assert!(logs.finish().1 <= 101);
+        let mut logs = Logs::new(InvocationId::new(), 1 << 30);
+        logs.write(Level::INFO, Source::Log, &[b'\n'; 10_000]);
+        let (lines, kept, dropped) = logs.finish();
+        assert_eq!((kept, dropped), (LOG_LINES_MAX + 1, 10_000 - LOG_LINES_MAX));
+        assert!(lines[lines.len() - 1].text.contains("limit of 2000 lines"));
+    }
+
+    #[test]
+    fn warnings_that_a_guest_causes_are_under_the_limits() {
+        let mut logs = Logs::new(InvocationId::new(), 1 << 30);
+        for _ in 0..10_000 {
+            logs.warn("a range outside of memory");
+        }
+        assert_eq!(logs.finish().1, LOG_LINES_MAX + 1);
     }
 }

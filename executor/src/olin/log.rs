@@ -13,14 +13,11 @@ pub(crate) fn write(host: &mut Host<'_>, level: i32, ptr: i32, len: i32) -> Resu
     let text = host.memory.range(ptr, len).and_then(|range| host.memory.read(range.part(0, TEXT_BYTES_MAX)));
     match text {
         Ok(text) => host.session.logs.write(Level(level), Source::Log, &text),
-        Err(_) => host.session.logs.platform(
-            Level::WARNING,
-            &format!(
-                "log_write was given {} bytes at {}, outside of memory",
-                len.cast_unsigned(),
-                ptr.cast_unsigned()
-            ),
-        ),
+        Err(_) => host.session.logs.warn(&format!(
+            "log_write was given {} bytes at {}, outside of memory",
+            len.cast_unsigned(),
+            ptr.cast_unsigned()
+        )),
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use wasmcloud_cgi::escape_to;
 use wasmcloud_wire::{Abi, LimitName, Limits};
 use wasmer::sys::vm::TrapCode;
 use wasmer::{FunctionEnv, Instance, InstantiationError, RuntimeError, Store, Value};
@@ -14,6 +15,8 @@ use crate::guest::{Session, Stop};
 
 /// Most frames of a backtrace that are logged.
 const FRAMES_MAX: usize = 32;
+/// Longest function name that is told, in characters.
+const NAME_CHARS_MAX: usize = 200;
 
 /// How a run ended.
 pub(crate) enum Ending {
@@ -205,7 +208,11 @@ fn frames(error: &RuntimeError) -> Vec<String> {
     let frames = error.trace().iter().take(FRAMES_MAX);
     frames
         .map(|frame| match frame.function_name() {
-            Some(name) => format!("{name} (at byte {:#x})", frame.module_offset()),
+            Some(name) => {
+                // Names are the module's own, of any length and with any character.
+                let name = escape_to(name.as_bytes(), NAME_CHARS_MAX, "…");
+                format!("{name} (at byte {:#x})", frame.module_offset())
+            }
             None => format!("function {} (at byte {:#x})", frame.func_index(), frame.module_offset()),
         })
         .collect()

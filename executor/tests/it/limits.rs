@@ -239,6 +239,50 @@ async fn a_log_is_cut_at_its_limit_with_a_marker_and_the_program_goes_on() {
 }
 
 #[tokio::test]
+async fn lines_that_are_empty_or_caused_by_bad_ranges_are_limited_in_number() {
+    for text in ["(i32.const 0) (i32.const 60000)", "(i32.const -1) (i32.const -1)"] {
+        let module = wat(&format!(
+            r#"(module
+                (import "cwa" "log_write" (func $log (param i32 i32 i32)))
+                (memory (export "memory") 1)
+                (func (export "_start") (local $i i32)
+                    (memory.fill (i32.const 0) (i32.const 10) (i32.const 65536))
+                    (loop $more
+                        (call $log (i32.const 6) {text})
+                        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                        (br_if $more (i32.lt_u (local.get $i) (i32.const 5000))))))"#
+        ));
+        let (_, recorded) = limited(&module, |_| ()).await;
+        recorded.line("limit of 2000 lines");
+        // The cut itself, and that there was no answer.
+        assert_eq!(recorded.lines.len(), 2_002, "{text}");
+        assert!(recorded.receipt.log_lines_dropped > 2_000);
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_stays_small_whatever_a_module_calls_its_functions() {
+    let name = "x".repeat(100_000);
+    let module =
+        wat(&format!(r#"(module (func ${name} unreachable) (func (export "_start") call ${name}))"#));
+    let (answer, recorded) = limited(&module, |_| ()).await;
+    assert_eq!(answer.status, 502);
+    let Outcome::Trap { message } = &recorded.receipt.outcome else {
+        panic!("{:?}", recorded.receipt.outcome)
+    };
+    assert!(message.len() < 400, "{} bytes", message.len());
+    assert!(recorded.lines.iter().all(|line| line.text.len() < 400));
+}
+
+#[tokio::test]
+async fn a_method_has_a_limit() {
+    let app = TestExecutor::start().await;
+    app.deploy("parrot", &prints("Content-Type: a/b\n\nhello")).await;
+    assert_eq!(app.request(&"M".repeat(64), "parrot", "/", None).await.status, 200);
+    assert_eq!(app.request(&"M".repeat(65), "parrot", "/", None).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_long_line_is_cut_with_a_marker() {
     let (_, recorded) = limited(&fixture("log_long_line"), |_| ()).await;
     let line = &recorded.lines[0].text;
