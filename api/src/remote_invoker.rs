@@ -197,6 +197,7 @@ fn broken_off(call: &Call) -> Receipt {
         memory_peak_bytes: 0,
         host_calls: Default::default(),
         urls: Vec::new(),
+        outbound: Default::default(),
         bytes_in: 0,
         bytes_out: 0,
         log_lines: 0,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use wasmcloud_cgi::{Context, Variables};
 use wasmcloud_wire::{
     Call, Deployment, Digest, HandlerId, HandlerName, InvocationId, Limits, LogLine, Receipt, Refusal,
-    RequestHead, Timestamp, Trigger, UserId, VersionNumber,
+    RequestHead, Timestamp, Trigger, UrlPolicy, UserId, VersionNumber,
 };
 
 use crate::engine::{Compiler, ProgramError, Programs};
@@ -39,6 +39,8 @@ pub struct Run {
     pub forward_authorization: bool,
     /// What the run may use.
     pub limits: Limits,
+    /// Which URLs the run may open.
+    pub urls: UrlPolicy,
 }
 
 /// Why nothing was run.
@@ -114,6 +116,7 @@ fn call(run: Run, digest: Digest, abi: wasmcloud_wire::Abi) -> (Call, Vec<Vec<u8
         abi,
         env: run.env,
         limits: run.limits,
+        urls: run.urls,
         forward_authorization: run.forward_authorization,
     };
     let call = Call {

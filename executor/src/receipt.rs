@@ -42,6 +42,7 @@ impl Parts<'_> {
             memory_peak_bytes: ended.memory_peak_bytes,
             host_calls: used.host_calls.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
             urls: used.urls,
+            outbound: Default::default(),
             bytes_in: used.bytes_in,
             bytes_out: used.bytes_out,
             log_lines: self.log_lines,

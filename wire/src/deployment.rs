@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Abi, Digest, HandlerId, HandlerName, Limits, NameError, UserId, VersionNumber};
+use crate::{Abi, Digest, HandlerId, HandlerName, Limits, NameError, UrlPolicy, UserId, VersionNumber};
 
 /// What an address names: a handler, and perhaps one of its versions.
 ///
@@ -75,6 +75,9 @@ pub struct Deployment {
     pub env: BTreeMap<String, String>,
     /// What an invocation may use.
     pub limits: Limits,
+    /// Which URLs an invocation may open.
+    #[serde(default)]
+    pub urls: UrlPolicy,
     /// Whether the request's `Authorization` field reaches the program.
     pub forward_authorization: bool,
 }

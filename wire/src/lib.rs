@@ -14,6 +14,7 @@ mod inspection;
 pub mod limits;
 mod log;
 mod name;
+mod policy;
 mod receipt;
 mod record;
 mod seam;
@@ -28,7 +29,8 @@ pub use inspection::{Export, Import, Inspection, Refusal};
 pub use limits::Limits;
 pub use log::{Level, LogLine, Source};
 pub use name::{HandlerId, HandlerName, InvocationId, NameError, UserId, UserName, VersionNumber};
-pub use receipt::{LimitName, Outcome, Receipt, Trigger};
+pub use policy::{Policy, PolicyMode, UrlPolicy};
+pub use receipt::{LimitName, Outbound, Outcome, Receipt, Trigger};
 pub use record::Record;
 pub use seam::{
     ChangeStream, ControlPlane, ControlPlaneError, EventStream, InvokeError, Invoker, PrepareError,

@@ -40,6 +40,9 @@ pub struct Receipt {
     pub host_calls: BTreeMap<String, u64>,
     /// URLs opened, in order, without repetition.
     pub urls: Vec<String>,
+    /// What it used of the network.
+    #[serde(default)]
+    pub outbound: Outbound,
     /// Bytes that the program read from the request's body.
     pub bytes_in: u64,
     /// Bytes that the program wrote to its standard output.
@@ -52,6 +55,20 @@ pub struct Receipt {
     pub status: Option<u16>,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+/// What an invocation used of the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outbound {
+    /// Requests and connections, each step of a redirect counted.
+    pub requests: u32,
+    /// Bytes of requests' bodies, and written to connections.
+    pub bytes_sent: u64,
+    /// Bytes of answers' bodies, and read from connections.
+    pub bytes_received: u64,
+    /// URLs that the policy did not let through, in order, without repetition; with
+    /// [`PolicyMode::Observe`](crate::PolicyMode) they were opened all the same.
+    pub denied: Vec<String>,
 }
 
 /// What asked for an invocation.

@@ -342,6 +342,7 @@ pub fn receipt(handler: HandlerId, invocation: InvocationId) -> Receipt {
         memory_peak_bytes: 65_536,
         host_calls: Default::default(),
         urls: Vec::new(),
+        outbound: Default::default(),
         bytes_in: 0,
         bytes_out: 2,
         log_lines: 1,

@@ -108,6 +108,7 @@ fn call() -> Call {
             abi: Abi::Olin,
             env: Default::default(),
             limits: Limits::default(),
+            urls: Default::default(),
             forward_authorization: false,
         },
         trigger: Trigger::Invoke,

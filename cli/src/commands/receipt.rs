@@ -90,6 +90,7 @@ mod tests {
             memory_peak_bytes: 1 << 20,
             host_calls: BTreeMap::new(),
             urls: Vec::new(),
+            outbound: Default::default(),
             bytes_in: 0,
             bytes_out: 12,
             log_lines: 0,

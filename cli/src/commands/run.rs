@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use wasmcloud_executor::local::{self, RunError};
-use wasmcloud_wire::{HandlerName, Limits, LogLine, Outcome, Receipt, RequestHead, Scheme};
+use wasmcloud_wire::{HandlerName, Limits, LogLine, Outcome, Receipt, RequestHead, Scheme, UrlPolicy};
 
 use super::request::{RequestArgs, StdinIs};
 use super::{invoke, receipt};
@@ -87,6 +87,7 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
             log_bytes: args.log_bytes,
             ..Limits::default()
         },
+        urls: UrlPolicy::default(),
     };
     let output = session.output.clone();
     let on_line = move |line: &LogLine| output.note(&invoke::format_line(&output, line));

@@ -126,6 +126,7 @@ impl TestExecutor {
                 abi: Abi::Olin,
                 env: Default::default(),
                 limits: Limits::default(),
+                urls: Default::default(),
                 forward_authorization: false,
             },
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::Pool;
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
 use wasmcloud_wire::{
-    Deployment, Digest, HandlerId, HandlerName, Limits, RouteKey, Timestamp, UserId, VersionNumber,
+    Deployment, Digest, HandlerId, HandlerName, Limits, RouteKey, Timestamp, UrlPolicy, UserId, VersionNumber,
 };
 
 use super::backend::{Backend, Columns, begin, read, write};
@@ -223,6 +223,7 @@ pub async fn deployment<B: Backend>(
         // A handler has neither settings nor limits of its own yet.
         env: BTreeMap::new(),
         limits: Limits::default(),
+        urls: UrlPolicy::default(),
     }))
 }
 

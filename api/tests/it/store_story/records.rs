@@ -34,6 +34,7 @@ pub fn receipt(handler: HandlerId, invocation: InvocationId, started_at: Timesta
         memory_peak_bytes: 65_536,
         host_calls: BTreeMap::from([("log_write".to_owned(), 3)]),
         urls: vec!["null://".to_owned()],
+        outbound: Default::default(),
         bytes_in: 0,
         bytes_out: 17,
         log_lines: 3,
