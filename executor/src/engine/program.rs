@@ -49,6 +49,17 @@ pub(crate) fn artifact_key() -> String {
     )
 }
 
+/// An engine that compiles, as every module here is compiled.
+pub(super) fn compiling_engine() -> Engine {
+    let mut compiler = Cranelift::default();
+    // The same bits of NaN on every machine, so that a run is the same everywhere.
+    compiler.canonicalize_nans(true);
+    host_exports::install(&mut compiler);
+    metering::install(&mut compiler);
+    bulk_cost::install(&mut compiler);
+    EngineBuilder::new(compiler).set_features(Some(features())).engine().into()
+}
+
 /// Inspects and compiles a module. Takes as long as the module is large: call it where blocking is allowed.
 ///
 /// # Errors
@@ -56,13 +67,7 @@ pub(crate) fn artifact_key() -> String {
 /// What inspection refuses, and what the compiler cannot compile.
 pub(crate) fn compile(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, Refusal> {
     wasmcloud_inspect::inspect(bytes, limits)?;
-    let mut compiler = Cranelift::default();
-    // The same bits of NaN on every machine, so that a run is the same everywhere.
-    compiler.canonicalize_nans(true);
-    host_exports::install(&mut compiler);
-    metering::install(&mut compiler);
-    bulk_cost::install(&mut compiler);
-    let engine: Engine = EngineBuilder::new(compiler).set_features(Some(features())).engine().into();
+    let engine = compiling_engine();
     let failed = |error: &dyn std::fmt::Display| {
         Refusal::new(
             "compile_failed",
