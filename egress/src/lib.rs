@@ -22,14 +22,11 @@ mod body;
 mod connection;
 mod dial;
 mod error;
-
 mod limits;
-mod policy;
 mod port;
 mod request;
 mod resolver;
 mod session;
-mod target;
 mod tls;
 
 pub use address::{AddressRefusal, AddressRules};
@@ -37,10 +34,10 @@ pub use body::ResponseBody;
 pub use connection::Connection;
 pub use error::{EgressError, Step};
 pub use limits::OutboundLimits;
-pub use policy::*;
 pub use port::PortRules;
 pub use request::{HEADER_BYTES_MAX, Outgoing, Redirects};
 pub use resolver::{Resolver, SystemResolver};
 pub use session::{Egress, Session, Settings, Usage};
-pub use target::{NETWORK_SCHEMES, Target, TargetError, URL_BYTES_MAX};
 pub use tls::Roots;
+// What may be opened is judged by rules that need no network; whoever uses a session uses them as well.
+pub use wasmcloud_policy::*;

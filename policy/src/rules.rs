@@ -1,17 +1,10 @@
-//! Which URLs a program may open.
-
-mod file;
-mod learn;
-mod pattern;
-
-pub use file::{GAS_DEFAULT, POLICY_FILE_BYTES_MAX, PolicyFile, PolicyFileError, Problem, RAM_PAGES_DEFAULT};
-pub use learn::rule_for;
-pub use pattern::{PATTERN_BYTES_MAX, PatternError, UrlPattern};
+//! Rules together: what is permitted, what is not, and why.
 
 use std::fmt;
 
-use crate::Target;
-use pattern::Fit;
+use crate::learn::{rule_for, rules_for};
+use crate::pattern::{Fit, PatternError, UrlPattern};
+use crate::target::Target;
 
 /// Most rules of a policy, both kinds together.
 pub const RULES_MAX: usize = 64;
@@ -113,7 +106,7 @@ impl Policy {
     /// # Errors
     /// [`PolicyError::TooManyRules`] if they have more than [`RULES_MAX`] origins.
     pub fn learned<'a>(urls: impl IntoIterator<Item = &'a Target>) -> Result<Policy, PolicyError> {
-        Policy::new(learn::rules_for(urls), [""; 0])
+        Policy::new(rules_for(urls), [""; 0])
     }
 
     /// The rules that permit.
@@ -156,7 +149,7 @@ impl Policy {
         Err(Denial { url: target.to_string(), reason, rule_to_add: rule_for(target) })
     }
 
-    fn push(&mut self, effect: Effect, rule: &str) -> Result<(), PolicyError> {
+    pub(crate) fn push(&mut self, effect: Effect, rule: &str) -> Result<(), PolicyError> {
         if self.allow.len() + self.disallow.len() == RULES_MAX {
             return Err(PolicyError::TooManyRules);
         }
@@ -171,7 +164,7 @@ impl Policy {
 
 /// Which list a rule belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
+pub(crate) enum Effect {
     Allow,
     Disallow,
 }

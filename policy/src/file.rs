@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-use super::{Effect, Policy, PolicyError, RULES_MAX};
+use crate::rules::{Effect, Policy, PolicyError, RULES_MAX};
 
 /// Largest policy file.
 pub const POLICY_FILE_BYTES_MAX: usize = 128 << 10;
@@ -241,8 +241,8 @@ mod tests {
         allow (\n  https://mycoolsite.com\n  https://discordapp.com/api/webhooks ## ours\n  random://\n\n)\n\
         disallow (\n  ## nobody\n\thttps://mycoolsite.com/admin\n)\n\nram-page-limit 16\r\ngas-limit 1048576";
 
-    fn rules(patterns: &[super::super::UrlPattern]) -> Vec<&str> {
-        patterns.iter().map(super::super::UrlPattern::as_str).collect()
+    fn rules(patterns: &[crate::UrlPattern]) -> Vec<&str> {
+        patterns.iter().map(crate::UrlPattern::as_str).collect()
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::RULES_MAX;
-use super::pattern::{PATTERN_BYTES_MAX, escape};
-use crate::Target;
+use crate::pattern::{PATTERN_BYTES_MAX, escape};
+use crate::rules::RULES_MAX;
+use crate::target::Target;
 
 /// The rule that permits exactly this URL: `^https://example\.com/a\?b=1$`.
 ///
@@ -24,7 +24,7 @@ pub fn rule_for(target: &Target) -> String {
 
 /// One rule for each URL; for a path that was opened with several queries, one rule for all of them; and
 /// if that is still more than a policy holds, one rule for each origin.
-pub(super) fn rules_for<'a>(urls: impl IntoIterator<Item = &'a Target>) -> BTreeSet<String> {
+pub(crate) fn rules_for<'a>(urls: impl IntoIterator<Item = &'a Target>) -> BTreeSet<String> {
     let mut paths: BTreeMap<&str, BTreeMap<&str, &Target>> = BTreeMap::new();
     for target in urls {
         paths.entry(target.without_query()).or_default().insert(target.as_str(), target);

@@ -10,7 +10,7 @@ use crate::Target;
 pub const PATTERN_BYTES_MAX: usize = 1 << 10;
 
 /// Largest compiled rule: room for a URL of [`PATTERN_BYTES_MAX`], little for `(a{100}){100}`. A rule runs over
-/// a URL of at most 8 KiB in time proportional to both, so this and [`RULES_MAX`](super::RULES_MAX) bound what
+/// a URL of at most 8 KiB in time proportional to both, so this and [`RULES_MAX`](crate::RULES_MAX) bound what
 /// a policy can cost.
 const COMPILED_BYTES_MAX: usize = 40 << 10;
 
@@ -56,7 +56,7 @@ pub enum PatternError {
 
 /// How far a rule that permits agrees with a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fit {
+pub(crate) enum Fit {
     /// It permits the URL.
     Yes,
     /// It matches, but elsewhere, or only a part of the host.
@@ -99,7 +99,7 @@ impl UrlPattern {
         self.fit(target) == Fit::Yes
     }
 
-    pub(super) fn fit(&self, target: &Target) -> Fit {
+    pub(crate) fn fit(&self, target: &Target) -> Fit {
         let text = target.as_str().as_bytes();
         let Some(found) = self.prefix.find(text) else {
             return if self.anywhere.is_match(text) { Fit::Near } else { Fit::No };
@@ -142,7 +142,7 @@ fn last_line(text: &str) -> String {
 
 /// A text as a regular expression that matches it alone. Unlike `regex::escape` it leaves `-`, `&`, `#` and
 /// `~` as they are, so that what people are shown is as close to the URL as can be.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     for character in text.chars() {
         if r"\.+*?()|[]{}^$".contains(character) {

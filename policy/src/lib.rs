@@ -1,0 +1,19 @@
+//! Which URLs a program may open, and what may be written down as a handler's policy. Pure: nothing here
+//! resolves a name or opens a connection.
+//!
+//! A [`Target`] is a URL, read once into one form. A [`Policy`] says of a target whether it may be opened,
+//! and by which rule; its rules are [`UrlPattern`]s. [`PolicyFile`] reads Olin's policy files as they were.
+//! [`Policy::learned`] and [`rule_for`] go the other way: from URLs that were opened to the rules that would
+//! have permitted them.
+
+mod file;
+mod learn;
+mod pattern;
+mod rules;
+mod target;
+
+pub use file::{GAS_DEFAULT, POLICY_FILE_BYTES_MAX, PolicyFile, PolicyFileError, Problem, RAM_PAGES_DEFAULT};
+pub use learn::rule_for;
+pub use pattern::{PATTERN_BYTES_MAX, PatternError, UrlPattern};
+pub use rules::{Denial, DenialReason, Policy, PolicyError, RULES_MAX, Verdict};
+pub use target::{NETWORK_SCHEMES, Target, TargetError, URL_BYTES_MAX};
