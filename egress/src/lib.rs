@@ -40,4 +40,8 @@ pub use resolver::{Resolver, SystemResolver};
 pub use session::{Egress, Session, Settings, Usage};
 pub use tls::Roots;
 // What may be opened is judged by rules that need no network; whoever uses a session uses them as well.
-pub use wasmcloud_policy::*;
+pub use wasmcloud_policy::{
+    Denial, DenialReason, GAS_DEFAULT, NETWORK_SCHEMES, PATTERN_BYTES_MAX, POLICY_FILE_BYTES_MAX,
+    PatternError, Policy, PolicyError, PolicyFile, PolicyFileError, Problem, RAM_PAGES_DEFAULT, RULES_MAX,
+    Target, TargetError, URL_BYTES_MAX, UrlPattern, Verdict, rule_for,
+};

@@ -50,7 +50,7 @@ fn rule_for_path(target: &Target) -> String {
     format!(r"^{}(\?|$)", escape(target.without_query()))
 }
 
-fn rule_for_origin(target: &Target) -> String {
+pub(crate) fn rule_for_origin(target: &Target) -> String {
     format!("^{}/", escape(target.origin()))
 }
 

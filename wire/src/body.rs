@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Abi, Digest, HandlerId, HandlerName, Header, Inspection, LogLine, Receipt, Timestamp, UserId, UserName,
-    VersionNumber,
+    Abi, Digest, HandlerId, HandlerName, Header, Inspection, Limits, LogLine, Receipt, Timestamp, UserId,
+    UserName, VersionNumber,
 };
+
+/// The header field of an upload that sets the handler's policy together with the version.
+pub const POLICY_HEADER: &str = "wasmcloud-policy";
 
 /// `POST /api/v1/login`
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,7 +96,8 @@ pub struct Invitation {
 }
 
 /// A handler. `POST /api/v1/handlers?name=N` and `PUT /api/v1/handlers/N/module` take the module as
-/// their body (`application/wasm`) and answer with [`Deployed`].
+/// their body (`application/wasm`), perhaps a [`crate::Policy`] as ASCII JSON in the header field
+/// [`POLICY_HEADER`], and answer with [`Deployed`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Handler {
     /// Its id.
@@ -217,4 +221,10 @@ pub struct Server {
     pub version: String,
     /// `off`, `open` or `invitation`.
     pub registration: String,
+    /// What an invocation may use where its handler's policy says nothing.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What a handler's policy may ask for at most.
+    #[serde(default = "Limits::ceiling")]
+    pub limits_max: Limits,
 }

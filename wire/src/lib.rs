@@ -29,7 +29,7 @@ pub use inspection::{Export, Import, Inspection, Refusal};
 pub use limits::Limits;
 pub use log::{Level, LogLine, Source};
 pub use name::{HandlerId, HandlerName, InvocationId, NameError, UserId, UserName, VersionNumber};
-pub use policy::{Policy, PolicyMode, UrlPolicy};
+pub use policy::{Policy, PolicyMode, PolicyPatch, PolicyRules, UrlPolicy};
 pub use receipt::{LimitName, Outbound, Outcome, Receipt, Trigger};
 pub use record::Record;
 pub use seam::{

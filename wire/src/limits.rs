@@ -24,6 +24,8 @@ pub const HEADER_FIELDS_MAX: usize = 100;
 pub const CGI_HEADER_BYTES_MAX: usize = 16 << 10;
 /// Most local redirects (`Location: /path`) that one request follows.
 pub const LOCAL_REDIRECTS_MAX: usize = 5;
+/// How deep handlers may call handlers over HTTP: a request that has come through this many is refused.
+pub const CALL_DEPTH_MAX: u32 = 5;
 
 /// Most variables in a handler's own environment.
 pub const ENV_ENTRIES_MAX: usize = 64;
@@ -31,6 +33,10 @@ pub const ENV_ENTRIES_MAX: usize = 64;
 pub const ENV_ENTRY_BYTES_MAX: usize = 5 << 10;
 /// Largest environment of a handler, all names and values together.
 pub const ENV_BYTES_MAX: usize = 64 << 10;
+
+/// Largest policy of a handler, as JSON without needless space: the body of a `PUT` or `PATCH`, and the
+/// header field of an upload.
+pub const POLICY_BYTES_MAX: usize = 16 << 10;
 
 /// Most lines of one invocation's log, however short: each is a row in the database.
 pub const LOG_LINES_MAX: u32 = 2_000;
@@ -91,6 +97,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What a handler's policy may ask for at most, where the operator sets no other ceilings.
+    pub fn ceiling() -> Limits {
+        Limits { gas: 60_000_000_000, wall_ms: 300_000, memory_bytes: 1 << 30, ..Limits::default() }
+    }
+
     /// The memory limit in whole WebAssembly pages.
     pub fn memory_pages(&self) -> u32 {
         u32::try_from(self.memory_bytes / PAGE_BYTES).unwrap_or(65_536).min(65_536)

@@ -106,6 +106,11 @@ pub enum Outcome {
         /// What was hit, its value, and how to raise it.
         message: String,
     },
+    /// The program opened a URL that its policy does not let through, and the policy ends a program for that.
+    Denied {
+        /// Which URL, why, and how to allow it.
+        message: String,
+    },
     /// The program's output is no CGI answer.
     BadOutput {
         /// What is wrong with it, quoting the line at fault.
@@ -128,6 +133,7 @@ impl Outcome {
             Outcome::Exit { .. } => "exit",
             Outcome::Trap { .. } => "trap",
             Outcome::Limit { .. } => "limit",
+            Outcome::Denied { .. } => "denied",
             Outcome::BadOutput { .. } => "bad_output",
             Outcome::Cancelled => "cancelled",
             Outcome::Internal { .. } => "internal",
@@ -147,6 +153,7 @@ impl fmt::Display for Outcome {
             Outcome::Exit { status } => write!(f, "exited with status {status}"),
             Outcome::Trap { message } => write!(f, "trapped: {message}"),
             Outcome::Limit { message, .. } => f.write_str(message),
+            Outcome::Denied { message } => write!(f, "ended by its policy: {message}"),
             Outcome::BadOutput { message } => write!(f, "no CGI answer: {message}"),
             Outcome::Cancelled => f.write_str("cancelled: the client went away"),
             Outcome::Internal { message } => write!(f, "the platform failed: {message}"),
