@@ -29,6 +29,17 @@ pub struct AddressRefusal {
     pub kind: &'static str,
 }
 
+/// Reads a range, as `10.0.0.0/8`, or one address.
+///
+/// # Errors
+/// It is neither.
+pub fn parse_range(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let range = text.parse::<IpNet>().ok().map(|range| range.trunc()).or_else(address);
+    range.ok_or_else(|| format!("`{text}` is no range of addresses; write it like 10.0.0.0/8 or 10.0.0.7"))
+}
+
 impl AddressRules {
     /// Whether an address may be connected to.
     ///
@@ -277,6 +288,15 @@ mod tests {
         }
         assert_eq!(refusal(&rules, "192.168.1.1"), Some("private"));
         assert_eq!(refusal(&rules, "fd00:ec2::254"), Some("cloud metadata"));
+    }
+
+    #[test]
+    fn a_range_is_read_with_or_without_its_length() {
+        for (text, range) in [("10.1.2.3/8", "10.0.0.0/8"), (" ::1", "::1/128"), ("10.0.0.7", "10.0.0.7/32")]
+        {
+            assert_eq!(parse_range(text).unwrap().to_string(), range);
+        }
+        assert!(parse_range("localhost").unwrap_err().contains("localhost"));
     }
 
     #[test]

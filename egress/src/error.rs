@@ -184,6 +184,14 @@ impl EgressError {
         }
     }
 
+    /// What is wrong in the end: where a redirect leads to what cannot be opened, why that cannot be.
+    pub fn innermost(&self) -> &EgressError {
+        match self {
+            EgressError::Redirect { error, .. } => error.innermost(),
+            other => other,
+        }
+    }
+
     /// The denial by a policy, if that is what it is, through a redirect too.
     pub fn denial(&self) -> Option<&Denial> {
         match self {

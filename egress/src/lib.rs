@@ -29,10 +29,11 @@ mod resolver;
 mod session;
 mod tls;
 
-pub use address::{AddressRefusal, AddressRules};
+pub use address::{AddressRefusal, AddressRules, parse_range};
 pub use body::ResponseBody;
 pub use connection::Connection;
 pub use error::{EgressError, Step};
+pub use ipnet::IpNet;
 pub use limits::OutboundLimits;
 pub use port::PortRules;
 pub use request::{HEADER_BYTES_MAX, Outgoing, Redirects};

@@ -139,6 +139,10 @@ impl Session {
     ) -> Response<ResponseBody> {
         let (status, version) = (answer.status(), answer.version());
         let mut fields = answer.headers().clone();
+        if fields.contains_key(header::TRANSFER_ENCODING) {
+            // RFC 9112, section 6.3: the coding said where the body ends, and a length beside it means nothing.
+            fields.remove(header::CONTENT_LENGTH);
+        }
         remove_hop_by_hop(&mut fields);
         let max = self.shared.limits.response_bytes_max;
         let traffic = Arc::clone(&self.traffic);

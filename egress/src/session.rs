@@ -59,6 +59,15 @@ pub(crate) struct Shared {
     pub(crate) user_agent: HeaderValue,
 }
 
+impl std::fmt::Debug for Egress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Shared { dialer, ports, limits, .. } = &*self.shared;
+        let mut shown = f.debug_struct("Egress");
+        shown.field("addresses", &dialer.addresses).field("ports", ports).field("limits", limits);
+        shown.finish_non_exhaustive()
+    }
+}
+
 impl Egress {
     /// With the system's resolver.
     ///

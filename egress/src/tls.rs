@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::EgressError;
@@ -24,6 +25,23 @@ pub struct Roots {
 impl Default for Roots {
     fn default() -> Roots {
         Roots { platform: true, extra: Vec::new() }
+    }
+}
+
+impl Roots {
+    /// Believes the certificates of a PEM file, too.
+    ///
+    /// # Errors
+    /// [`EgressError::Setup`] if it is no PEM file, or has no certificate.
+    pub fn and_pem(mut self, pem: &[u8]) -> Result<Roots, EgressError> {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        let found =
+            found.map_err(|error| EgressError::Setup(format!("it is no well-formed PEM file: {error}")))?;
+        if found.is_empty() {
+            return Err(EgressError::Setup("the file has no certificate".to_owned()));
+        }
+        self.extra.extend(found);
+        Ok(self)
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wasmcloud_egress::Egress;
 use wasmcloud_listener::Tls;
 use wasmcloud_plane::ServiceToken;
 use wasmcloud_wire::{
@@ -40,6 +41,8 @@ pub struct Settings {
     pub limits_max: Limits,
     /// Where modules are compiled.
     pub compiler: Compiler,
+    /// Makes every connection that a program asks for.
+    pub egress: Egress,
 }
 
 /// Why an executor cannot start.
@@ -91,6 +94,11 @@ impl Executor {
     /// The executor's name.
     pub fn worker_id(&self) -> &str {
         &self.settings.worker_id
+    }
+
+    /// Makes every connection that a program asks for.
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.settings.egress
     }
 
     /// How many invocations run right now.

@@ -11,7 +11,7 @@ use wasmcloud_wire::{Abi, Call, InvokeError, Outcome, Record, RequestHead, Times
 
 use crate::admission::Place;
 use crate::engine::{Program, ProgramError};
-use crate::guest::{Answered, CgiAnswer, Kill, Logs, Output, Part, Reader, Session, Watch};
+use crate::guest::{Advice, Answered, CgiAnswer, Kill, Logs, Outbound, Output, Part, Reader, Session, Watch};
 use crate::olin;
 use crate::outcome::{self, Ended};
 use crate::recorder::Recorder;
@@ -41,7 +41,7 @@ pub(crate) enum StartError {
 /// The request is malformed, no place came free in time, or the module cannot be had.
 pub(crate) async fn start(
     executor: &Executor,
-    call: Call,
+    mut call: Call,
     live_log: bool,
 ) -> Result<mpsc::Receiver<Part>, StartError> {
     let began = Instant::now();
@@ -54,6 +54,13 @@ pub(crate) async fn start(
     let end = parts.clone().try_reserve_owned().ok();
     // The guest's time begins with the guest; what it waited for before was not its own doing.
     let watch = Arc::new(Watch::new(Instant::now() + Duration::from_millis(call.deployment.limits.wall_ms)));
+    let outbound = Outbound::new(
+        executor.egress().clone(),
+        std::mem::take(&mut call.deployment.urls),
+        Advice::new(call.trigger, &call.deployment.name),
+        watch.deadline(),
+        &call.request.headers,
+    );
     let job = Job {
         worker_id: executor.worker_id().to_owned(),
         recorder: executor.recorder.clone(),
@@ -69,20 +76,20 @@ pub(crate) async fn start(
         live_log,
         call,
     };
-    executor.tasks.spawn(watch_over(job, variables, parts, watch, place));
+    executor.tasks.spawn(watch_over(job, (variables, outbound), parts, watch, place));
     Ok(receiver)
 }
 
 /// Runs a job on a thread that may block, and ends it when its time is over or its client gone.
 async fn watch_over(
     job: Job,
-    variables: Variables,
+    (variables, outbound): (Variables, Outbound),
     parts: mpsc::Sender<Part>,
     watch: Arc<Watch>,
     place: Place,
 ) {
     let invocation = job.call.invocation;
-    let guest = tokio::task::spawn_blocking(move || job.run(variables));
+    let guest = tokio::task::spawn_blocking(move || job.run(variables, outbound));
     let mut guest = std::pin::pin!(async {
         if let Err(error) = guest.await {
             tracing::error!(%invocation, %error, "an invocation's thread failed");
@@ -126,7 +133,7 @@ struct Job {
 }
 
 impl Job {
-    fn run(self, variables: Variables) {
+    fn run(self, variables: Variables, outbound: Outbound) {
         let mut logs = self.logs();
         let session = Box::new(Session {
             variables,
@@ -136,6 +143,7 @@ impl Job {
             logs,
             watch: self.reader.watch.clone(),
             runtime: self.reader.runtime.clone(),
+            outbound,
             used: Default::default(),
         });
         let Some(ended) = self.run_with_redirects(session) else {

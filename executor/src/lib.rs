@@ -24,4 +24,5 @@ mod routes;
 pub use edge::Edge;
 pub use engine::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 pub use executor::{Executor, ExecutorError, Settings};
+pub use wasmcloud_egress as egress;
 pub use remote::{RemoteControlPlane, RemoteError};

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use wasmcloud_cgi::{Context, Variables};
+use wasmcloud_egress::{self as egress, Egress};
 use wasmcloud_wire::{
     Call, Deployment, Digest, HandlerId, HandlerName, InvocationId, Limits, LogLine, Receipt, Refusal,
     RequestHead, Timestamp, Trigger, UrlPolicy, UserId, VersionNumber,
 };
 
 use crate::engine::{Compiler, ProgramError, Programs};
-use crate::guest::{Answered, Kill, Logs, RawOutput, Session, Watch};
+use crate::guest::{Advice, Answered, Kill, Logs, Outbound, RawOutput, Session, Watch};
 use crate::outcome::{self, Ended};
 use crate::{olin, receipt};
 
@@ -41,6 +42,8 @@ pub struct Run {
     pub limits: Limits,
     /// Which URLs the run may open.
     pub urls: UrlPolicy,
+    /// Which addresses and ports it may reach, and how much it may use: as on a server.
+    pub egress: egress::Settings,
 }
 
 /// Why nothing was run.
@@ -77,7 +80,8 @@ pub async fn run(
         error => RunError::Engine(error.to_string()),
     })?;
 
-    let (call, args) = call(run, digest, program.inspection.abi);
+    let egress = Egress::new(run.egress.clone()).map_err(|error| RunError::Engine(error.to_string()))?;
+    let (mut call, args) = call(run, digest, program.inspection.abi);
     let context = Context {
         env: &call.deployment.env,
         forward_authorization: call.deployment.forward_authorization,
@@ -89,6 +93,13 @@ pub async fn run(
     let began = Instant::now();
     let limits = call.deployment.limits.clone();
     let watch = Arc::new(Watch::new(began + Duration::from_millis(limits.wall_ms)));
+    let outbound = Outbound::new(
+        egress,
+        std::mem::take(&mut call.deployment.urls),
+        Advice::Run,
+        watch.deadline(),
+        &call.request.headers,
+    );
     let session = Box::new(Session {
         variables,
         args,
@@ -97,6 +108,7 @@ pub async fn run(
         logs: Logs::new(call.invocation, limits.log_bytes).live(Box::new(on_line)),
         watch: watch.clone(),
         runtime: tokio::runtime::Handle::current(),
+        outbound,
         used: Default::default(),
     });
     let guest = tokio::task::spawn_blocking(move || olin::run(&program, session, &limits, limits.gas));

@@ -71,6 +71,7 @@ fn stopped(stop: Stop, call: &Call, watch: &Watch) -> Outcome {
                 raise(call.trigger, "response_bytes")
             ),
         },
+        Stop::Denied(message) => Outcome::Denied { message },
         Stop::UnknownResource(_) => Outcome::Trap { message: stop.to_string() },
         Stop::OutputClosed => Outcome::Cancelled,
         Stop::Killed | Stop::Redirected | Stop::Exit(_) => {

@@ -22,8 +22,9 @@ pub(crate) struct Parts<'a> {
 
 impl Parts<'_> {
     /// The receipt.
-    pub(crate) fn make(self, ended: Ended) -> Receipt {
+    pub(crate) fn make(self, mut ended: Ended) -> Receipt {
         let Parts { call, .. } = self;
+        let outbound = ended.session.outbound.used();
         let used = ended.session.used;
         let path = call.request.target.split('?').next().unwrap_or_default();
         Receipt {
@@ -42,7 +43,7 @@ impl Parts<'_> {
             memory_peak_bytes: ended.memory_peak_bytes,
             host_calls: used.host_calls.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
             urls: used.urls,
-            outbound: Default::default(),
+            outbound,
             bytes_in: used.bytes_in,
             bytes_out: used.bytes_out,
             log_lines: self.log_lines,

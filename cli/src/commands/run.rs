@@ -88,6 +88,7 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
             ..Limits::default()
         },
         urls: UrlPolicy::default(),
+        egress: Default::default(),
     };
     let output = session.output.clone();
     let on_line = move |line: &LogLine| output.note(&invoke::format_line(&output, line));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_executor::RemoteControlPlane;
 
-use super::options::{Common, EdgeOptions, InternalOptions, PlaneOptions};
+use super::options::{Common, EdgeOptions, EgressOptions, InternalOptions, PlaneOptions};
 use super::serve::{bind, local, say, server, stop};
 use super::storage::DataDir;
 use super::{block_on, failed};
@@ -21,6 +21,8 @@ pub struct Args {
     #[command(flatten)]
     edge: EdgeOptions,
     #[command(flatten)]
+    egress: EgressOptions,
+    #[command(flatten)]
     internal: InternalOptions,
     #[command(flatten)]
     plane: PlaneOptions,
@@ -33,7 +35,7 @@ pub struct Args {
 pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.complete()?;
     let (edge, internal) = (args.edge.complete(&file), args.internal.complete(&file));
-    let plane = args.plane.complete(&file);
+    let (egress, plane) = (args.egress.complete(&file), args.plane.complete(&file));
     let Some(api) = args.api.or(file.plane.api) else {
         return Err(Failure::usage(
             "it is not said where the API is",
@@ -41,7 +43,7 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
         ));
     };
     block_on(&common, async |shutdown| {
-        serve(session, &common, &edge, &internal, &plane, &api, shutdown).await
+        serve(session, &common, &edge, &egress, (&internal, &plane, &api), shutdown).await
     })
 }
 
@@ -49,9 +51,8 @@ async fn serve(
     session: &Session,
     common: &Common,
     edge: &EdgeOptions,
-    internal: &InternalOptions,
-    plane: &PlaneOptions,
-    api: &str,
+    egress: &EgressOptions,
+    (internal, plane, api): (&InternalOptions, &PlaneOptions, &str),
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     common.limits.limits()?;
@@ -59,13 +60,14 @@ async fn serve(
     let (edge_tls, internal_tls) = (edge.tls()?, internal.tls()?);
     let (token, ca) = (plane.token()?, plane.ca()?);
     edge.domain()?;
+    let egress = egress.egress()?;
     let control = RemoteControlPlane::new(api, &token, ca.as_deref())
         .map_err(|error| failed("api", error, "check --api and --plane-ca"))?;
     let data = DataDir::open(common)?;
     let edge_listener = bind(edge.address(), "--edge-listen").await?;
     let internal_listener = bind(internal.address(), "--internal-listen").await?;
     let (edge_address, internal_address) = (local(&edge_listener)?, local(&internal_listener)?);
-    let executor = super::start_executor(&data, &common.limits, Arc::new(control))?;
+    let executor = super::start_executor(&data, &common.limits, egress, Arc::new(control))?;
 
     let rules = edge.edge(edge_address)?;
     say(

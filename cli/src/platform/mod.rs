@@ -49,6 +49,7 @@ fn worker_id() -> String {
 fn start_executor(
     storage: &storage::DataDir,
     limits: &options::LimitOptions,
+    egress: wasmcloud_executor::egress::Egress,
     control: Arc<dyn wasmcloud_wire::ControlPlane>,
 ) -> Result<Arc<wasmcloud_executor::Executor>, Failure> {
     let settings = wasmcloud_executor::Settings {
@@ -56,6 +57,7 @@ fn start_executor(
         worker_id: worker_id(),
         limits_max: limits.limits()?,
         compiler: wasmcloud_executor::Compiler::Child(this_program()?, limits.compile_budget()?),
+        egress,
     };
     wasmcloud_executor::Executor::start(settings, control).map_err(|error| {
         failed("cache", error, "make the folder writable, or name another data directory with --data")

@@ -9,7 +9,7 @@ use wasmcloud_api::{Config, Core};
 use wasmcloud_executor::Executor;
 use wasmcloud_wire::Invoker;
 
-use super::options::{ApiOptions, Common, EdgeOptions};
+use super::options::{ApiOptions, Common, EdgeOptions, EgressOptions};
 use super::storage::DataDir;
 use super::{block_on, failed, first_start};
 use crate::failure::Failure;
@@ -25,13 +25,16 @@ pub struct Args {
     api: ApiOptions,
     #[command(flatten)]
     edge: EdgeOptions,
+    #[command(flatten)]
+    egress: EgressOptions,
 }
 
 /// Runs the platform until a signal.
 pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.complete()?;
     let (api, edge) = (args.api.complete(&file), args.edge.complete(&file));
-    block_on(&common, async |shutdown| serve(session, &common, &api, &edge, shutdown).await)
+    let egress = args.egress.complete(&file);
+    block_on(&common, async |shutdown| serve(session, &common, &api, &edge, &egress, shutdown).await)
 }
 
 async fn serve(
@@ -39,6 +42,7 @@ async fn serve(
     common: &Common,
     api: &ApiOptions,
     edge: &EdgeOptions,
+    egress: &EgressOptions,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     // Everything that can be wrong is found out before a port is bound.
@@ -46,6 +50,7 @@ async fn serve(
     common.limits.compile_budget()?;
     let (api_tls, edge_tls) = (api.tls()?, edge.tls()?);
     edge.domain()?;
+    let egress = egress.egress()?;
     let data = DataDir::open(common)?;
     let (store, blobs) = (data.store(api).await?, data.blobs().await?);
     let api_listener = bind(api.address(), "--api-listen").await?;
@@ -55,7 +60,7 @@ async fn serve(
     let config = api.config(&data, edge.url(edge_address)?, limits);
     let edge_rules = edge.edge(edge_address)?;
     let core = Core::new(store, blobs, config).map_err(|error| failed("start", error, "see --data"))?;
-    let executor = super::start_executor(&data, &common.limits, core.clone())?;
+    let executor = super::start_executor(&data, &common.limits, egress, core.clone())?;
     let invoker: Arc<dyn Invoker> = executor.clone();
 
     let server = server(api_address, api_tls.is_some())?;

@@ -98,8 +98,8 @@ impl EdgeError {
             EdgeError::BadHost => Said(
                 400,
                 "bad_host",
-                "the Host field names no host".into(),
-                "send the host of the address".into(),
+                "the Host field names no host, or another one than the request's target".into(),
+                "send the host of the address, alone or with its port".into(),
             ),
             EdgeError::NotAHandler { host, domain } => Said(
                 404,
@@ -107,8 +107,21 @@ impl EdgeError {
                 format!("{host} is no handler's address"),
                 format!("handlers answer at http://NAME.{domain}/; `wasmcloud list` shows yours"),
             ),
-            EdgeError::NoSuchName(name) => no_handler(&name),
-            EdgeError::NoHandler(key) => no_handler(&key.to_string()),
+            EdgeError::NoSuchName(name) => no_handler(
+                &name,
+                "check the address: a handler's name has 3 to 40 characters, a-z, 0-9 and `-`".into(),
+            ),
+            EdgeError::NoHandler(key) => no_handler(
+                &key.to_string(),
+                match key.version {
+                    None => {
+                        format!("check the address, or create it: `wasmcloud create FILE --name {}`", key.handler)
+                    }
+                    Some(_) => {
+                        format!("check the address: `wasmcloud versions {}` shows the versions", key.handler)
+                    }
+                },
+            ),
             EdgeError::MissingSlash { to } => {
                 Said(308, "moved", format!("the address is {to}"), "follow the Location field".into())
             }
@@ -134,14 +147,9 @@ impl EdgeError {
     }
 }
 
-fn no_handler(name: &str) -> Said {
+fn no_handler(name: &str, hint: String) -> Said {
     let name: String = name.chars().take(64).collect();
-    Said(
-        404,
-        "handler_not_found",
-        format!("there is no handler called {name}"),
-        format!("check the address, or create it: `wasmcloud create FILE --name {name}`"),
-    )
+    Said(404, "handler_not_found", format!("there is no handler called {name}"), hint)
 }
 
 fn body_error(error: &CollectError) -> Said {
@@ -190,6 +198,7 @@ fn failed(receipt: &Receipt, invocation: InvocationId) -> Said {
         }
         Outcome::Limit { .. } => ("limit", "the handler hit a limit"),
         Outcome::Internal { .. } => ("internal", "the platform failed"),
+        Outcome::Denied { .. } => ("denied", "the handler opened what its policy does not allow"),
         Outcome::BadOutput { .. } => ("bad_output", "the handler's answer is malformed"),
         _ => ("failed", "the handler failed"),
     };

@@ -1,13 +1,19 @@
 //! What every guest has, whatever its ABI: standard streams, a log, an environment, a deadline.
 
+mod advice;
 mod answer;
+mod depth;
 mod logs;
+mod outbound;
 mod session;
 mod stop;
 mod watch;
 
+pub(crate) use advice::Advice;
 pub(crate) use answer::{Answered, CgiAnswer, Part, Reader};
+pub(crate) use depth::{DEPTH_FIELD, depth};
 pub(crate) use logs::Logs;
+pub(crate) use outbound::{Outbound, Refused, Unsent};
 pub(crate) use session::{Output, RawOutput, Session};
 pub(crate) use stop::Stop;
 pub(crate) use watch::{Kill, Watch};

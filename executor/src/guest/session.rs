@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use wasmcloud_cgi::Variables;
 
-use super::{Answered, Logs, Stop, Watch};
+use super::{Answered, Logs, Outbound, Stop, Watch};
 
 /// Most URLs that a receipt lists.
 const URLS_MAX: usize = 100;
@@ -41,6 +41,8 @@ pub(crate) struct Session {
     pub(crate) watch: Arc<Watch>,
     /// The runtime in which a host call can wait.
     pub(crate) runtime: tokio::runtime::Handle,
+    /// The way to the network.
+    pub(crate) outbound: Outbound,
     /// What was used so far.
     pub(crate) used: Used,
 }
@@ -57,11 +59,22 @@ pub(crate) struct Used {
 impl Used {
     /// Notes that a URL was opened.
     pub(crate) fn url(&mut self, url: &str) {
-        let url: String = url.chars().take(URL_BYTES_MAX / 4).collect();
-        if self.urls.len() < URLS_MAX && !self.urls.contains(&url) {
-            self.urls.push(url);
-        }
+        listed(&mut self.urls, url);
     }
+}
+
+/// Puts a URL into a list of a receipt, once; says whether it was put there.
+pub(crate) fn listed(urls: &mut Vec<String>, url: &str) -> bool {
+    let mut end = url.len().min(URL_BYTES_MAX);
+    while !url.is_char_boundary(end) {
+        end -= 1;
+    }
+    let url = url.get(..end).unwrap_or_default();
+    let is_new = urls.len() < URLS_MAX && !urls.iter().any(|known| known == url);
+    if is_new {
+        urls.push(url.to_owned());
+    }
+    is_new
 }
 
 impl Session {

@@ -23,6 +23,9 @@ pub(crate) enum Stop {
     /// The output grew beyond its limit of so many bytes.
     #[error("output limit of {0} bytes")]
     OutputLimit(u64),
+    /// The guest opened a URL that its policy does not let through, and the policy ends a guest for that.
+    #[error("{0}")]
+    Denied(String),
     /// The guest closed a resource that is not open, which the ABI makes fatal.
     #[error("closed resource {0}, which is not open")]
     UnknownResource(i32),

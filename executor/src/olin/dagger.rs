@@ -99,18 +99,23 @@ fn open(host: &mut Host<'_>, arguments: &[i64]) -> Result<i64, Failure> {
     let url = address(argument(arguments, 0)?).and_then(|ptr| host.memory.until_nul(ptr, URL_BYTES_MAX));
     let Some(url) = url.ok().and_then(|url| String::from_utf8(url).ok()) else { return minus(BAD_URL) };
     let resource = match url.strip_prefix("fd://") {
-        Some("0") => Resource::Stdin,
-        Some("1") => Resource::Stdout,
-        Some("2") => Resource::Stderr,
+        Some("0") => stream(host, &url, Resource::Stdin),
+        Some("1") => stream(host, &url, Resource::Stdout),
+        Some("2") => stream(host, &url, Resource::Stderr),
         Some(_) => return minus(BAD_URL_INPUT),
-        None => match scheme::open(&url) {
+        None => match scheme::open(host.session, &url) {
             Ok(resource) => resource,
-            Err(Error::NotFound) => return minus(UNKNOWN_SCHEME),
-            Err(_) => return minus(BAD_URL),
+            Err(Failure::Error(Error::NotFound)) => return minus(UNKNOWN_SCHEME),
+            Err(Failure::Error(_)) => return minus(BAD_URL),
+            Err(stop) => return Err(stop),
         },
     };
-    host.session.used.url(&url);
     Ok(host.descriptors.insert(resource).ok_or(Error::Unknown)?)
+}
+
+fn stream(host: &mut Host<'_>, url: &str, stream: Resource) -> Resource {
+    host.session.used.url(url);
+    stream
 }
 
 fn close(host: &mut Host<'_>, arguments: &[i64]) -> Result<i64, Failure> {

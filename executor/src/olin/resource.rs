@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use olin::abi::Error;
 
 use super::memory::{GuestMemory, Range};
-use super::scheme::{self, LogResource};
+use super::scheme::{self, HttpResource, LogResource};
 use super::{Failure, Host, lower};
 use crate::guest::{Session, Stop};
 
@@ -32,6 +32,8 @@ pub(crate) enum Resource {
     Zero,
     /// `random://`
     Random,
+    /// `http://` and `https://`
+    Http(Box<HttpResource>),
 }
 
 impl Resource {
@@ -47,6 +49,7 @@ impl Resource {
             Resource::Null => scheme::null::read(buffer),
             Resource::Zero => scheme::zero::read(buffer),
             Resource::Random => scheme::random::read(buffer),
+            Resource::Http(http) => http.read(session, buffer),
         }
     }
 
@@ -61,15 +64,22 @@ impl Resource {
             Resource::Log(log) => log.write(session, bytes),
             Resource::Null | Resource::Zero => Ok(()),
             Resource::Random => Err(Error::Unknown.into()),
+            Resource::Http(http) => http.write(session, bytes),
         }
     }
 
     /// Makes what was written take effect.
     pub(crate) fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
-        if let Resource::Stdout = self {
-            session.stdout.flush()?;
+        match self {
+            Resource::Stdout => Ok(session.stdout.flush()?),
+            Resource::Http(http) => http.flush(session),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether the network is behind it: it is read as its bytes come.
+    fn is_remote(&self) -> bool {
+        matches!(self, Resource::Http(_))
     }
 }
 
@@ -112,8 +122,7 @@ fn try_open(host: &mut Host<'_>, url: i32, url_len: i32) -> Result<usize, Failur
         return Err(Error::InvalidArgument.into());
     }
     let url = String::from_utf8(host.memory.read(url)?).map_err(|_| Error::InvalidArgument)?;
-    let resource = scheme::open(&url)?;
-    host.session.used.url(&url);
+    let resource = scheme::open(host.session, &url)?;
     Ok(host.resources.insert(resource)?)
 }
 
@@ -134,7 +143,8 @@ pub(crate) fn fill(
     memory: &GuestMemory<'_>,
     target: Range,
 ) -> Result<usize, Failure> {
-    let target = countable(target);
+    // What has come is not held back for what has not: one piece is all that a network is asked for.
+    let target = if resource.is_remote() { target.part(0, PIECE_BYTES) } else { countable(target) };
     let mut buffer = vec![0; target.len().min(PIECE_BYTES)];
     let mut done = 0;
     loop {

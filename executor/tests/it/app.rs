@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use wasmcloud_executor::egress::{self, Egress};
 use wasmcloud_executor::{Compiler, Edge, Executor, Settings};
 use wasmcloud_wire::{
     Abi, Call, Change, ControlPlane, Deployment, Digest, HandlerId, InvocationId, Invoker, Limits,
@@ -54,13 +55,24 @@ impl TestExecutor {
 
     pub async fn start_with(cache: &Path, control: Control, edge: Edge) -> TestExecutor {
         let plane = Arc::new(control.clone());
-        TestExecutor::start_all(cache, control, plane, edge).await
+        TestExecutor::start_all(cache, control, plane, edge, closed()).await
+    }
+
+    /// Starts with a way out of the test's own.
+    pub async fn start_reaching(egress: Egress) -> TestExecutor {
+        let cache = TempDir::new().unwrap();
+        let control = Control::default();
+        let plane = Arc::new(control.clone());
+        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
+        let mut app = TestExecutor::start_all(cache.path(), control, plane, edge, egress).await;
+        app.cache = Some(cache);
+        app
     }
 
     /// Starts with some way to the control plane.
     pub async fn start_behind(cache: &Path, control: Control, plane: Arc<dyn ControlPlane>) -> TestExecutor {
         let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
-        TestExecutor::start_all(cache, control, plane, edge).await
+        TestExecutor::start_all(cache, control, plane, edge, closed()).await
     }
 
     async fn start_all(
@@ -68,12 +80,14 @@ impl TestExecutor {
         control: Control,
         plane: Arc<dyn ControlPlane>,
         edge: Edge,
+        egress: Egress,
     ) -> TestExecutor {
         let settings = Settings {
             cache_dir: cache.to_owned(),
             worker_id: WORKER_ID.to_owned(),
             limits_max: Limits::default(),
             compiler: Compiler::Here,
+            egress,
         };
         let executor = Executor::start(settings, plane).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -182,6 +196,11 @@ impl TestExecutor {
         let recorded = self.recorded(&answer).await;
         (answer, recorded)
     }
+}
+
+/// A way out as servers have it that are told nothing: no address of this machine is open.
+fn closed() -> Egress {
+    Egress::new(egress::Settings::default()).unwrap()
 }
 
 pub fn request_head(method: &str, target: &str) -> RequestHead {

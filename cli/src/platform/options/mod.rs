@@ -1,6 +1,7 @@
 //! A server's settings: flags before `WASMCLOUD_*` before `server.toml` before defaults, merged once.
 
 mod check;
+mod egress;
 mod text;
 
 use std::net::SocketAddr;
@@ -122,6 +123,29 @@ group! {
     "filter" "log" "WASMCLOUD_LOG" filter: String, "FILTER";
     /// human or json [default: human]
     "format" "log-format" "WASMCLOUD_LOG_FORMAT" format: LogFormat, "FORMAT";
+group! {
+    /// What handlers reach, once their policies let them, and how much of it.
+    EgressOptions, "Outbound options";
+    /// Addresses to open that are closed by default, such as 10.0.0.0/8,127.0.0.1
+    "open" "egress-open" "WASMCLOUD_EGRESS_OPEN" open: text::List<text::Range>, "RANGES";
+    /// Addresses to close, whatever else is open: the operator's own, for instance
+    "close" "egress-close" "WASMCLOUD_EGRESS_CLOSE" close: text::List<text::Range>, "RANGES";
+    /// Ports to open that are closed by default, since they are other protocols': 25, for instance
+    "ports" "egress-ports" "WASMCLOUD_EGRESS_PORTS" ports: text::List<u16>, "PORTS";
+    /// Certificates (PEM) that outbound connections trust besides the system's
+    "ca_file" "egress-ca" "WASMCLOUD_EGRESS_CA" ca_file: PathBuf, "FILE";
+    /// Outbound requests of one invocation [default: 50]
+    "requests_max" "egress-requests-max" "WASMCLOUD_EGRESS_REQUESTS_MAX" requests_max: u64, "COUNT";
+    /// Outbound connections of one invocation at once [default: 6]
+    "at_once_max" "egress-at-once-max" "WASMCLOUD_EGRESS_AT_ONCE_MAX" at_once_max: u64, "COUNT";
+    /// Time to connect, in milliseconds [default: 10000]
+    "connect_ms" "egress-connect-ms" "WASMCLOUD_EGRESS_CONNECT_MS" connect_ms: u64, "MS";
+    /// Time for one outbound request in all, in milliseconds [default: 30000]
+    "request_ms" "egress-request-ms" "WASMCLOUD_EGRESS_REQUEST_MS" request_ms: u64, "MS";
+    /// Size of the answer to an outbound request, in bytes [default: 10485760]
+    "response_bytes" "egress-response-bytes" "WASMCLOUD_EGRESS_RESPONSE_BYTES" response_bytes: u64, "BYTES";
+}
+
 }
 
 /// What every server command takes.
@@ -166,6 +190,7 @@ pub struct File {
 impl Common {
     /// The data directory.
     pub fn data_dir(&self) -> Result<PathBuf, Failure> {
+    pub egress: EgressOptions,
         if let Some(data) = &self.data {
             return Ok(data.clone());
         }
@@ -221,3 +246,4 @@ fn read(path: &Path) -> Result<File, Failure> {
     }
     Ok(file)
 }
+        &mut file.egress.ca_file,

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use wasmcloud_api::{EdgeUrl, Registration};
+use wasmcloud_executor::egress::{IpNet, parse_range};
 
 /// How the server's log looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
@@ -35,6 +36,26 @@ impl std::fmt::Debug for DatabaseUrl {
     }
 }
 
+/// Several values: separated by commas in a flag or a variable, a list in the file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T: std::str::FromStr<Err: std::fmt::Display>> std::str::FromStr for List<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<List<T>, String> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let values = parts.map(|part| part.parse().map_err(|error| format!("`{part}`: {error}")));
+        values.collect::<Result<_, _>>().map(List)
+    }
+}
+
+/// A range of addresses, or one, read from a flag or a file.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Range(pub IpNet);
+
 macro_rules! parsed {
     ($ty:ident, $text:ident => $parse:expr) => {
         impl std::str::FromStr for $ty {
@@ -55,6 +76,7 @@ macro_rules! parsed {
     };
 }
 
+parsed!(Range, text => parse_range(text).map(Range));
 parsed!(RegistrationText, text => text.parse().map(RegistrationText));
 parsed!(EdgeUrlText, text => text.parse().map(EdgeUrlText).map_err(|error: wasmcloud_api::EdgeUrlError| error.to_string()));
 parsed!(DatabaseUrl, text => match text.starts_with("postgres://") || text.starts_with("postgresql://") {

@@ -1,0 +1,217 @@
+//! From the bytes that a program wrote to the request that it means.
+
+use http::Method;
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use httparse::Status;
+use wasmcloud_egress::Target;
+use wasmcloud_wire::limits::HEADER_FIELDS_MAX;
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// The opened URL with the request's own path and query.
+    pub(super) target: Target,
+    pub(super) method: Method,
+    pub(super) fields: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// What the `Host` field names, if not the host that was opened.
+    pub(super) other_host: Option<String>,
+}
+
+/// What is missing from a request, or wrong with it: goes on from "the request".
+#[derive(Debug)]
+pub(super) struct Incomplete(pub(super) String);
+
+/// Reads a request. Lines end with CRLF or LF, in any mixture.
+pub(super) fn parse(opened: &Target, bytes: &[u8]) -> Result<Parsed, Incomplete> {
+    let mut space = [httparse::EMPTY_HEADER; HEADER_FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut space);
+    let malformed = |what: String| Incomplete(format!("is malformed: {what}"));
+    let head_bytes = match request.parse(bytes) {
+        Ok(Status::Complete(bytes)) => bytes,
+        Ok(Status::Partial) => {
+            return Err(Incomplete("is not complete: an empty line ends its header".to_owned()));
+        }
+        Err(error) => return Err(malformed(error.to_string())),
+    };
+    let method = request.method.unwrap_or_default();
+    let method = Method::from_bytes(method.as_bytes()).map_err(|error| malformed(error.to_string()))?;
+    let target = target(opened, request.path.unwrap_or_default()).map_err(malformed)?;
+    let mut fields = HeaderMap::with_capacity(request.headers.len());
+    for field in request.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let value = HeaderValue::from_bytes(field.value);
+        let (Ok(name), Ok(value)) = (name, value) else {
+            return Err(malformed(format!("its field {:?} cannot be sent", field.name)));
+        };
+        fields.append(name, value);
+    }
+    let rest = bytes.get(head_bytes..).unwrap_or_default();
+    let body = body(&fields, rest)?;
+    let other_host = fields.get_all(HOST).iter().find_map(|host| other_host(opened, host));
+    Ok(Parsed { target, method, fields, body, other_host })
+}
+
+/// Where a request goes: the opened URL's scheme, host and port, and the path that the request names, by
+/// itself or within a whole URL of the same origin.
+fn target(opened: &Target, written: &str) -> Result<Target, String> {
+    let whole =
+        if written.starts_with('/') { format!("{}{written}", opened.origin()) } else { written.to_owned() };
+    let target = Target::parse(&whole).map_err(|error| format!("its target: {error}"))?;
+    if target.same_origin(opened) {
+        return Ok(target);
+    }
+    Err(format!("its target {target} is not at {}, which was opened", opened.origin()))
+}
+
+/// The host that a `Host` field names, if it is another than the one that was opened.
+fn other_host(opened: &Target, field: &HeaderValue) -> Option<String> {
+    let text = String::from_utf8_lossy(field.as_bytes()).into_owned();
+    let named = Target::parse(&format!("{}://{text}/", opened.scheme())).ok();
+    let same = named.is_some_and(|named| named.host() == opened.host());
+    (!same).then_some(text)
+}
+
+/// The body: as long as `Content-Length` says, or in chunks, or all that follows the header.
+fn body(fields: &HeaderMap, rest: &[u8]) -> Result<Vec<u8>, Incomplete> {
+    if let Some(coding) = fields.get(TRANSFER_ENCODING) {
+        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Incomplete("has a Transfer-Encoding other than chunked".to_owned()));
+        }
+        return chunks(rest);
+    }
+    let mut length = None;
+    for field in fields.get_all(CONTENT_LENGTH) {
+        let digits = field.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = digits.and_then(|text| text.parse::<usize>().ok());
+        if number.is_none() || length.is_some_and(|known| Some(known) != number) {
+            return Err(Incomplete("has a Content-Length that is no number, or two of them".to_owned()));
+        }
+        length = number;
+    }
+    match length {
+        Some(length) => rest.get(..length).map(<[u8]>::to_vec).ok_or_else(|| {
+            let reason = format!("is not complete: {} of {length} bytes of its body are written", rest.len());
+            Incomplete(reason)
+        }),
+        // Old clients end the header with one empty line too many.
+        None if rest.iter().all(|byte| matches!(byte, b'\r' | b'\n')) => Ok(Vec::new()),
+        None => Ok(rest.to_vec()),
+    }
+}
+
+/// A body that the program wrote in chunks, as one.
+fn chunks(mut rest: &[u8]) -> Result<Vec<u8>, Incomplete> {
+    let mut body = Vec::new();
+    loop {
+        let incomplete = || Incomplete("is not complete: its last chunk is missing".to_owned());
+        let (begin, size) = match httparse::parse_chunk_size(rest) {
+            Ok(Status::Complete((begin, size))) => (begin, usize::try_from(size).unwrap_or(usize::MAX)),
+            Ok(Status::Partial) => return Err(incomplete()),
+            Err(_) => return Err(Incomplete("has a chunk whose size is no number".to_owned())),
+        };
+        if size == 0 {
+            return Ok(body);
+        }
+        let after = rest.get(begin..).unwrap_or_default();
+        let (chunk, after) = after.split_at_checked(size).ok_or_else(incomplete)?;
+        body.extend_from_slice(chunk);
+        let after = after.strip_prefix(b"\r").unwrap_or(after);
+        rest = after.strip_prefix(b"\n").ok_or_else(incomplete)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened() -> Target {
+        Target::parse("https://a.example/opened").unwrap()
+    }
+
+    fn parsed(bytes: &str) -> Parsed {
+        parse(&opened(), bytes.as_bytes()).unwrap_or_else(|Incomplete(why)| panic!("{bytes:?}: {why}"))
+    }
+
+    fn refused(bytes: &str) -> String {
+        parse(&opened(), bytes.as_bytes()).unwrap_err().0
+    }
+
+    #[test]
+    fn lines_end_with_crlf_or_lf_in_any_mixture() {
+        for bytes in [
+            "GET /x?y HTTP/1.1\r\nHost: a.example\r\nX: 1\r\n\r\n",
+            "GET /x?y HTTP/1.1\nHost: a.example\nX: 1\n\n",
+            "GET /x?y HTTP/1.1\r\nHost: a.example\nX: 1\n\n\n",
+            "GET https://A.example:443/x?y HTTP/1.0\nHost: a.example:443\nHost: a.example\nX: 1\r\n\r\n",
+        ] {
+            let request = parsed(bytes);
+            assert_eq!((request.method.as_str(), request.target.as_str()), ("GET", "https://a.example/x?y"));
+            assert_eq!(request.fields["x"], "1");
+            assert_eq!((request.body, request.other_host), (Vec::new(), None), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_target_cannot_leave_the_origin_that_was_opened() {
+        assert_eq!(
+            parsed("GET //evil.example/ HTTP/1.1\n\n").target.as_str(),
+            "https://a.example//evil.example/"
+        );
+        assert_eq!(
+            parsed("GET /\\evil.example/ HTTP/1.1\n\n").target.as_str(),
+            "https://a.example//evil.example/"
+        );
+        for target in [
+            "https://evil.example/",
+            "http://a.example/",
+            "https://a.example:444/",
+            "*",
+            "x",
+            "@evil.example/",
+        ] {
+            let why = refused(&format!("GET {target} HTTP/1.1\n\n"));
+            assert!(why.contains("its target"), "{target}: {why}");
+        }
+    }
+
+    #[test]
+    fn another_host_in_the_host_field_is_noticed_and_has_no_effect() {
+        let request = parsed("GET / HTTP/1.1\nHost: evil.example\n\n");
+        assert_eq!(request.target.as_str(), "https://a.example/");
+        assert_eq!(request.other_host.as_deref(), Some("evil.example"));
+    }
+
+    #[test]
+    fn the_body_is_as_long_as_its_length_says_or_all_that_follows() {
+        for (bytes, body) in [
+            ("POST / HTTP/1.1\nContent-Length: 3\n\nabcdef", "abc"),
+            ("POST / HTTP/1.1\n\nabcdef", "abcdef"),
+            ("POST / HTTP/1.1\nContent-Length: 3\nContent-Length: 3\n\nabc", "abc"),
+            ("POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n3\r\nabc\r\n2;x=y\nde\n0\r\n\r\n", "abcde"),
+            ("GET / HTTP/1.1\n\n\r\n\n", ""),
+        ] {
+            assert_eq!(String::from_utf8(parsed(bytes).body).unwrap(), body, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_incomplete_or_contradicts_itself_is_refused() {
+        for (bytes, why) in [
+            ("", "not complete"),
+            ("GET / HTTP/1.1\r\nHost: a", "not complete"),
+            ("POST / HTTP/1.1\nContent-Length: 3\n\nab", "2 of 3 bytes"),
+            ("POST / HTTP/1.1\nContent-Length: 3\nContent-Length: 4\n\nabcd", "Content-Length"),
+            ("POST / HTTP/1.1\nContent-Length: +3\n\nabc", "Content-Length"),
+            ("POST / HTTP/1.1\nTransfer-Encoding: gzip\n\n", "Transfer-Encoding"),
+            ("POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n3\r\nab", "last chunk"),
+            ("POST / HTTP/1.1\nTransfer-Encoding: chunked\n\nx\r\n", "no number"),
+            ("GET /\n\n", "malformed"),
+            ("GET / HTTP/2.0\n\n", "malformed"),
+        ] {
+            assert!(refused(bytes).contains(why), "{bytes:?}: {}", refused(bytes));
+        }
+        let fields = "X: 1\n".repeat(HEADER_FIELDS_MAX + 1);
+        assert!(refused(&format!("GET / HTTP/1.1\n{fields}\n")).contains("malformed"));
+    }
+}
