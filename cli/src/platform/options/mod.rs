@@ -117,13 +117,6 @@ group! {
 }
 
 group! {
-    /// The server's own log, on standard error.
-    LogOptions, "Log options";
-    /// What is logged, such as `info` or `warn,wasmcloud_executor=debug` [default: info]
-    "filter" "log" "WASMCLOUD_LOG" filter: String, "FILTER";
-    /// human or json [default: human]
-    "format" "log-format" "WASMCLOUD_LOG_FORMAT" format: LogFormat, "FORMAT";
-group! {
     /// What handlers reach, once their policies let them, and how much of it.
     EgressOptions, "Outbound options";
     /// Addresses to open that are closed by default, such as 10.0.0.0/8,127.0.0.1
@@ -146,6 +139,13 @@ group! {
     "response_bytes" "egress-response-bytes" "WASMCLOUD_EGRESS_RESPONSE_BYTES" response_bytes: u64, "BYTES";
 }
 
+group! {
+    /// The server's own log, on standard error.
+    LogOptions, "Log options";
+    /// What is logged, such as `info` or `warn,wasmcloud_executor=debug` [default: info]
+    "filter" "log" "WASMCLOUD_LOG" filter: String, "FILTER";
+    /// human or json [default: human]
+    "format" "log-format" "WASMCLOUD_LOG_FORMAT" format: LogFormat, "FORMAT";
 }
 
 /// What every server command takes.
@@ -183,6 +183,7 @@ pub struct File {
     pub edge: EdgeOptions,
     pub plane: PlaneFile,
     pub internal: InternalOptions,
+    pub egress: EgressOptions,
     pub limits: LimitOptions,
     pub log: LogOptions,
 }
@@ -190,7 +191,6 @@ pub struct File {
 impl Common {
     /// The data directory.
     pub fn data_dir(&self) -> Result<PathBuf, Failure> {
-    pub egress: EgressOptions,
         if let Some(data) = &self.data {
             return Ok(data.clone());
         }
@@ -241,9 +241,9 @@ fn read(path: &Path) -> Result<File, Failure> {
         &mut file.internal.tls_key,
         &mut file.plane.service_token_file,
         &mut file.plane.ca_file,
+        &mut file.egress.ca_file,
     ] {
         *path = path.take().map(|path| base.join(path));
     }
     Ok(file)
 }
-        &mut file.egress.ca_file,
