@@ -6,6 +6,7 @@ mod compiler;
 mod fuse;
 mod host_exports;
 mod metering;
+mod pool;
 mod program;
 mod programs;
 mod tunables;

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use wasmcloud_wire::{Abi, Inspection, Limits, Refusal};
-use wasmer::sys::{BaseTunables, Cranelift, EngineBuilder, Features, NativeEngineExt, Target};
-use wasmer::{Engine, ExternType, FunctionType, ImportType, Module};
+use wasmer::sys::{Cranelift, EngineBuilder, Features, NativeEngineExt, Target};
+use wasmer::{
+    Engine, Extern, ExternType, Function, FunctionType, ImportType, Instance, InstantiationError, MemoryType,
+    Module, Store,
+};
 
-use super::tunables::Bounded;
-use super::{Fuse, bulk_cost, host_exports, metering};
+use super::pool::{Contents, Image, Pool};
+use super::tunables::{Bounded, Bounds, styles};
+use super::{Fuse, MEMORY, bulk_cost, host_exports, metering};
 
 /// A compiled module and what its host has to provide.
 pub struct Program {
@@ -15,6 +19,9 @@ pub struct Program {
     pub inspection: Inspection,
     pub(crate) module: Module,
     engine: Engine,
+    pool: Arc<Pool>,
+    /// What the memory begins with; `None` where that is nothing, or not to be known beforehand.
+    image: Option<Arc<Image>>,
     /// Which of an instance's own globals is its count of gas.
     count_index: usize,
     /// The module's imports in its own order.
@@ -42,7 +49,7 @@ pub(crate) fn artifact_key() -> String {
     let mut cpu: Vec<String> = target.cpu_features().iter().map(|feature| format!("{feature:?}")).collect();
     cpu.sort();
     format!(
-        "wasmcloud {} wasmer 7.3.0 cranelift nan-canonical gas-2 exports-2 {} {}",
+        "wasmcloud {} wasmer 7.3.0 cranelift nan-canonical gas-2 exports-2 memory-2 {} {}",
         env!("CARGO_PKG_VERSION"),
         target.triple(),
         cpu.join("+")
@@ -57,7 +64,9 @@ pub(super) fn compiling_engine() -> Engine {
     host_exports::install(&mut compiler);
     metering::install(&mut compiler);
     bulk_cost::install(&mut compiler);
-    EngineBuilder::new(compiler).set_features(Some(features())).engine().into()
+    let mut engine: Engine = EngineBuilder::new(compiler).set_features(Some(features())).engine().into();
+    engine.set_tunables(styles());
+    engine
 }
 
 /// Inspects and compiles a module. Takes as long as the module is large: call it where blocking is allowed.
@@ -88,6 +97,7 @@ impl Program {
     pub(crate) fn load(
         artifact: &super::artifact::Verified,
         inspection: Inspection,
+        pool: &Arc<Pool>,
     ) -> Result<Program, String> {
         // One engine a module: an engine keeps the code of every module that it ever loaded.
         let engine = <Engine as NativeEngineExt>::headless();
@@ -101,16 +111,60 @@ impl Program {
         let imports = imports.ok_or_else(|| "an import that the table does not have".to_owned())?;
         let count_index = metering::count_index(module.info());
         let count_index = count_index.ok_or_else(|| "no count of gas".to_owned())?;
-        Ok(Program { inspection, module, engine, count_index, imports })
+        let mut program =
+            Program { inspection, module, engine, pool: pool.clone(), image: None, count_index, imports };
+        program.image = program.image()?;
+        Ok(program)
+    }
+
+    /// What an instance's memory holds before its program runs. Nothing of the program runs here.
+    fn image(&self) -> Result<Option<Arc<Image>>, String> {
+        let segments = Arc::default();
+        let minimum = |memory: &MemoryType| memory.minimum.0;
+        let bounds = Bounds {
+            memory_pages: self.module.info().memories.values().map(minimum).max().unwrap_or(0),
+            table_elements: u32::MAX,
+        };
+        let contents = Contents::Recorded(Arc::clone(&segments));
+        let mut store = Store::new(self.engine_with(bounds, contents, &Arc::default()));
+        let unused: Vec<Extern> = self
+            .imports
+            .iter()
+            .map(|needed| Function::new(&mut store, &needed.ty, |_| Ok(Vec::new())).into())
+            .collect();
+        match Instance::new_by_index(&mut store, &self.module, &unused) {
+            Ok(instance) => {
+                let Ok(memory) = instance.exports.get_memory(MEMORY) else { return Ok(None) };
+                let image = self.pool.image(&memory.view(&store), &segments);
+                image.map_err(|error| format!("no memory for the program's data: {error}"))
+            }
+            // Data or elements that do not fit: every run will say so.
+            Err(InstantiationError::Start(_)) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// How many bytes of memory the program's data take, besides its code.
+    #[cfg(test)]
+    pub(crate) fn image_bytes(&self) -> usize {
+        self.image.as_ref().map_or(0, |image| image.bytes())
     }
 
     /// An engine for one instance with these bounds, which the fuse stops.
     pub(crate) fn bounded_engine(&self, limits: &Limits, fuse: &Arc<Fuse>) -> Engine {
+        let bounds = Bounds { memory_pages: limits.memory_pages(), table_elements: limits.table_elements };
+        self.engine_with(bounds, Contents::Known(self.image.clone()), fuse)
+    }
+
+    fn engine_with(&self, bounds: Bounds, contents: Contents, fuse: &Arc<Fuse>) -> Engine {
         let mut engine = self.engine.clone();
-        let base = BaseTunables::for_target(&Target::default());
-        let bounded =
-            Bounded::new(base, limits.memory_pages(), limits.table_elements, fuse.clone(), self.count_index);
-        engine.set_tunables(bounded);
+        engine.set_tunables(Bounded::new(
+            bounds,
+            self.pool.clone(),
+            contents,
+            fuse.clone(),
+            self.count_index,
+        ));
         engine
     }
 }

@@ -11,6 +11,7 @@ use wasmcloud_wire::{ControlPlane, ControlPlaneError, Digest, Inspection, Limits
 
 use super::artifact::{Artifacts, Verified};
 use super::compiler::{CompileError, Compiler};
+use super::pool::Pool;
 use super::program::{Program, artifact_key};
 
 /// Most compiled modules in memory; the one unused for longest goes first.
@@ -43,6 +44,7 @@ struct Slot {
 pub(crate) struct Programs {
     artifacts: Arc<Artifacts>,
     limits_max: Limits,
+    pool: Arc<Pool>,
     slots: Mutex<HashMap<Digest, Arc<Slot>>>,
     clock: AtomicU64,
     compilations: Semaphore,
@@ -55,6 +57,7 @@ impl Programs {
         Ok(Programs {
             artifacts: Arc::new(Artifacts::open(dir, artifact_key())?),
             limits_max,
+            pool: Pool::new()?,
             slots: Mutex::default(),
             clock: AtomicU64::new(0),
             compilations: Semaphore::new(COMPILATIONS_MAX),
@@ -109,11 +112,11 @@ impl Programs {
 
     async fn make(&self, digest: &Digest, module: Bytes) -> Result<Arc<Program>, ProgramError> {
         let unavailable = |reason: String| ProgramError::Unavailable { digest: *digest, reason };
-        let (artifacts, limits, known, bytes) =
-            (self.artifacts.clone(), self.limits_max.clone(), *digest, module.clone());
+        let (artifacts, limits, pool, known, bytes) =
+            (self.artifacts.clone(), self.limits_max.clone(), self.pool.clone(), *digest, module.clone());
         let (inspection, kept) = blocking(digest, move || {
             let inspection = wasmcloud_inspect::inspect(&bytes, &limits)?;
-            let kept = load_kept(&artifacts, &known, &inspection);
+            let kept = load_kept(&artifacts, &known, &inspection, &pool);
             Ok((inspection, kept))
         })
         .await?;
@@ -127,11 +130,11 @@ impl Programs {
                 CompileError::Refused(refusal) => ProgramError::Refused(refusal),
                 CompileError::Failed(reason) => unavailable(reason),
             })?;
-        let (artifacts, known) = (self.artifacts.clone(), *digest);
+        let (artifacts, pool, known) = (self.artifacts.clone(), self.pool.clone(), *digest);
         blocking(digest, move || {
             let artifact = Verified::fresh(artifact);
             artifacts.keep(&known, &artifact);
-            Program::load(&artifact, inspection)
+            Program::load(&artifact, inspection, &pool)
                 .map(Arc::new)
                 .map_err(|reason| ProgramError::Unavailable { digest: known, reason })
         })
@@ -151,9 +154,14 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// The program of an artifact that was kept, if it verifies and can be loaded.
-fn load_kept(artifacts: &Artifacts, digest: &Digest, inspection: &Inspection) -> Option<Program> {
+fn load_kept(
+    artifacts: &Artifacts,
+    digest: &Digest,
+    inspection: &Inspection,
+    pool: &Arc<Pool>,
+) -> Option<Program> {
     let artifact = artifacts.load(digest)?;
-    match Program::load(&artifact, inspection.clone()) {
+    match Program::load(&artifact, inspection.clone(), pool) {
         Ok(program) => Some(program),
         Err(error) => {
             tracing::warn!(%digest, %error, "compiled artifact cannot be loaded; it is made anew");

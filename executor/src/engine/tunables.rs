@@ -12,13 +12,37 @@ use wasmer::sys::{BaseTunables, Tunables};
 use wasmer::{GlobalType, MemoryError, MemoryType, Pages, TableType};
 
 use super::fuse::Fuse;
+use super::pool::{Contents, Pool, PooledMemory};
+
+/// How compiled code finds memories and tables; it is compiled and run with the same.
+///
+/// Every access is checked against the memory's present length, exactly: a memory from the pool has no pages
+/// beyond its end that an access could be left to. A memory that can never have a page is the one exception,
+/// by wasmer's rule: its bound is a constant.
+pub(super) fn styles() -> BaseTunables {
+    BaseTunables {
+        static_memory_bound: Pages(0),
+        static_memory_offset_guard_size: 0,
+        dynamic_memory_offset_guard_size: 0,
+    }
+}
+
+/// What an instance may have at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Pages of its memory.
+    pub(super) memory_pages: u32,
+    /// Elements of each table.
+    pub(super) table_elements: u32,
+}
 
 /// Tunables that lower every memory's and table's maximum to the invocation's limit, so that
 /// growing beyond it gives -1 as if the module had declared that maximum itself. For one instance.
-pub(crate) struct Bounded {
+pub(super) struct Bounded {
     base: BaseTunables,
-    memory_pages_max: Pages,
-    table_elements_max: u32,
+    bounds: Bounds,
+    pool: Arc<Pool>,
+    contents: Contents,
     fuse: Arc<Fuse>,
     /// Which of the instance's globals is its count of gas, and how many were made so far.
     count_index: usize,
@@ -26,39 +50,34 @@ pub(crate) struct Bounded {
 }
 
 impl Bounded {
-    /// Bounds in pages of memory and elements of each table; `fuse` is pointed at the global with this
-    /// index among the instance's own.
-    pub(crate) fn new(
-        base: BaseTunables,
-        memory_pages_max: u32,
-        table_elements_max: u32,
+    /// Memory comes from the pool and begins with `contents`; `fuse` is pointed at the global with this index
+    /// among the instance's own.
+    pub(super) fn new(
+        bounds: Bounds,
+        pool: Arc<Pool>,
+        contents: Contents,
         fuse: Arc<Fuse>,
         count_index: usize,
     ) -> Bounded {
-        let (memory_pages_max, globals_made) = (Pages(memory_pages_max), AtomicUsize::new(0));
-        Bounded { base, memory_pages_max, table_elements_max, fuse, count_index, globals_made }
+        let globals_made = AtomicUsize::new(0);
+        Bounded { base: styles(), bounds, pool, contents, fuse, count_index, globals_made }
     }
 
     fn bound_memory(&self, ty: &MemoryType) -> Result<MemoryType, MemoryError> {
-        if ty.minimum > self.memory_pages_max {
-            return Err(MemoryError::MinimumMemoryTooLarge {
-                min_requested: ty.minimum,
-                max_allowed: self.memory_pages_max,
-            });
+        let max_allowed = Pages(self.bounds.memory_pages);
+        if ty.minimum > max_allowed {
+            return Err(MemoryError::MinimumMemoryTooLarge { min_requested: ty.minimum, max_allowed });
         }
-        let maximum = ty.maximum.map_or(self.memory_pages_max, |pages| pages.min(self.memory_pages_max));
+        let maximum = ty.maximum.map_or(max_allowed, |pages| pages.min(max_allowed));
         Ok(MemoryType { maximum: Some(maximum), ..*ty })
     }
 
     fn bound_table(&self, ty: &TableType) -> Result<TableType, String> {
-        if ty.minimum > self.table_elements_max {
-            return Err(format!(
-                "a table begins with {} elements; the limit is {}",
-                ty.minimum, self.table_elements_max
-            ));
+        let max_allowed = self.bounds.table_elements;
+        if ty.minimum > max_allowed {
+            return Err(format!("a table begins with {} elements; the limit is {max_allowed}", ty.minimum));
         }
-        let maximum =
-            ty.maximum.map_or(self.table_elements_max, |elements| elements.min(self.table_elements_max));
+        let maximum = ty.maximum.map_or(max_allowed, |elements| elements.min(max_allowed));
         Ok(TableType { maximum: Some(maximum), ..*ty })
     }
 }
@@ -80,12 +99,14 @@ impl Tunables for Bounded {
     unsafe fn create_vm_memory(
         &self,
         ty: &MemoryType,
-        style: &MemoryStyle,
+        _style: &MemoryStyle,
         definition: NonNull<VMMemoryDefinition>,
     ) -> Result<VMMemory, MemoryError> {
         let bounded = self.bound_memory(ty)?;
-        // SAFETY: the caller's promise about `definition` is passed on unchanged.
-        unsafe { self.base.create_vm_memory(&bounded, style, definition) }
+        // SAFETY: the caller's promise about `definition` is passed on: it is the instance's own, and outlasts
+        // the guest's code and every call of the host's that works on the memory.
+        let memory = unsafe { PooledMemory::new(&self.pool, bounded, &self.contents, definition) }?;
+        Ok(memory.into())
     }
 
     fn create_host_table(&self, ty: &TableType, style: &TableStyle) -> Result<VMTable, String> {
