@@ -1,24 +1,35 @@
 //! Olin, the Common WebAssembly ABI: a small, stable way for a WebAssembly program to speak to its host.
 //!
-//! [`abi`] has the ABI's numbers and its table of imports; it compiles everywhere, and a host links,
-//! checks and documents from it. The other modules are the guest's side of the same table. They need the
-//! standard library (the feature `std`, on by default) and exist on `wasm32` targets only.
+//! A handler is a function from a request to an answer:
 //!
-//! ```text
-//! use std::io::Write;
+//! ```
+//! use olin::http::{Request, RequestExt as _, Response};
+//! use olin::{Body, reply};
 //!
-//! fn main() -> std::io::Result<()> {
-//!     olin::log::info("somebody came");
-//!     write!(olin::io::stdout(), "Content-Type: text/plain\n\nhello\n")
+//! fn handle(request: Request<Body>) -> Response<Body> {
+//!     let name = request.query("name").unwrap_or_else(|| "nobody".to_owned());
+//!     reply::text(format!("Hello, {name}!\n"))
 //! }
 //!
-//! olin::entry!(main);
+//! olin::serve!(handle);
+//! # fn main() {}
 //! ```
-#![cfg_attr(not(all(target_arch = "wasm32", feature = "std")), no_std)]
+//!
+//! [`abi`] has the ABI's numbers and its table of imports; it compiles everywhere without any other crate,
+//! and a host links, checks and documents from it. The other modules are the guest's side of the same table
+//! (the feature `std`, on by default). They are for `wasm32-unknown-unknown`; on any other target they speak
+//! to a double of the host in the module `testing`, so that a program's own tests run where it is written.
+#![cfg_attr(not(feature = "std"), no_std)]
 
 pub mod abi;
+pub use abi::Error;
 
-#[cfg(all(target_arch = "wasm32", feature = "std"))]
+#[cfg(feature = "std")]
 mod guest;
-#[cfg(all(target_arch = "wasm32", feature = "std"))]
-pub use guest::{cgi, env, io, log, random, resource, run, runtime, startup, time};
+#[cfg(all(feature = "std", not(target_arch = "wasm32")))]
+pub use guest::testing;
+#[cfg(feature = "std")]
+pub use guest::{
+    Body, Failure, IntoResponse, cgi, env, gemini, http, io, log, net, random, reply, resource, run, runtime,
+    serve, startup, time, ws,
+};

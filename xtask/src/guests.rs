@@ -23,25 +23,19 @@ const HOST_VARIABLES: [&str; 8] = [
     "RUSTUP_TOOLCHAIN",
 ];
 
-/// A program in Rust.
-pub struct Guest {
-    /// The module's name in `<target>/guests`, without `.wasm`.
-    pub name: &'static str,
-    /// Its manifest, from the project's root.
-    pub manifest: &'static str,
-    /// The file that cargo makes.
-    artifact: &'static str,
-    /// The folders that it is made of.
-    sources: &'static [&'static str],
-}
+/// The workspace of all programs in Rust, from the project's root.
+pub const MANIFEST: &str = "examples/Cargo.toml";
 
-/// Every program that is built.
-pub const GUESTS: &[Guest] = &[Guest {
-    name: "olin-echo",
-    manifest: "examples/olin-echo/Cargo.toml",
-    artifact: "olin_echo.wasm",
-    sources: &["examples/olin-echo", "olin"],
-}];
+/// Every program of it. The module is `<target>/guests/NAME.wasm`.
+pub const GUESTS: [&str; 7] =
+    ["olin-echo", "olin-fetch", "olin-gemini", "olin-json", "olin-page", "olin-webhook", "olin-websocket"];
+
+/// What the programs are made of: folders, and the files in them that count.
+const SOURCES: [&str; 2] = ["examples", "olin"];
+const SOURCE_EXTENSIONS: [&str; 5] = ["css", "html", "lock", "rs", "toml"];
+
+/// Variables that programs are built with, if they are set.
+const BUILT_IN: [&str; 2] = ["WEBHOOK_SECRET", "WEBHOOK_TARGET"];
 
 /// A Rust that compiles for WebAssembly.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,12 +69,12 @@ impl Toolchain {
         Some(Toolchain::WithSources { rustc, cargo })
     }
 
-    fn build(&self, project: &Project, guest: &Guest, target: &Path) -> Command {
+    fn build(&self, project: &Project, target: &Path) -> Command {
         let build = |command: Command| {
             command
                 .args(["build", "--release", "--locked", "--target", TARGET])
                 .arg("--manifest-path")
-                .arg(project.root.join(guest.manifest))
+                .arg(project.root.join(MANIFEST))
                 .env("CARGO_TARGET_DIR", target)
         };
         match self {
@@ -119,42 +113,65 @@ fn without_host(command: Command) -> Command {
     HOST_VARIABLES.into_iter().fold(command, Command::env_remove)
 }
 
-/// Builds every program that changed since it was built.
+/// Builds every program, if anything changed since they were built: in one go, so that what they share is
+/// compiled once.
 ///
 /// # Errors
-/// If there is no compiler for it, or it does not compile.
+/// If there is no compiler for it, or one does not compile.
 pub fn run(project: &Project) -> anyhow::Result<()> {
     let toolchain = Toolchain::find(project)
         .with_context(|| format!("there is no compiler for {TARGET}; `cargo xtask setup` says what to do"))?;
-    GUESTS.iter().try_for_each(|guest| build(project, &toolchain, guest))
-}
-
-fn build(project: &Project, toolchain: &Toolchain, guest: &Guest) -> anyhow::Result<()> {
     let folder = project.target.join("guests");
-    let module = folder.join(guest.name).with_extension("wasm");
-    let stamp = folder.join(guest.name).with_extension("stamp");
-    let fingerprint = fingerprint(&project.root, guest, toolchain)?;
-    if module.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|built| built == fingerprint) {
-        eprintln!("    {} is up to date", module.display());
+    let stamp = folder.join("stamp");
+    let fingerprint = fingerprint(&project.root, &toolchain)?;
+    let modules = GUESTS.map(|name| (name, folder.join(name).with_extension("wasm")));
+    let all_there = modules.iter().all(|(_, module)| module.is_file());
+    if all_there && std::fs::read_to_string(&stamp).is_ok_and(|built| built == fingerprint) {
+        eprintln!("    {} programs in {} are up to date", modules.len(), folder.display());
         return Ok(());
     }
     let target = folder.join("build");
-    toolchain.build(project, guest, &target).run()?;
-    let built = target.join(TARGET).join("release").join(guest.artifact);
-    std::fs::copy(&built, &module)
-        .with_context(|| format!("cannot copy {} to {}", built.display(), module.display()))?;
-    std::fs::write(&stamp, fingerprint).with_context(|| format!("cannot write {}", stamp.display()))?;
-    eprintln!("    built {}", module.display());
-    Ok(())
+    toolchain.build(project, &target).run()?;
+    for (name, module) in &modules {
+        let built = target.join(TARGET).join("release").join(name.replace('-', "_")).with_extension("wasm");
+        std::fs::copy(&built, module)
+            .with_context(|| format!("cannot copy {} to {}", built.display(), module.display()))?;
+        let bytes = module.metadata().map_or(0, |metadata| metadata.len());
+        eprintln!("    built {}: {bytes} bytes", module.display());
+    }
+    std::fs::write(&stamp, fingerprint).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
-/// Changes when a source of the program does, or what compiles it. Checkouts that share a target folder
+/// The programs' own warnings, found natively.
+///
+/// # Errors
+/// If there is one.
+pub fn lint(project: &Project) -> anyhow::Result<()> {
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--manifest-path", MANIFEST];
+    natively(project, project.cargo(clippy)).args(["--", "-D", "warnings"]).run()
+}
+
+/// The programs' own tests, which run natively, on a double of the host.
+///
+/// # Errors
+/// If one fails.
+pub fn test(project: &Project) -> anyhow::Result<()> {
+    natively(project, project.cargo(["test", "--workspace", "--locked", "--manifest-path", MANIFEST])).run()
+}
+
+/// Beside what is built for WebAssembly: another workspace has other versions and other profiles.
+fn natively(project: &Project, command: Command) -> Command {
+    command.env("CARGO_TARGET_DIR", project.target.join("guests/native"))
+}
+
+/// Changes when a source of a program does, or what compiles it. Checkouts that share a target folder
 /// have different sources at the same time, so this is about contents and not about times.
-fn fingerprint(root: &Path, guest: &Guest, toolchain: &Toolchain) -> anyhow::Result<String> {
+fn fingerprint(root: &Path, toolchain: &Toolchain) -> anyhow::Result<String> {
     let mut hasher = DefaultHasher::new();
     toolchain.hash(&mut hasher);
-    for folder in guest.sources {
-        for extension in ["rs", "toml", "lock"] {
+    BUILT_IN.map(std::env::var_os).hash(&mut hasher);
+    for folder in SOURCES {
+        for extension in SOURCE_EXTENSIONS {
             for path in files_with_extension(&root.join(folder), extension)? {
                 path.strip_prefix(root).unwrap_or(&path).hash(&mut hasher);
                 let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -169,39 +186,42 @@ fn fingerprint(root: &Path, guest: &Guest, toolchain: &Toolchain) -> anyhow::Res
 mod tests {
     use super::*;
 
-    const GUEST: Guest =
-        Guest { name: "a", manifest: "a/Cargo.toml", artifact: "a.wasm", sources: &["a", "lib"] };
-
     #[test]
     fn a_fingerprint_changes_with_any_source_and_with_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        std::fs::create_dir_all(root.join("a/src")).unwrap();
-        std::fs::create_dir_all(root.join("a/target")).unwrap();
-        std::fs::create_dir_all(root.join("lib")).unwrap();
-        std::fs::write(root.join("a/src/lib.rs"), "1").unwrap();
-        std::fs::write(root.join("lib/lib.rs"), "1").unwrap();
-        let print = || fingerprint(root, &GUEST, &Toolchain::Rustup).unwrap();
+        std::fs::create_dir_all(root.join("examples/a/src")).unwrap();
+        std::fs::create_dir_all(root.join("examples/target")).unwrap();
+        std::fs::create_dir_all(root.join("olin")).unwrap();
+        std::fs::write(root.join("examples/a/src/lib.rs"), "1").unwrap();
+        std::fs::write(root.join("olin/lib.rs"), "1").unwrap();
+        let print = || fingerprint(root, &Toolchain::Rustup).unwrap();
 
         let first = print();
-        std::fs::write(root.join("a/README.md"), "words").unwrap();
-        std::fs::write(root.join("a/target/made.rs"), "made").unwrap();
+        std::fs::write(root.join("examples/a/README.md"), "words").unwrap();
+        std::fs::write(root.join("examples/target/made.rs"), "made").unwrap();
         assert_eq!(print(), first);
 
-        std::fs::write(root.join("lib/lib.rs"), "2").unwrap();
+        std::fs::write(root.join("olin/lib.rs"), "2").unwrap();
         let second = print();
         assert_ne!(second, first);
 
-        std::fs::rename(root.join("a/src/lib.rs"), root.join("a/src/main.rs")).unwrap();
-        assert_ne!(print(), second);
+        std::fs::write(root.join("examples/a/src/style.css"), "").unwrap();
+        let third = print();
+        assert_ne!(third, second);
+
+        std::fs::rename(root.join("examples/a/src/lib.rs"), root.join("examples/a/src/main.rs")).unwrap();
+        assert_ne!(print(), third);
     }
 
     #[test]
-    fn every_guest_has_its_manifest_and_its_sources() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for guest in GUESTS {
-            assert!(root.join(guest.manifest).is_file(), "{}", guest.name);
-            assert!(guest.sources.iter().all(|folder| root.join(folder).is_dir()), "{}", guest.name);
-        }
+    fn every_program_in_the_workspace_is_one_that_is_built() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+        let folders = examples.read_dir().unwrap().map(|entry| entry.unwrap().path());
+        let programs = folders.filter(|folder| folder.join("Cargo.toml").is_file());
+        let mut names: Vec<String> =
+            programs.map(|folder| folder.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        names.sort();
+        assert_eq!(names, GUESTS);
     }
 }

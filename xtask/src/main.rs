@@ -67,10 +67,7 @@ fn run(task: &str, rest: Vec<String>) -> anyhow::Result<()> {
 
 fn fmt(project: &Project) -> anyhow::Result<()> {
     project.cargo(["fmt", "--all"]).run()?;
-    for guest in guests::GUESTS {
-        project.cargo(["fmt", "--manifest-path", guest.manifest]).run()?;
-    }
-    Ok(())
+    project.cargo(["fmt", "--all", "--manifest-path", guests::MANIFEST]).run()
 }
 
 fn check(project: &Project) -> anyhow::Result<()> {
@@ -87,12 +84,10 @@ fn lint(project: &Project) -> anyhow::Result<()> {
     step("format", || {
         let fix = "run `cargo xtask fmt`";
         project.cargo(["fmt", "--all", "--check"]).run().context(fix)?;
-        for guest in guests::GUESTS {
-            project.cargo(["fmt", "--check", "--manifest-path", guest.manifest]).run().context(fix)?;
-        }
-        Ok(())
+        project.cargo(["fmt", "--all", "--check", "--manifest-path", guests::MANIFEST]).run().context(fix)
     })?;
-    step("clippy", || project.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run())
+    step("clippy", || project.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run())?;
+    step("clippy of the examples", || guests::lint(project))
 }
 
 fn doc(project: &Project) -> anyhow::Result<()> {
@@ -107,6 +102,7 @@ fn test(project: &Project, rest: Vec<String>) -> anyhow::Result<()> {
     check(project)?;
     lint(project)?;
     doc(project)?;
+    step("tests of the examples", || guests::test(project))?;
     // Last, and without a line of its own at the end: what `cargo test` says is the end of the output.
     step::begin("tests");
     let command: Command = project.cargo(["test", "--workspace"]).args(rest);

@@ -1,26 +1,33 @@
 //! Answers with the request: its method, its path and its query on the first line, then its body.
-//!
-//! Build it with `cargo build --release --target wasm32-unknown-unknown`, then
-//! `wasmcloud create target/wasm32-unknown-unknown/release/olin_echo.wasm --name echo`.
 
-use std::io;
+use std::io::{Cursor, Read as _};
 
-use olin::{cgi, log};
+use olin::http::{Request, Response};
+use olin::{Body, log, reply};
 
-fn main() -> io::Result<()> {
-    let request = cgi::Request::read()?;
-    log::info(&format!("{} {} with {} bytes", request.method, request.path, request.body.len()));
-
-    let mut answer = format!("{} {}", request.method, request.path);
-    if !request.query.is_empty() {
-        answer.push('?');
-        answer.push_str(&request.query);
-    }
-    answer.push('\n');
-
-    let mut answer = answer.into_bytes();
-    answer.extend_from_slice(&request.body);
-    cgi::respond(200, "text/plain; charset=utf-8", &answer)
+fn handle(request: Request<Body>) -> Response<Body> {
+    let (method, uri) = (request.method(), request.uri());
+    log::info(&format!("{method} {} with {} bytes", uri.path(), request.body().len().unwrap_or(0)));
+    let line = format!("{method} {uri}\n");
+    reply::content(
+        "text/plain; charset=utf-8",
+        Body::from_reader(Cursor::new(line).chain(request.into_body())),
+    )
 }
 
-olin::entry!(main);
+olin::serve!(handle);
+
+#[cfg(test)]
+mod tests {
+    use olin::testing::Host;
+
+    use super::*;
+
+    #[test]
+    fn a_request_comes_back() {
+        let host = Host::new().request(Request::post("/a/b?c=d").body("tea").unwrap());
+        olin::serve(handle);
+        assert_eq!(host.response().body(), b"POST /a/b?c=d\ntea");
+        assert_eq!(host.logs(), [(6, "POST /a/b with 3 bytes".to_owned())]);
+    }
+}

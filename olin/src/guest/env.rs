@@ -33,3 +33,21 @@ pub fn get_bytes(name: &str) -> Result<Vec<u8>, Error> {
     value.truncate(length);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Host;
+
+    #[test]
+    fn a_value_of_any_length_is_read() {
+        let long = "x".repeat(3 * VALUE_BYTES_USUAL);
+        let _host = Host::new().env("LONG", &long).env("EMPTY", "").env("ODD", b"caf\xe9");
+        assert_eq!((get("LONG"), get("EMPTY")), (Some(long), Some(String::new())));
+        assert_eq!(
+            (get("ODD").as_deref(), get_bytes("ODD").unwrap()),
+            (Some("caf\u{fffd}"), b"caf\xe9".to_vec())
+        );
+        assert_eq!((get("UNSET"), get_bytes("UNSET")), (None, Err(Error::NotFound)));
+    }
+}

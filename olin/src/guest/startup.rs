@@ -28,3 +28,19 @@ fn arg(index: i32) -> Result<String, Error> {
         buffer.resize(buffer.len() * 2, 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Host;
+
+    #[test]
+    fn arguments_of_any_length_are_read() {
+        let long = "x".repeat(3 * ARG_BYTES_USUAL);
+        let exact = "y".repeat(ARG_BYTES_USUAL);
+        let _host = Host::new().args(["teapot", &long, "", &exact]);
+        assert_eq!(args().unwrap(), ["teapot", &long, "", &exact]);
+        let _host = Host::new();
+        assert_eq!(args().unwrap(), ["test"]);
+    }
+}
