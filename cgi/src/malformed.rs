@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wasmcloud_wire::limits::CGI_HEADER_BYTES_MAX;
+use wasmcloud_wire::limits::{CGI_HEADER_BYTES_MAX, CGI_HEADER_FIELDS_MAX};
 
 /// A program's output is no CGI answer. The client gets 502; this text goes to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Problem {
     NoEmptyLine,
     /// The header block is larger than [`CGI_HEADER_BYTES_MAX`].
     TooLarge,
+    /// The header block has more than [`CGI_HEADER_FIELDS_MAX`] fields.
+    TooMany,
     /// A line of the header block has no colon.
     NoColon,
     /// What stands before the colon is no token (RFC 9110 section 5.6.2).
@@ -59,6 +61,7 @@ impl Problem {
             Problem::StatusLine => "the output begins with an HTTP status line",
             Problem::NoEmptyLine => "the output ended within the header",
             Problem::TooLarge => "the header is too large",
+            Problem::TooMany => "the header has too many fields",
             Problem::NoColon => "a line of the header has no colon",
             Problem::Name => "a header field's name has a character that no name may have",
             Problem::Folded => "a line of the header begins with a space",
@@ -79,6 +82,7 @@ impl Problem {
             Problem::StatusLine => "print `Status: 200 OK` in its place; the platform writes the status line",
             Problem::NoEmptyLine => "print an empty line after the last header field",
             Problem::TooLarge => "print an empty line before the body, and keep what comes before it shorter",
+            Problem::TooMany => "print an empty line before the body, and fewer fields before it",
             Problem::NoColon => {
                 "write each field as `Name: value`, and print an empty line between the fields and the body"
             }
@@ -105,6 +109,9 @@ impl fmt::Display for Malformed {
         f.write_str(self.problem.text())?;
         if self.problem == Problem::TooLarge {
             write!(f, ", with more than {CGI_HEADER_BYTES_MAX} bytes")?;
+        }
+        if self.problem == Problem::TooMany {
+            write!(f, ", more than {CGI_HEADER_FIELDS_MAX}")?;
         }
         if self.line_number > 0 {
             write!(f, ", in line {}: `{}`", self.line_number, self.line)?;

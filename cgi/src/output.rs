@@ -9,7 +9,7 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use wasmcloud_wire::Header;
-use wasmcloud_wire::limits::{CGI_HEADER_BYTES_MAX, URL_BYTES_MAX};
+use wasmcloud_wire::limits::{CGI_HEADER_BYTES_MAX, CGI_HEADER_FIELDS_MAX, URL_BYTES_MAX};
 
 use crate::cookie;
 use crate::field::{self, Field};
@@ -146,6 +146,9 @@ impl Output {
         let text = line.strip_suffix(b"\r").unwrap_or(line);
         if text.is_empty() {
             return if self.lines == 0 { Err(self.malformed(Problem::EmptyHeader, line)) } else { Ok(true) };
+        }
+        if self.lines as usize >= CGI_HEADER_FIELDS_MAX {
+            return Err(self.malformed(Problem::TooMany, text));
         }
         field::parse(text, self.lines == 0)
             .and_then(|field| self.fields.take(field, self.lines + 1, &self.host))

@@ -22,6 +22,8 @@ pub const HEADER_BYTES_MAX: usize = 32 << 10;
 pub const HEADER_FIELDS_MAX: usize = 100;
 /// Largest header block of a CGI answer.
 pub const CGI_HEADER_BYTES_MAX: usize = 16 << 10;
+/// Most fields of a CGI answer's header block.
+pub const CGI_HEADER_FIELDS_MAX: usize = 100;
 /// Most local redirects (`Location: /path`) that one request follows.
 pub const LOCAL_REDIRECTS_MAX: usize = 5;
 /// How deep handlers may call handlers over HTTP: a request that has come through this many is refused.

@@ -1,7 +1,7 @@
 //! Items 11 to 13 and 15 to 17: a program's header block as an answer.
 
 use wasmcloud_cgi::{Answer, Head, Malformed, Output, Problem};
-use wasmcloud_wire::limits::{CGI_HEADER_BYTES_MAX, URL_BYTES_MAX};
+use wasmcloud_wire::limits::{CGI_HEADER_BYTES_MAX, CGI_HEADER_FIELDS_MAX, URL_BYTES_MAX};
 
 /// The answer and the body, however the output is cut into pieces.
 pub fn parse(output: &[u8]) -> Result<(Answer, Vec<u8>), Malformed> {
@@ -78,11 +78,22 @@ fn item_12_a_header_block_has_at_most_16_kib() {
         block(CGI_HEADER_BYTES_MAX + 1),
         block(CGI_HEADER_BYTES_MAX * 3),
         "a".repeat(CGI_HEADER_BYTES_MAX * 2),
-        "X-A: b\n".repeat(CGI_HEADER_BYTES_MAX),
     ] {
         let error = malformed(output);
         assert_eq!(error.problem, Problem::TooLarge);
         assert!(error.to_string().contains("16384") && error.to_string().len() < 500, "{error}");
+    }
+}
+
+#[test]
+fn item_12_a_header_block_has_at_most_100_fields() {
+    let block = |fields: usize| "X-A: b\n".repeat(fields) + "\nbody";
+    let (_, body) = parse(block(CGI_HEADER_FIELDS_MAX).as_bytes()).unwrap();
+    assert_eq!(body, b"body");
+    for fields in [CGI_HEADER_FIELDS_MAX + 1, CGI_HEADER_BYTES_MAX] {
+        let error = malformed(block(fields));
+        assert_eq!((error.problem, error.line_number), (Problem::TooMany, 101));
+        assert!(error.to_string().contains("more than 100"), "{error}");
     }
 }
 
