@@ -28,8 +28,10 @@ pub struct Config {
     pub record_days: u32,
     /// How many log lines, and how many receipts, are kept at most.
     pub record_rows_max: u64,
-    /// What an invocation may use.
+    /// What an invocation may use where its handler's policy says nothing.
     pub limits: Limits,
+    /// What a handler's policy may ask for at most: gas, wall time and memory; the other limits are those above.
+    pub limits_max: Limits,
 }
 
 impl Config {
@@ -44,6 +46,7 @@ impl Config {
             record_days: RECORD_DAYS,
             record_rows_max: RECORD_ROWS_MAX,
             limits: Limits::default(),
+            limits_max: Limits::ceiling(),
         }
     }
 }

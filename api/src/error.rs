@@ -9,6 +9,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use uuid::Uuid;
+use wasmcloud_policy::SettingError;
 use wasmcloud_wire::{ErrorBody, ErrorDetail, InvokeError, NameError, PrepareError, Refusal};
 
 use crate::store::StoreError;
@@ -205,6 +206,16 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         let status = if refusal.code == "not_wasm" { 400 } else { 422 };
         ApiError::new(status, refusal.code, refusal.message, refusal.hint)
+    }
+}
+
+impl From<SettingError> for ApiError {
+    fn from(error: SettingError) -> ApiError {
+        let code = match error {
+            SettingError::AboveCeiling { .. } => "over_ceiling",
+            _ => "invalid_policy",
+        };
+        ApiError::new(422, code, error.to_string(), error.hint())
     }
 }
 

@@ -11,6 +11,9 @@ use rocket::request::{FromRequest, Outcome, Request};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
+use wasmcloud_wire::Policy;
+use wasmcloud_wire::body::POLICY_HEADER;
+use wasmcloud_wire::limits::POLICY_BYTES_MAX;
 
 use crate::ApiError;
 use crate::app::App;
@@ -195,6 +198,48 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
             format!("the body cannot be read as the JSON that this address takes: {error}"),
             "correct the body at the line and column that the message names",
         )
+    })
+}
+
+/// The policy that an upload sets together with its version, if it does.
+pub(crate) struct PolicyField(pub Option<Policy>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for PolicyField {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<PolicyField, ()> {
+        let mut fields = request.headers().get(POLICY_HEADER);
+        let policy = match (fields.next(), fields.next()) {
+            (None, _) => Ok(None),
+            (Some(text), None) => parse_policy(text).map(Some),
+            (Some(_), Some(_)) => Err(ApiError::new(
+                422,
+                "invalid_policy",
+                "the header field Wasmcloud-Policy comes twice",
+                "send it once",
+            )),
+        };
+        or_reject(request, policy.map(PolicyField))
+    }
+}
+
+fn parse_policy(text: &str) -> Result<Policy, ApiError> {
+    let invalid = |message: String, hint: &str| ApiError::new(422, "invalid_policy", message, hint);
+    if text.len() > POLICY_BYTES_MAX {
+        let message = format!(
+            "the header field Wasmcloud-Policy has {} bytes; at most {POLICY_BYTES_MAX} are read",
+            text.len()
+        );
+        return Err(invalid(message, "join some rules with `|`, or name a whole origin"));
+    }
+    if !text.is_ascii() {
+        let message = "the header field Wasmcloud-Policy is not ASCII".to_owned();
+        return Err(invalid(message, "write other characters as JSON does: \\u00fc"));
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let message = format!("the header field Wasmcloud-Policy is no policy: {error}");
+        invalid(message, "it is JSON, like what `GET /api/v1/handlers/NAME/policy` answers")
     })
 }
 

@@ -8,8 +8,8 @@ use wasmcloud_blob::BlobError;
 use wasmcloud_wire::body::{Deployed, Handler};
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
-    Change, Digest, HandlerId, HandlerName, Inspection, Invoker, Limits, PrepareError, RouteKey, Timestamp,
-    UserId,
+    Change, Digest, HandlerId, HandlerName, Inspection, Invoker, Limits, Policy, PrepareError, Refusal,
+    RouteKey, Timestamp, UserId,
 };
 
 use super::Core;
@@ -25,18 +25,22 @@ pub enum Target {
         name: HandlerName,
         /// Whether `Authorization` reaches the program.
         forward_authorization: bool,
+        /// Its own policy.
+        policy: Policy,
     },
     /// To one of the owner's handlers, as its next version.
     Existing {
         /// Its name.
         name: HandlerName,
+        /// The policy that it has from this version on; as it is if absent.
+        policy: Option<Policy>,
     },
 }
 
 impl Target {
     fn name(&self) -> &HandlerName {
         match self {
-            Target::New { name, .. } | Target::Existing { name } => name,
+            Target::New { name, .. } | Target::Existing { name, .. } => name,
         }
     }
 }
@@ -50,8 +54,12 @@ impl Core {
         target: Target,
         module: Bytes,
     ) -> Result<Deployed, ApiError> {
-        self.check_target(owner, &target).await?;
-        let (digest, inspection) = inspect(module.clone(), self.config.limits.clone()).await?;
+        let policy = self.check_target(owner, &target).await?;
+        let inspected = inspect(module.clone(), self.limits_of(&policy)).await?;
+        let (digest, inspection) = match inspected {
+            Ok(inspected) => inspected,
+            Err(refusal) => return Err(self.refused(refusal, module, &target).await),
+        };
         let row = {
             let _uploading = self.uploads.read().await;
             self.blobs.put(&digest, module).await.map_err(blob_error)?;
@@ -69,21 +77,53 @@ impl Core {
         Ok(Deployed { handler: handler_body(row, &self.config.edge_url), version, inspection })
     }
 
-    /// Refuses early what would be refused in the end.
-    async fn check_target(&self, owner: UserId, target: &Target) -> Result<(), ApiError> {
-        match target {
-            Target::New { name, .. } => {
+    /// Refuses early what would be refused in the end; the policy that the handler is going to have.
+    async fn check_target(&self, owner: UserId, target: &Target) -> Result<Policy, ApiError> {
+        let policy = match target {
+            Target::New { name, policy, .. } => {
                 let key = RouteKey { handler: name.clone(), version: None };
-                match self.store.deployment(&key).await? {
-                    Some(_) => Err(name_taken(name)),
-                    None => Ok(()),
+                if self.store.deployment(&key).await?.is_some() {
+                    return Err(name_taken(name));
+                }
+                policy
+            }
+            Target::Existing { name, policy } => {
+                let row = self.store.handler(owner, name).await?;
+                let row = row.ok_or_else(|| ApiError::handler_not_found(name.as_str()))?;
+                match policy {
+                    Some(policy) => policy,
+                    None => return Ok(row.policy),
                 }
             }
-            Target::Existing { name } => match self.store.handler(owner, name).await? {
-                Some(_) => Ok(()),
-                None => Err(ApiError::handler_not_found(name.as_str())),
-            },
+        };
+        wasmcloud_policy::check(policy, &self.config.limits_max)?;
+        Ok(policy.clone())
+    }
+
+    /// A refusal as an error. Where a policy with more memory would let the module in, the hint says how.
+    async fn refused(&self, refusal: Refusal, module: Bytes, target: &Target) -> ApiError {
+        let mut error = ApiError::from(refusal);
+        if error.code != "over_limit" {
+            return error;
         }
+        let Ok(Ok((_, inspection))) = inspect(module, self.config.limits_max.clone()).await else {
+            return error;
+        };
+        let bytes = inspection.memory_bytes_min;
+        error.hint = match target {
+            Target::New { policy, .. } | Target::Existing { policy: Some(policy), .. }
+                if policy.memory_bytes.is_some() =>
+            {
+                format!("give the policy a `memory_bytes` of {bytes} or more")
+            }
+            Target::Existing { name, policy: None } => {
+                format!("allow it more: wasmcloud policy set {name} --memory-bytes {bytes}")
+            }
+            _ => {
+                format!("allow it more by a policy, a file with {{\"memory_bytes\": {bytes}}}: --policy FILE")
+            }
+        };
+        error
     }
 
     async fn prepare_and_commit(
@@ -95,17 +135,18 @@ impl Core {
         inspection: &Inspection,
     ) -> Result<HandlerRow, ApiError> {
         invoker.prepare(&digest).await.map_err(|error| match error {
-            PrepareError::Refused(refusal) => refused(refusal),
-            other => other.into(),
+            PrepareError::Refused(refusal) => refusal.into(),
+            other => ApiError::from(other),
         })?;
         let module = NewModule { digest, inspection: inspection.clone() };
         match target {
-            Target::New { name, forward_authorization } => {
+            Target::New { name, forward_authorization, policy } => {
                 let new = NewHandler {
                     id: HandlerId::new(),
                     owner,
                     name: name.clone(),
                     forward_authorization: *forward_authorization,
+                    policy: policy.clone(),
                     module,
                 };
                 match self.store.create_handler(new, Timestamp::now()).await? {
@@ -114,9 +155,9 @@ impl Core {
                     CreateHandler::NameHeld(until) => Err(name_held(name, until)),
                 }
             }
-            Target::Existing { name } => self
+            Target::Existing { name, policy } => self
                 .store
-                .add_version(owner, name, module)
+                .add_version(owner, name, module, policy.as_ref())
                 .await?
                 .ok_or_else(|| ApiError::handler_not_found(name.as_str())),
         }
@@ -137,21 +178,20 @@ impl Core {
     }
 }
 
-/// A module's digest, and what it is; a refusal as the error that a client sees.
-pub(crate) async fn inspect(module: Bytes, limits: Limits) -> Result<(Digest, Inspection), ApiError> {
+/// A module's digest, and what it is, or why it cannot run within these limits.
+pub(crate) async fn inspect(
+    module: Bytes,
+    limits: Limits,
+) -> Result<Result<(Digest, Inspection), Refusal>, ApiError> {
     if module.len() > UPLOAD_BYTES_MAX {
         return Err(ApiError::too_large(UPLOAD_BYTES_MAX));
     }
     tokio::task::spawn_blocking(move || {
-        let inspection = wasmcloud_inspect::inspect(&module, &limits).map_err(refused)?;
+        let inspection = wasmcloud_inspect::inspect(&module, &limits)?;
         Ok((Digest::of(&module), inspection))
     })
     .await
-    .map_err(ApiError::internal)?
-}
-
-fn refused(refusal: wasmcloud_wire::Refusal) -> ApiError {
-    refusal.into()
+    .map_err(ApiError::internal)
 }
 
 /// A handler as clients see it.

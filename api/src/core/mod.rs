@@ -4,6 +4,7 @@ mod deploy;
 mod follow;
 mod hub;
 mod plane;
+mod policies;
 mod users;
 
 use std::sync::Arc;

@@ -52,10 +52,10 @@ impl ControlPlane for Core {
 }
 
 impl Core {
-    /// What an address serves, with this installation's limits.
+    /// What an address serves, within its handler's policy and this installation's limits.
     pub(crate) async fn deployment(&self, key: &RouteKey) -> Result<Option<Deployment>, StoreError> {
         let found = self.store.deployment(key).await?;
-        Ok(found.map(|deployment| Deployment { limits: self.config.limits.clone(), ..deployment }))
+        Ok(found.map(|row| row.deployment(&self.config.limits, &self.config.limits_max)))
     }
 
     /// Tells every executor of a change that is committed; returns once `invoker` has seen it.

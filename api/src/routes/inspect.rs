@@ -17,6 +17,6 @@ pub(crate) async fn inspect(
     _caller: Caller,
     module: Payload,
 ) -> Result<Reply<Inspection>> {
-    let (_, inspection) = crate::core::inspect(module.0, app.core.config.limits.clone()).await?;
+    let (_, inspection) = crate::core::inspect(module.0, app.core.config.limits.clone()).await??;
     Reply::ok(inspection)
 }

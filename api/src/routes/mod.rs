@@ -8,6 +8,7 @@ mod invitations;
 mod invoke;
 mod login;
 mod logs;
+mod policy;
 mod register;
 mod server;
 mod tokens;
@@ -38,6 +39,10 @@ pub(crate) fn api() -> Vec<Route> {
         handlers::show,
         handlers::patch,
         handlers::delete,
+        policy::show,
+        policy::replace,
+        policy::change,
+        policy::learned,
         versions::upload,
         versions::list,
         versions::promote,

@@ -14,5 +14,7 @@ pub(crate) async fn server(app: &State<Arc<App>>) -> Result<Reply<Server>> {
     Reply::ok(Server {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         registration: app.core.config.registration.to_string(),
+        limits: app.core.config.limits.clone(),
+        limits_max: app.core.config.limits_max.clone(),
     })
 }

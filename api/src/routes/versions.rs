@@ -10,7 +10,7 @@ use super::handler_name;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{Target, handler_body};
-use crate::guards::{Json, Payload};
+use crate::guards::{Json, Payload, PolicyField};
 use crate::reply::{Reply, Result};
 use crate::store::{PromoteResult, VersionRow};
 use crate::{ApiError, EdgeUrl};
@@ -21,11 +21,12 @@ pub(crate) async fn upload(
     app: &State<Arc<App>>,
     caller: Caller,
     name: &str,
+    policy: PolicyField,
     module: Payload,
 ) -> Result<Reply<Deployed>> {
     let name = handler_name(name)?;
     let location = format!("/api/v1/handlers/{name}");
-    let target = Target::Existing { name };
+    let target = Target::Existing { name, policy: policy.0 };
     Reply::created(app.core.deploy(&app.invoker, caller.user.id, target, module.0).await?, location)
 }
 

@@ -8,10 +8,11 @@ mod sql;
 
 use async_trait::async_trait;
 use uuid::Uuid;
+use wasmcloud_policy::SettingError;
 use wasmcloud_wire::body::{Token, User};
 use wasmcloud_wire::{
-    Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, InvocationId, LogLine, Receipt, Record,
-    RouteKey, Timestamp, UserId, UserName, VersionNumber,
+    Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, InvocationId, Limits, LogLine, Policy,
+    Receipt, Record, RouteKey, Timestamp, UserId, UserName, VersionNumber,
 };
 
 pub use error::StoreError;
@@ -56,12 +57,13 @@ pub trait Store: Send + Sync {
 
     /// Adds a handler with its version 1, live.
     async fn create_handler(&self, new: NewHandler, now: Timestamp) -> Result<CreateHandler, StoreError>;
-    /// Adds a version and makes it live.
+    /// Adds a version and makes it live; with a policy, the handler has that one from the same moment on.
     async fn add_version(
         &self,
         owner: UserId,
         name: &HandlerName,
         module: NewModule,
+        policy: Option<&Policy>,
     ) -> Result<Option<HandlerRow>, StoreError>;
     /// A user's handler.
     async fn handler(&self, owner: UserId, name: &HandlerName) -> Result<Option<HandlerRow>, StoreError>;
@@ -74,6 +76,14 @@ pub trait Store: Send + Sync {
         name: &HandlerName,
         forward: bool,
     ) -> Result<Option<HandlerRow>, StoreError>;
+    /// Changes a handler's policy to what `edit` makes of it; two changes at once happen one after the
+    /// other, and neither is lost.
+    async fn edit_policy(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        edit: &PolicyEdit<'_>,
+    ) -> Result<EditPolicy, StoreError>;
     /// Deletes a handler; its name is held for its owner. False if there is none.
     ///
     /// Its versions and records are out of reach from then on; records go with the next [`Store::prune`].
@@ -97,7 +107,7 @@ pub trait Store: Send + Sync {
         version: VersionNumber,
     ) -> Result<PromoteResult, StoreError>;
     /// What an address serves, whoever asks.
-    async fn deployment(&self, key: &RouteKey) -> Result<Option<Deployment>, StoreError>;
+    async fn deployment(&self, key: &RouteKey) -> Result<Option<DeploymentRow>, StoreError>;
     /// Whether a version of a handler that is not deleted refers to this module.
     async fn module_in_use(&self, digest: &Digest) -> Result<bool, StoreError>;
 
@@ -117,6 +127,15 @@ pub trait Store: Send + Sync {
         &self,
         handler: HandlerId,
         query: &LogQuery,
+    ) -> Result<Vec<Positioned<Receipt>>, StoreError>;
+    /// A handler's receipts from the newest back, from `since` on and before the position `before`, at most
+    /// `limit` of them.
+    async fn receipts_back(
+        &self,
+        handler: HandlerId,
+        since: Timestamp,
+        before: Option<i64>,
+        limit: u32,
     ) -> Result<Vec<Positioned<Receipt>>, StoreError>;
     /// The last position that any log line and any receipt has.
     async fn last_positions(&self) -> Result<Positions, StoreError>;
@@ -176,6 +195,8 @@ pub struct NewHandler {
     pub name: HandlerName,
     /// Whether `Authorization` reaches the program.
     pub forward_authorization: bool,
+    /// Its own policy.
+    pub policy: Policy,
     /// Its first version's module.
     pub module: NewModule,
 }
@@ -208,10 +229,66 @@ pub struct HandlerRow {
     pub digest: Digest,
     /// Whether `Authorization` reaches the program.
     pub forward_authorization: bool,
+    /// Its own policy.
+    pub policy: Policy,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// What becomes of a handler's policy, or why it stays.
+pub type PolicyEdit<'a> = dyn Fn(Policy) -> Result<Policy, SettingError> + Send + Sync + 'a;
+
+/// What became of a policy that was to be changed.
+#[derive(Clone, Debug)]
+pub enum EditPolicy {
+    /// It is changed.
+    Changed(HandlerRow),
+    /// The edit refused; nothing changed.
+    Refused(SettingError),
+    /// The user has no such handler.
+    HandlerNotFound,
+}
+
+/// What an address serves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeploymentRow {
+    /// The handler.
+    pub handler: HandlerId,
+    /// Its name.
+    pub name: HandlerName,
+    /// Whose it is.
+    pub owner: UserId,
+    /// The version.
+    pub version: VersionNumber,
+    /// The version's module.
+    pub digest: Digest,
+    /// How the module speaks to the host.
+    pub abi: Abi,
+    /// Whether `Authorization` reaches the program.
+    pub forward_authorization: bool,
+    /// The handler's own policy.
+    pub policy: Policy,
+}
+
+impl DeploymentRow {
+    /// What an executor is told, where the operator has these defaults and ceilings.
+    pub fn deployment(self, default: &Limits, ceiling: &Limits) -> Deployment {
+        Deployment {
+            limits: self.policy.limits(default, ceiling),
+            urls: self.policy.urls(),
+            handler: self.handler,
+            name: self.name,
+            owner: self.owner,
+            version: self.version,
+            digest: self.digest,
+            abi: self.abi,
+            // A handler has no variables of its own yet.
+            env: Default::default(),
+            forward_authorization: self.forward_authorization,
+        }
+    }
 }
 
 /// A version.

@@ -3,6 +3,7 @@
 mod backend;
 mod connect;
 mod handlers;
+mod policies;
 mod prune;
 mod records;
 mod users;
@@ -13,14 +14,14 @@ use sqlx::{Pool, Postgres, Sqlite};
 use uuid::Uuid;
 use wasmcloud_wire::body::{Token, User};
 use wasmcloud_wire::{
-    Deployment, Digest, HandlerId, HandlerName, LogLine, Receipt, Record, RouteKey, Timestamp, UserId,
-    UserName, VersionNumber,
+    Digest, HandlerId, HandlerName, LogLine, Policy, Receipt, Record, RouteKey, Timestamp, UserId, UserName,
+    VersionNumber,
 };
 
 use self::backend::Backend;
 use super::{
-    CreateHandler, HandlerRow, LogQuery, NewHandler, NewModule, NewTokenRow, NewUser, Positioned, Positions,
-    PromoteResult, Store, StoreError, VersionRow,
+    CreateHandler, DeploymentRow, EditPolicy, HandlerRow, LogQuery, NewHandler, NewModule, NewTokenRow,
+    NewUser, PolicyEdit, Positioned, Positions, PromoteResult, Store, StoreError, VersionRow,
 };
 
 /// The store over one of the databases. Each verb's queries are in the submodule of its noun.
@@ -101,8 +102,9 @@ impl<B: Backend> Store for SqlStore<B> {
         owner: UserId,
         name: &HandlerName,
         module: NewModule,
+        policy: Option<&Policy>,
     ) -> Result<Option<HandlerRow>, StoreError> {
-        handlers::add_version(&self.write, owner, name, &module).await
+        handlers::add_version(&self.write, owner, name, &module, policy).await
     }
 
     async fn handler(&self, owner: UserId, name: &HandlerName) -> Result<Option<HandlerRow>, StoreError> {
@@ -120,6 +122,15 @@ impl<B: Backend> Store for SqlStore<B> {
         forward: bool,
     ) -> Result<Option<HandlerRow>, StoreError> {
         handlers::set_forward_authorization(&self.write, owner, name, forward).await
+    }
+
+    async fn edit_policy(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        edit: &PolicyEdit<'_>,
+    ) -> Result<EditPolicy, StoreError> {
+        policies::edit(&self.write, owner, name, edit).await
     }
 
     async fn delete_handler(
@@ -148,7 +159,7 @@ impl<B: Backend> Store for SqlStore<B> {
         handlers::promote(&self.write, owner, name, version).await
     }
 
-    async fn deployment(&self, key: &RouteKey) -> Result<Option<Deployment>, StoreError> {
+    async fn deployment(&self, key: &RouteKey) -> Result<Option<DeploymentRow>, StoreError> {
         handlers::deployment(&self.read, key).await
     }
 
@@ -174,6 +185,16 @@ impl<B: Backend> Store for SqlStore<B> {
         query: &LogQuery,
     ) -> Result<Vec<Positioned<Receipt>>, StoreError> {
         records::receipts(&self.read, handler, query).await
+    }
+
+    async fn receipts_back(
+        &self,
+        handler: HandlerId,
+        since: Timestamp,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Positioned<Receipt>>, StoreError> {
+        records::receipts_back(&self.read, handler, since, before, limit).await
     }
 
     async fn last_positions(&self) -> Result<Positions, StoreError> {

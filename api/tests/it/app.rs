@@ -141,6 +141,10 @@ impl Client {
         Answer::of(self.request("PATCH", path).json(&body)).await
     }
 
+    pub async fn put(&self, path: &str, body: impl Serialize) -> Answer {
+        Answer::of(self.request("PUT", path).json(&body)).await
+    }
+
     pub async fn delete(&self, path: &str) -> Answer {
         Answer::of(self.request("DELETE", path)).await
     }

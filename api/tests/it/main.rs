@@ -16,6 +16,7 @@ mod handlers;
 mod internal;
 mod invoke;
 mod logs;
+mod policies;
 mod remote_invoker;
 mod shutdown;
 mod store_faults;

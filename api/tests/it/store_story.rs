@@ -2,12 +2,13 @@
 
 mod handlers;
 mod people;
+mod policies;
 pub mod records;
 
 use uuid::Uuid;
 use wasmcloud_api::store::{CreateHandler, HandlerRow, NewHandler, NewModule, NewUser, Store};
 use wasmcloud_wire::body::User;
-use wasmcloud_wire::{Abi, Digest, HandlerId, Inspection, Timestamp, UserId};
+use wasmcloud_wire::{Abi, Digest, HandlerId, Inspection, Policy, Timestamp, UserId};
 
 use crate::database::{Database, on_both_databases};
 
@@ -26,6 +27,7 @@ async fn story(store: &dyn Store) {
     let handler = handlers::are_created(store, &people).await;
     handlers::get_versions(store, &people).await;
     handlers::answer_at_addresses(store, &people).await;
+    policies::are_edited(store, &people).await;
     handlers::are_nobody_elses(store, &people).await;
 
     records::are_kept_once(store, handler.id).await;
@@ -78,6 +80,7 @@ pub fn new_handler(owner: UserId, name: &str) -> NewHandler {
         owner,
         name: name.parse().unwrap(),
         forward_authorization: false,
+        policy: Policy { gas: Some(5), ..Policy::default() },
         module: module("first"),
     }
 }

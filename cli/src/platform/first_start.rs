@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmcloud_api::{ApiError, Core, Target};
-use wasmcloud_wire::Invoker;
 use wasmcloud_wire::body::User;
+use wasmcloud_wire::{Invoker, Policy};
 
 use super::failed;
 use crate::config::{Secret, Settings};
@@ -55,7 +55,8 @@ pub async fn deploy_hello(core: &Core, invoker: &Arc<dyn Invoker>, owner: &User)
             return None;
         }
     };
-    let target = Target::New { name: HELLO_NAME.parse().ok()?, forward_authorization: false };
+    let name = HELLO_NAME.parse().ok()?;
+    let target = Target::New { name, forward_authorization: false, policy: Policy::default() };
     match core.deploy(invoker, owner.id, target, module).await {
         Ok(deployed) => Some(deployed.handler.url),
         Err(error) => {

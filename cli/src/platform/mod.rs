@@ -55,7 +55,7 @@ fn start_executor(
     let settings = wasmcloud_executor::Settings {
         cache_dir: storage.path().join("compiled"),
         worker_id: worker_id(),
-        limits_max: limits.limits()?,
+        limits_max: limits.limits()?.max,
         compiler: wasmcloud_executor::Compiler::Child(this_program()?, limits.compile_budget()?),
         egress,
     };

@@ -9,7 +9,7 @@ use wasmcloud_api::{Config, Core};
 use wasmcloud_executor::Executor;
 use wasmcloud_wire::Invoker;
 
-use super::options::{ApiOptions, Common, EdgeOptions, EgressOptions};
+use super::options::{ApiOptions, Common, EdgeOptions, EgressOptions, LimitPair};
 use super::storage::DataDir;
 use super::{block_on, failed, first_start};
 use crate::failure::Failure;
@@ -158,18 +158,14 @@ fn pattern(url: &wasmcloud_api::EdgeUrl) -> String {
 
 impl ApiOptions {
     /// The control plane's settings.
-    pub fn config(
-        &self,
-        data: &DataDir,
-        edge_url: wasmcloud_api::EdgeUrl,
-        limits: wasmcloud_wire::Limits,
-    ) -> Config {
+    pub fn config(&self, data: &DataDir, edge_url: wasmcloud_api::EdgeUrl, limits: LimitPair) -> Config {
         let usual = Config::new(data.jwt_key_file(), edge_url);
         Config {
             registration: self.registration.map_or(usual.registration, |text| text.0),
             record_days: self.record_days.unwrap_or(usual.record_days),
             record_rows_max: self.record_rows_max.unwrap_or(usual.record_rows_max),
-            limits,
+            limits: limits.usual,
+            limits_max: limits.max,
             ..usual
         }
     }

@@ -69,6 +69,7 @@ macro_rules! bind {
                 Value::Int(value) => query.bind(value),
                 Value::MaybeInt(value) => query.bind(value),
                 Value::Text(value) => query.bind(value),
+                Value::MaybeText(value) => query.bind(value),
                 Value::Uuid(value) => query.bind(value),
                 Value::Flag(value) => query.bind(value),
                 Value::Bytes(value) => query.bind(value),

@@ -1,16 +1,15 @@
 //! Handlers, their versions, and what an address serves.
 
-use std::collections::BTreeMap;
-
 use sqlx::Pool;
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
-use wasmcloud_wire::{
-    Deployment, Digest, HandlerId, HandlerName, Limits, RouteKey, Timestamp, UrlPolicy, UserId, VersionNumber,
-};
+use wasmcloud_wire::{Digest, HandlerId, HandlerName, Policy, RouteKey, Timestamp, UserId, VersionNumber};
 
 use super::backend::{Backend, Columns, begin, read, write};
+use super::policies::{policy, policy_text};
 use super::value::{digest, parse, values, version};
-use crate::store::{CreateHandler, HandlerRow, NewHandler, NewModule, PromoteResult, StoreError, VersionRow};
+use crate::store::{
+    CreateHandler, DeploymentRow, HandlerRow, NewHandler, NewModule, PromoteResult, StoreError, VersionRow,
+};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -19,7 +18,7 @@ macro_rules! select_handlers {
     ($which:literal) => {
         concat!(
             "SELECT h.id, h.name, h.owner_id, h.live_version, m.abi, v.digest, h.forward_authorization,
-                h.created_at, h.updated_at
+                h.created_at, h.updated_at, h.policy
             FROM handlers h
             JOIN versions v ON v.handler_id = h.id AND v.number = h.live_version
             JOIN modules m ON m.digest = v.digest
@@ -41,10 +40,12 @@ pub async fn create<B: Backend>(
 ) -> Result<CreateHandler, StoreError> {
     let mut transaction = begin(pool).await?;
     let sql = "INSERT INTO handlers
-            (id, owner_id, name, forward_authorization, live_version, last_version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, 1, 1, $5, $5)
+            (id, owner_id, name, forward_authorization, policy, live_version, last_version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $6, 1, 1, $5, $5)
         ON CONFLICT (name) WHERE deleted_at IS NULL DO NOTHING";
-    let values = values![new.id, new.owner, new.name.as_str(), new.forward_authorization, now];
+    let policy = policy_text(&new.policy)?;
+    let values =
+        values![new.id, new.owner, new.name.as_str(), new.forward_authorization, now, policy.as_str()];
     if B::execute(&mut transaction, sql, values).await? == 0 {
         return Ok(CreateHandler::NameTaken);
     }
@@ -83,11 +84,14 @@ pub async fn add_version<B: Backend>(
     owner: UserId,
     name: &HandlerName,
     module: &NewModule,
+    policy: Option<&Policy>,
 ) -> Result<Option<HandlerRow>, StoreError> {
     let mut transaction = begin(pool).await?;
-    let sql = "UPDATE handlers SET last_version = last_version + 1, live_version = last_version + 1
+    let sql = "UPDATE handlers SET last_version = last_version + 1, live_version = last_version + 1,
+            policy = COALESCE($3, policy)
         WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING id, last_version";
-    let rows = B::rows(&mut transaction, sql, values![owner, name.as_str()]).await?;
+    let policy = policy.map(policy_text).transpose()?;
+    let rows = B::rows(&mut transaction, sql, values![owner, name.as_str(), policy.as_deref()]).await?;
     let Some(updated) = rows.first() else { return Ok(None) };
     insert_version::<B>(&mut transaction, HandlerId(updated.uuid(0)?), updated.int(1)?, module).await?;
     let row = find_in::<B>(&mut transaction, owner, name).await?;
@@ -120,7 +124,7 @@ pub async fn find<B: Backend>(
     read(pool, FIND, values![owner, name.as_str()]).await?.first().map(handler_row).transpose()
 }
 
-async fn find_in<B: Backend>(
+pub(super) async fn find_in<B: Backend>(
     connection: &mut B::Connection,
     owner: UserId,
     name: &HandlerName,
@@ -203,8 +207,8 @@ pub async fn promote<B: Backend>(
 pub async fn deployment<B: Backend>(
     pool: &Pool<B>,
     key: &RouteKey,
-) -> Result<Option<Deployment>, StoreError> {
-    let sql = "SELECT h.id, h.name, h.owner_id, v.number, m.abi, v.digest, h.forward_authorization
+) -> Result<Option<DeploymentRow>, StoreError> {
+    let sql = "SELECT h.id, h.name, h.owner_id, v.number, m.abi, v.digest, h.forward_authorization, h.policy
         FROM handlers h
         JOIN versions v ON v.handler_id = h.id AND v.number = COALESCE($2, h.live_version)
         JOIN modules m ON m.digest = v.digest
@@ -212,7 +216,7 @@ pub async fn deployment<B: Backend>(
     let pinned = key.version.map(|number| i64::from(number.0));
     let rows = read(pool, sql, values![key.handler.as_str(), pinned]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    Ok(Some(Deployment {
+    Ok(Some(DeploymentRow {
         handler: HandlerId(row.uuid(0)?),
         name: parse(&row.text(1)?)?,
         owner: UserId(row.uuid(2)?),
@@ -220,10 +224,7 @@ pub async fn deployment<B: Backend>(
         abi: parse(&row.text(4)?)?,
         digest: digest(&row.bytes(5)?)?,
         forward_authorization: row.flag(6)?,
-        // A handler has neither settings nor limits of its own yet.
-        env: BTreeMap::new(),
-        limits: Limits::default(),
-        urls: UrlPolicy::default(),
+        policy: policy(&row.text(7)?)?,
     }))
 }
 
@@ -244,6 +245,7 @@ fn handler_row(row: &impl Columns) -> Result<HandlerRow, StoreError> {
         forward_authorization: row.flag(6)?,
         created_at: Timestamp(row.int(7)?),
         updated_at: Timestamp(row.int(8)?),
+        policy: policy(&row.text(9)?)?,
     })
 }
 
@@ -260,6 +262,6 @@ fn version_row(row: &impl Columns) -> Result<VersionRow, StoreError> {
 }
 
 /// A row that was written a moment ago, in this transaction, cannot be read.
-fn vanished() -> StoreError {
+pub(super) fn vanished() -> StoreError {
     StoreError::Corrupt("a handler without its live version".to_owned())
 }

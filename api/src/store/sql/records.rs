@@ -172,6 +172,9 @@ const RECEIPTS: &str =
     select_receipts!("handler_id = $1 AND started_at >= $2 ORDER BY started_at DESC, position DESC");
 const RECEIPTS_AFTER: &str =
     select_receipts!("handler_id = $1 AND (started_at >= $2) IS TRUE AND position > $4 ORDER BY position");
+const RECEIPTS_BACK: &str = select_receipts!(
+    "handler_id = $1 AND (started_at >= $2) IS TRUE AND position < $4 ORDER BY position DESC"
+);
 const RECEIPT_OF_ONE: &str =
     select_receipts!("id = $4 AND (handler_id = $1 AND started_at >= $2 AND position > $5) IS TRUE");
 
@@ -211,6 +214,17 @@ pub async fn receipts<B: Backend>(
         }
     };
     rows.iter().map(receipt).collect()
+}
+
+pub async fn receipts_back<B: Backend>(
+    pool: &Pool<B>,
+    handler: HandlerId,
+    since: Timestamp,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Positioned<Receipt>>, StoreError> {
+    let values = values![handler, since, i64::from(limit), before.unwrap_or(i64::MAX)];
+    read(pool, RECEIPTS_BACK, values).await?.iter().map(receipt).collect()
 }
 
 pub async fn last_positions<B: Backend>(pool: &Pool<B>) -> Result<Positions, StoreError> {
@@ -259,6 +273,7 @@ mod tests {
             (LINES_OF_ONE_AFTER, "(invocation_id=?)"),
             (RECEIPTS, "invocations_by_time (handler_id=? AND started_at>?)"),
             (RECEIPTS_AFTER, "invocations_by_position (handler_id=? AND position>?)"),
+            (RECEIPTS_BACK, "invocations_by_position (handler_id=? AND position<?)"),
             (RECEIPT_OF_ONE, "(id=?)"),
         ] {
             let mut connection = store.read.acquire().await.unwrap();

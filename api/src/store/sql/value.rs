@@ -14,6 +14,8 @@ pub enum Value<'a> {
     MaybeInt(Option<i64>),
     /// A text.
     Text(&'a str),
+    /// A text or nothing.
+    MaybeText(Option<&'a str>),
     /// An id.
     Uuid(Uuid),
     /// Yes or no.
@@ -105,6 +107,12 @@ impl From<VersionNumber> for Value<'_> {
 impl<'a> From<&'a str> for Value<'a> {
     fn from(value: &'a str) -> Self {
         Value::Text(value)
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(value: Option<&'a str>) -> Self {
+        Value::MaybeText(value)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use wasmcloud_api::store::{CreateHandler, HandlerRow, PromoteResult, Store};
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
-use wasmcloud_wire::{Abi, Digest, HandlerName, Limits, VersionNumber};
+use wasmcloud_wire::{Abi, Digest, HandlerName, VersionNumber};
 
 use super::{NOW, People, created, later, module, new_handler};
 
@@ -39,14 +39,14 @@ pub async fn are_created(store: &dyn Store, people: &People) -> HandlerRow {
 
 pub async fn get_versions(store: &dyn Store, people: &People) {
     let (ada, cups) = (people.ada.id, name("one-of-cups"));
-    let second = store.add_version(ada, &cups, module("second")).await.unwrap().unwrap();
+    let second = store.add_version(ada, &cups, module("second"), None).await.unwrap().unwrap();
     assert_eq!((second.live, second.digest), (VersionNumber(2), Digest::of(b"second")));
     assert!(second.updated_at > second.created_at, "the trigger keeps updated_at");
 
     // Back, and forth again by a third upload, whose number is new although 1 was live.
     let back = promoted(store.promote(ada, &cups, VersionNumber(1)).await.unwrap());
     assert_eq!((back.live, back.digest), (VersionNumber(1), Digest::of(b"first")));
-    let third = store.add_version(ada, &cups, module("second")).await.unwrap().unwrap();
+    let third = store.add_version(ada, &cups, module("second"), None).await.unwrap().unwrap();
     assert_eq!(third.live, VersionNumber(3));
     promoted(store.promote(ada, &cups, VersionNumber(2)).await.unwrap());
     for number in [0, 4, u32::MAX] {
@@ -70,7 +70,7 @@ pub async fn answer_at_addresses(store: &dyn Store, people: &People) {
     let live = store.deployment(&"one-of-cups".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((live.owner, live.name.as_str()), (people.ada.id, "one-of-cups"));
     assert_eq!((live.version, live.digest), (VersionNumber(2), Digest::of(b"second")));
-    assert_eq!((live.abi, live.limits, live.forward_authorization), (Abi::Olin, Limits::default(), true));
+    assert_eq!((live.abi, live.policy.gas, live.forward_authorization), (Abi::Olin, Some(5), true));
 
     let pinned = store.deployment(&"v1--one-of-cups".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((pinned.version, pinned.digest), (VersionNumber(1), Digest::of(b"first")));
@@ -85,7 +85,7 @@ pub async fn are_nobody_elses(store: &dyn Store, people: &People) {
     let (bob, cups) = (people.bob.id, name("one-of-cups"));
     assert!(store.handler(bob, &cups).await.unwrap().is_none());
     assert!(store.versions(bob, &cups).await.unwrap().is_none());
-    assert!(store.add_version(bob, &cups, module("evil")).await.unwrap().is_none());
+    assert!(store.add_version(bob, &cups, module("evil"), None).await.unwrap().is_none());
     assert!(store.set_forward_authorization(bob, &cups, false).await.unwrap().is_none());
     let result = store.promote(bob, &cups, VersionNumber(1)).await.unwrap();
     assert!(matches!(result, PromoteResult::HandlerNotFound), "{result:?}");
@@ -105,7 +105,7 @@ pub async fn are_deleted(store: &dyn Store, people: &People) {
 
     assert!(store.handler(ada, &cups).await.unwrap().is_none());
     assert!(store.versions(ada, &cups).await.unwrap().is_none());
-    assert!(store.add_version(ada, &cups, module("late")).await.unwrap().is_none());
+    assert!(store.add_version(ada, &cups, module("late"), None).await.unwrap().is_none());
     assert!(matches!(
         store.promote(ada, &cups, VersionNumber(1)).await.unwrap(),
         PromoteResult::HandlerNotFound

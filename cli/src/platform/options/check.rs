@@ -8,10 +8,14 @@ use wasmcloud_executor::CompileBudget;
 use wasmcloud_listener::Tls;
 use wasmcloud_plane::ServiceToken;
 use wasmcloud_wire::Limits;
+use wasmcloud_wire::limits::PAGE_BYTES;
 
 use super::{ApiOptions, EdgeOptions, File, InternalOptions, LimitOptions, PlaneOptions};
 use crate::failure::Failure;
 use crate::platform::failed;
+
+/// The most gas that can be told to the database and to the metering of every engine.
+const GAS_MAX: u64 = i64::MAX.cast_unsigned();
 
 impl ApiOptions {
     /// Completes these settings by the file's.
@@ -144,29 +148,44 @@ impl InternalOptions {
     }
 }
 
+/// An invocation's limits: what it has by default, and what its handler's policy may ask for at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitPair {
+    /// Without a policy.
+    pub usual: Limits,
+    /// With one.
+    pub max: Limits,
+}
+
 impl LimitOptions {
-    /// An invocation's limits, within what the platform can keep.
-    pub fn limits(&self) -> Result<Limits, Failure> {
-        let usual = Limits::default();
-        let limits = Limits {
-            gas: within("gas", self.gas.unwrap_or(usual.gas), 1, i64::MAX.cast_unsigned())?,
-            wall_ms: within("wall_ms", self.wall_ms.unwrap_or(usual.wall_ms), 1, 300_000)?,
-            memory_bytes: within(
-                "memory_bytes",
-                self.memory_bytes.unwrap_or(usual.memory_bytes),
-                65_536,
-                1 << 30,
-            )?,
+    /// An invocation's limits and their ceilings, within what the platform can keep.
+    pub fn limits(&self) -> Result<LimitPair, Failure> {
+        let (usual, ceiling) = (Limits::default(), Limits::ceiling());
+        let (gas, gas_max) = pair("gas", (self.gas, usual.gas), (self.gas_max, ceiling.gas), (1, GAS_MAX))?;
+        let (wall_ms, wall_ms_max) = pair(
+            "wall_ms",
+            (self.wall_ms, usual.wall_ms),
+            (self.wall_ms_max, ceiling.wall_ms),
+            (1, ceiling.wall_ms),
+        )?;
+        let (memory_bytes, memory_bytes_max) = pair(
+            "memory_bytes",
+            (self.memory_bytes, usual.memory_bytes),
+            (self.memory_bytes_max, ceiling.memory_bytes),
+            (PAGE_BYTES, ceiling.memory_bytes),
+        )?;
+        let response_bytes = self.response_bytes.unwrap_or(usual.response_bytes);
+        let usual = Limits {
+            gas,
+            wall_ms,
+            memory_bytes,
             table_elements: usual.table_elements,
-            response_bytes: within(
-                "response_bytes",
-                self.response_bytes.unwrap_or(usual.response_bytes),
-                1,
-                1 << 40,
-            )?,
+            response_bytes: within("response_bytes", response_bytes, 1, 1 << 40)?,
             log_bytes: within("log_bytes", self.log_bytes.unwrap_or(usual.log_bytes), 1, 16 << 20)?,
         };
-        Ok(limits)
+        let max =
+            Limits { gas: gas_max, wall_ms: wall_ms_max, memory_bytes: memory_bytes_max, ..usual.clone() };
+        Ok(LimitPair { usual, max })
     }
 
     /// What compiling one module may use.
@@ -183,6 +202,30 @@ impl LimitOptions {
     }
 }
 
+/// A limit and its ceiling, each what was chosen or what is usual. One that was not chosen gives way to the
+/// other; two that were chosen have to agree.
+fn pair(
+    name: &str,
+    limit: (Option<u64>, u64),
+    ceiling: (Option<u64>, u64),
+    (least, most): (u64, u64),
+) -> Result<(u64, u64), Failure> {
+    let max_name = format!("{name}_max");
+    let chosen =
+        |name: &str, value: Option<u64>| value.map(|value| within(name, value, least, most)).transpose();
+    match (chosen(name, limit.0)?, chosen(&max_name, ceiling.0)?) {
+        (Some(limit), Some(max)) if limit > max => Err(Failure::usage(
+            format!("the limit {name} is {limit}, above its ceiling {max_name}, which is {max}"),
+            format!("lower --limit-{0}, or raise --limit-{0}-max", name.replace('_', "-")),
+        )),
+        (Some(limit), Some(max)) => Ok((limit, max)),
+        (Some(limit), None) => Ok((limit, ceiling.1.max(limit))),
+        (None, Some(max)) => Ok((limit.1.min(max), max)),
+        (None, None) => Ok((limit.1, ceiling.1)),
+    }
+}
+
+/// A limit of `[limits]`.
 fn within(name: &str, value: u64, least: u64, most: u64) -> Result<u64, Failure> {
     if (least..=most).contains(&value) {
         return Ok(value);
@@ -202,5 +245,36 @@ fn tls(cert: Option<&Path>, key: Option<&Path>, which: &str) -> Result<Option<Tl
             Tls::from_files(cert, key).map(Some).map_err(|error| failed("certificate", error, &hint))
         }
         _ => Err(Failure::usage("a certificate and its key belong together", hint)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ceiling_that_was_not_chosen_gives_way_and_one_that_was_does_not() {
+        let limits = |gas, gas_max| {
+            let limits = LimitOptions { gas, gas_max, ..LimitOptions::default() }.limits()?;
+            Ok::<_, Failure>((limits.usual.gas, limits.max.gas))
+        };
+        assert_eq!(limits(None, None).unwrap(), (2_000_000_000, 60_000_000_000));
+        assert_eq!(limits(Some(100_000_000_000), None).unwrap(), (100_000_000_000, 100_000_000_000));
+        assert_eq!(limits(None, Some(1_000)).unwrap(), (1_000, 1_000));
+        assert_eq!(limits(Some(5), Some(1_000)).unwrap(), (5, 1_000));
+        let error = limits(Some(2_000), Some(1_000)).unwrap_err().to_string();
+        assert!(error.contains("gas is 2000") && error.contains("gas_max, which is 1000"), "{error}");
+        assert!(limits(Some(0), None).is_err());
+    }
+
+    #[test]
+    fn no_ceiling_is_above_what_the_platform_can_keep() {
+        for options in [
+            LimitOptions { wall_ms_max: Some(300_001), ..LimitOptions::default() },
+            LimitOptions { memory_bytes_max: Some((1 << 30) + 1), ..LimitOptions::default() },
+            LimitOptions { memory_bytes: Some(65_535), ..LimitOptions::default() },
+        ] {
+            assert!(options.limits().is_err(), "{options:?}");
+        }
     }
 }

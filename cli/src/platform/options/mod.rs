@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::failed;
 use crate::failure::Failure;
 
+pub use check::LimitPair;
 pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, RegistrationText};
 
 /// Declares a group of settings, each a flag, an environment variable and a key of `server.toml`.
@@ -98,14 +99,20 @@ group! {
 }
 
 group! {
-    /// What an invocation may use.
+    /// What an invocation may use: by default, and at most by its handler's policy.
     LimitOptions, "Limits of one invocation";
     /// Weighted instructions [default: 2000000000]
     "gas" "limit-gas" "WASMCLOUD_LIMIT_GAS" gas: u64, "GAS";
-    /// Wall time, in milliseconds, at most 300000 [default: 30000]
+    /// The most gas that a handler's policy may ask for [default: 60000000000]
+    "gas_max" "limit-gas-max" "WASMCLOUD_LIMIT_GAS_MAX" gas_max: u64, "GAS";
+    /// Wall time, in milliseconds [default: 30000]
     "wall_ms" "limit-wall-ms" "WASMCLOUD_LIMIT_WALL_MS" wall_ms: u64, "MS";
-    /// Linear memory, in bytes, at most 1 GiB [default: 134217728]
+    /// The most wall time that a handler's policy may ask for, at most 300000 [default: 300000]
+    "wall_ms_max" "limit-wall-ms-max" "WASMCLOUD_LIMIT_WALL_MS_MAX" wall_ms_max: u64, "MS";
+    /// Linear memory, in bytes [default: 134217728]
     "memory_bytes" "limit-memory-bytes" "WASMCLOUD_LIMIT_MEMORY_BYTES" memory_bytes: u64, "BYTES";
+    /// The most memory that a handler's policy may ask for, at most 1 GiB [default: 1073741824]
+    "memory_bytes_max" "limit-memory-bytes-max" "WASMCLOUD_LIMIT_MEMORY_BYTES_MAX" memory_bytes_max: u64, "BYTES";
     /// Size of the answer, in bytes [default: 104857600]
     "response_bytes" "limit-response-bytes" "WASMCLOUD_LIMIT_RESPONSE_BYTES" response_bytes: u64, "BYTES";
     /// Log text, in bytes [default: 262144]

@@ -1,0 +1,83 @@
+//! Handlers' own policies: changed, told to executors, and learned from what ran.
+
+use std::sync::Arc;
+
+use wasmcloud_policy::{LearnError, Learner};
+use wasmcloud_wire::{Change, HandlerName, Invoker, Limits, Policy, Timestamp, UserId};
+
+use super::Core;
+use crate::ApiError;
+use crate::store::{EditPolicy, HandlerRow};
+
+/// Receipts that a policy is learned from at most: the newest.
+const LEARNED_RECEIPTS_MAX: usize = 20_000;
+/// Receipts that are in memory at once meanwhile; each may be some hundred KiB.
+const RECEIPTS_AT_ONCE: u32 = 100;
+
+impl Core {
+    /// What an invocation may use by this policy.
+    pub(crate) fn limits_of(&self, policy: &Policy) -> Limits {
+        policy.limits(&self.config.limits, &self.config.limits_max)
+    }
+
+    /// Changes a handler's policy to what `edit` makes of it; new requests see it when this returns.
+    pub(crate) async fn edit_policy(
+        &self,
+        invoker: &Arc<dyn Invoker>,
+        owner: UserId,
+        name: HandlerName,
+        edit: impl Fn(Policy) -> Policy + Send + Sync,
+    ) -> Result<Policy, ApiError> {
+        let ceiling = &self.config.limits_max;
+        let edit = |policy: Policy| {
+            let policy = edit(policy);
+            wasmcloud_policy::check(&policy, ceiling).map(|()| policy)
+        };
+        match self.store.edit_policy(owner, &name, &edit).await? {
+            EditPolicy::Changed(row) => {
+                self.announce(invoker, Change::Handler { name }).await;
+                Ok(row.policy)
+            }
+            EditPolicy::Refused(error) => Err(error.into()),
+            EditPolicy::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
+        }
+    }
+
+    /// The smallest policy that would have allowed what ran since then.
+    pub(crate) async fn learned_policy(
+        &self,
+        handler: HandlerRow,
+        since: Option<Timestamp>,
+    ) -> Result<Policy, ApiError> {
+        let mut learner = Learner::new(&handler.policy);
+        let since = since.unwrap_or(Timestamp(i64::MIN));
+        let (mut seen, mut before) = (0, None);
+        while seen < LEARNED_RECEIPTS_MAX {
+            let receipts = self.store.receipts_back(handler.id, since, before, RECEIPTS_AT_ONCE).await?;
+            let Some(last) = receipts.last() else { break };
+            before = Some(last.position);
+            seen += receipts.len();
+            receipts.iter().for_each(|receipt| learner.see(&receipt.record));
+        }
+        learner.policy(&self.config.limits_max).map_err(|error| match error {
+            LearnError::NoRuns => nothing_learned(&handler.name),
+            LearnError::TooManyOrigins => ApiError::new(
+                422,
+                "too_many_rules",
+                error.to_string(),
+                "write a policy of fewer, wider rules by hand: wasmcloud policy set NAME --file FILE",
+            ),
+        })
+    }
+}
+
+fn nothing_learned(name: &HandlerName) -> ApiError {
+    ApiError::new(
+        404,
+        "nothing_learned",
+        format!("no invocation of `{name}` is recorded from that time on"),
+        format!(
+            "let it open everything (wasmcloud policy set {name} --mode observe), send it requests, then ask again"
+        ),
+    )
+}
