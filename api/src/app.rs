@@ -7,36 +7,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmcloud_wire::{Invoker, UserId};
 
 use crate::auth::LoginLimiter;
-use crate::slots::UserSlots;
+use crate::bodies::Bodies;
+use crate::slots::Slots;
 use crate::{ApiError, Core};
 
 /// Logs that are followed at once; each asks the store once a second.
 const FOLLOWERS_MAX: usize = 256;
 /// Logs that one user follows at once.
 const FOLLOWERS_PER_USER_MAX: usize = 20;
-/// Modules and requests to be invoked that are held in memory at once.
-const LARGE_BODIES_MAX: usize = 8;
-/// Batches of records that are held in memory at once; users' bodies cannot keep them out.
-const RECORD_BODIES_MAX: usize = 4;
-/// Other bodies of more than a few KiB, which hardly anybody needs, that are held in memory at once.
-const MEDIUM_BODIES_MAX: usize = 64;
-/// Uploads of one user at once.
-const UPLOADS_PER_USER_MAX: usize = 1;
-/// Large bodies, other than uploads, of one user at once.
-const LARGE_BODIES_PER_USER_MAX: usize = 1;
-
 /// What every route can reach.
 pub(crate) struct App {
     pub core: Arc<Core>,
     pub invoker: Arc<dyn Invoker>,
     pub limiter: LoginLimiter,
-    pub uploads: UserSlots,
-    pub large_bodies_per_user: UserSlots,
-    pub large_bodies: Arc<Semaphore>,
-    pub record_bodies: Arc<Semaphore>,
-    pub medium_bodies: Arc<Semaphore>,
+    pub bodies: Bodies,
     followers: Arc<Semaphore>,
-    followers_per_user: UserSlots,
+    followers_per_user: Slots<UserId>,
 }
 
 impl App {
@@ -46,13 +32,9 @@ impl App {
             core,
             invoker,
             limiter: LoginLimiter::default(),
-            uploads: UserSlots::new(UPLOADS_PER_USER_MAX),
-            large_bodies_per_user: UserSlots::new(LARGE_BODIES_PER_USER_MAX),
-            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
-            record_bodies: Arc::new(Semaphore::new(RECORD_BODIES_MAX)),
-            medium_bodies: Arc::new(Semaphore::new(MEDIUM_BODIES_MAX)),
+            bodies: Bodies::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
-            followers_per_user: UserSlots::new(FOLLOWERS_PER_USER_MAX),
+            followers_per_user: Slots::new(FOLLOWERS_PER_USER_MAX),
         }
     }
 

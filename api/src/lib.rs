@@ -6,6 +6,7 @@
 
 mod app;
 mod auth;
+mod bodies;
 mod bridge;
 mod catchers;
 mod config;

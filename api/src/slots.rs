@@ -1,49 +1,51 @@
-//! So many at once for each user: one upload must not wait for another user's.
+//! So many at once for each user, or each address: one upload must not wait for another user's.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmcloud_wire::UserId;
 
-/// When this many users are remembered, those who do nothing are forgotten.
-const USERS_REMEMBERED_MAX: usize = 1_024;
+/// When this many are remembered, those who do nothing are forgotten.
+const REMEMBERED_MAX: usize = 1_024;
 
-/// A number of places for each user.
-pub(crate) struct UserSlots {
+/// A number of places for each key.
+pub(crate) struct Slots<K> {
     each: usize,
-    users: Mutex<HashMap<UserId, Arc<Semaphore>>>,
+    keys: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
-impl UserSlots {
-    pub(crate) fn new(each: usize) -> UserSlots {
-        UserSlots { each, users: Mutex::default() }
+impl<K: Eq + Hash> Slots<K> {
+    pub(crate) fn new(each: usize) -> Slots<K> {
+        Slots { each, keys: Mutex::default() }
     }
 
     /// A place, kept until the permit is dropped; `None` if none became free in time.
-    pub(crate) async fn enter(&self, user: UserId, wait_max: Duration) -> Option<OwnedSemaphorePermit> {
-        let places = self.places(user);
+    pub(crate) async fn enter(&self, key: K, wait_max: Duration) -> Option<OwnedSemaphorePermit> {
+        let places = self.places(key);
         tokio::time::timeout(wait_max, places.acquire_owned()).await.ok()?.ok()
     }
 
-    fn places(&self, user: UserId) -> Arc<Semaphore> {
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if users.len() >= USERS_REMEMBERED_MAX {
+    fn places(&self, key: K) -> Arc<Semaphore> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= REMEMBERED_MAX {
             // Whoever waits or works holds a second reference.
-            users.retain(|_, places| Arc::strong_count(places) > 1);
+            keys.retain(|_, places| Arc::strong_count(places) > 1);
         }
-        Arc::clone(users.entry(user).or_insert_with(|| Arc::new(Semaphore::new(self.each))))
+        Arc::clone(keys.entry(key).or_insert_with(|| Arc::new(Semaphore::new(self.each))))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use wasmcloud_wire::UserId;
+
     use super::*;
 
     #[tokio::test]
     async fn a_user_waits_for_their_own_work_and_for_nobody_elses() {
-        let slots = UserSlots::new(1);
+        let slots = Slots::new(1);
         let (alice, bob) = (UserId::new(), UserId::new());
         let first = slots.enter(alice, Duration::ZERO).await.unwrap();
         assert!(slots.enter(alice, Duration::ZERO).await.is_none());

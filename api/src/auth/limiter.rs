@@ -61,7 +61,7 @@ fn too_many(whose: &str, wait: Duration) -> ApiError {
 }
 
 /// The part of an address that one client cannot change at will.
-fn network(peer: IpAddr) -> IpAddr {
+pub(crate) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,

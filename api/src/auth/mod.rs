@@ -6,7 +6,7 @@ mod password;
 
 pub(crate) use jwt::JwtKeys;
 pub use jwt::KeyError;
-pub(crate) use limiter::LoginLimiter;
+pub(crate) use limiter::{LoginLimiter, network};
 pub(crate) use password::Passwords;
 
 use uuid::Uuid;

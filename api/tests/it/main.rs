@@ -9,6 +9,7 @@
 )]
 
 mod app;
+mod bodies;
 mod cluster;
 mod database;
 mod errors;

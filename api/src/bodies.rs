@@ -1,0 +1,380 @@
+//! Requests' bodies: who may send which, how many at once, and the memory that they take.
+//!
+//! A small body is read from everybody. A larger one is read only from users who are known, and they
+//! share the places and the memory for such bodies fairly ([`FairPool`]): as these fill, whoever holds
+//! many has to wait, and whoever holds none does not. Memory counts as it arrives, so a slow body takes
+//! little of it. Who logs in is not known yet: their bodies are small, and so many for each address.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmcloud_listener::{Body, BodyError, CollectError, FairPool, Full, Share};
+use wasmcloud_wire::UserId;
+use wasmcloud_wire::limits::{JSON_BODY_BYTES_MAX, POLICY_BYTES_MAX, UPLOAD_BYTES_MAX};
+
+use crate::ApiError;
+use crate::app::App;
+use crate::auth;
+use crate::guards::{Executor, Meta};
+use crate::slots::Slots;
+
+/// Largest JSON body that carries a request's body in base64, or a batch of records.
+const LARGE_JSON_BYTES_MAX: usize = 14 << 20;
+/// Largest body of whoever logs in or registers.
+const LOGIN_BODY_BYTES_MAX: usize = 16 << 10;
+/// Largest body that is read without a place being taken for it.
+const LITTLE_BODY_BYTES_MAX: u64 = 16 << 10;
+
+/// Users' bodies of more than a few KiB at once, of all users together.
+const PLACES_MAX: usize = 64;
+/// Memory for users' bodies of more than a few KiB, in bytes, of all users together.
+const MEMORY_BYTES_MAX: usize = 256 << 20;
+/// Uploads of one user at once.
+const UPLOADS_PER_USER_MAX: usize = 1;
+/// Requests with a large body to `invoke`, of one user at once.
+const INVOKES_PER_USER_MAX: usize = 1;
+/// Logins and registrations from one address at once; an IPv6 /64 counts as one.
+const LOGINS_PER_ADDRESS_MAX: usize = 32;
+/// Batches of records that are held in memory at once; users' bodies cannot keep them out.
+const RECORD_BODIES_MAX: usize = 4;
+
+/// How long an upload waits for the same user's upload before it.
+const UPLOAD_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a body that is not little waits for its place, and for memory.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a body may take to arrive, however steadily it does.
+const BODY_MAX: Duration = Duration::from_secs(600);
+/// How long the body of whoever logs in may take.
+const LOGIN_BODY_MAX: Duration = Duration::from_secs(30);
+/// The slowest that a body which holds a place may arrive, on average, once it has been waited for
+/// [`SLOW_AFTER`]; the listener's own floor is lower.
+const BYTES_PER_SECOND_MIN: u64 = 8 << 10;
+const SLOW_AFTER: Duration = Duration::from_secs(30);
+
+/// What a request's body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// JSON of the usual size.
+    Small,
+    /// A name and a password, from whoever is not known yet.
+    Login,
+    /// A handler's policy.
+    Policy,
+    /// A module.
+    Upload,
+    /// JSON with a request's body in it.
+    Invoke,
+    /// JSON from an executor.
+    Records,
+}
+
+impl Class {
+    fn of(parts: &Parts) -> Class {
+        let mut segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty());
+        let path: [Option<&str>; 6] = std::array::from_fn(|_| segments.next());
+        match (parts.method.as_str(), path) {
+            ("POST", [Some("api"), Some("v1"), Some("login" | "register"), None, ..]) => Class::Login,
+            ("POST", [Some("api"), Some("v1"), Some("handlers" | "inspect"), None, ..]) => Class::Upload,
+            ("PUT", [Some("api"), Some("v1"), Some("handlers"), Some(_), Some("module"), None]) => {
+                Class::Upload
+            }
+            ("POST", [Some("api"), Some("v1"), Some("handlers"), Some(_), Some("invoke"), None]) => {
+                Class::Invoke
+            }
+            (_, [Some("api"), Some("v1"), Some("handlers"), Some(_), Some("policy"), None]) => Class::Policy,
+            ("POST", [Some("internal"), Some("v1"), Some("records"), None, ..]) => Class::Records,
+            _ => Class::Small,
+        }
+    }
+
+    fn bytes_max(self) -> usize {
+        match self {
+            Class::Small => JSON_BODY_BYTES_MAX,
+            Class::Login => LOGIN_BODY_BYTES_MAX,
+            Class::Policy => POLICY_BYTES_MAX,
+            Class::Upload => UPLOAD_BYTES_MAX,
+            Class::Invoke | Class::Records => LARGE_JSON_BYTES_MAX,
+        }
+    }
+}
+
+/// The places for bodies, and their memory.
+pub(crate) struct Bodies {
+    places: FairPool<UserId>,
+    memory: FairPool<UserId>,
+    uploads: Slots<UserId>,
+    invokes: Slots<UserId>,
+    logins: Slots<IpAddr>,
+    records: Arc<Semaphore>,
+    wait_max: Duration,
+}
+
+/// A body, and what it holds until it is answered.
+pub(crate) struct Admitted {
+    pub body: Bytes,
+    pub held: Held,
+}
+
+/// The places and the memory of one body.
+#[derive(Default)]
+pub(crate) struct Held {
+    _permits: Vec<OwnedSemaphorePermit>,
+    _shares: Vec<Share<UserId>>,
+}
+
+impl Default for Bodies {
+    fn default() -> Bodies {
+        Bodies {
+            places: FairPool::new(PLACES_MAX),
+            memory: FairPool::new(MEMORY_BYTES_MAX),
+            uploads: Slots::new(UPLOADS_PER_USER_MAX),
+            invokes: Slots::new(INVOKES_PER_USER_MAX),
+            logins: Slots::new(LOGINS_PER_ADDRESS_MAX),
+            records: Arc::new(Semaphore::new(RECORD_BODIES_MAX)),
+            wait_max: WAIT_MAX,
+        }
+    }
+}
+
+impl Bodies {
+    /// Reads the body, if whoever sends it may send one like it now.
+    pub(crate) async fn admit(
+        &self,
+        app: &App,
+        parts: &Parts,
+        body: Body,
+        meta: &Meta,
+    ) -> Result<Admitted, ApiError> {
+        let class = Class::of(parts);
+        let authorization = only_authorization(parts);
+        let little = body.size_hint().upper().is_some_and(|bytes| bytes <= LITTLE_BODY_BYTES_MAX);
+        match class {
+            Class::Login => self.login(body, meta.peer.ip()).await,
+            Class::Records => {
+                check_executor(app, authorization)?;
+                let permit = if little { None } else { Some(self.record_place().await?) };
+                plain(body, class, BODY_MAX, permit).await
+            }
+            Class::Small | Class::Policy | Class::Invoke if little => {
+                plain(body, class, BODY_MAX, None).await
+            }
+            Class::Small | Class::Policy | Class::Upload | Class::Invoke => {
+                let user = meta.caller(app, authorization).await?.user.id;
+                self.users_body(class, body, user).await
+            }
+        }
+    }
+
+    async fn login(&self, body: Body, peer: IpAddr) -> Result<Admitted, ApiError> {
+        let permit = self.logins.enter(auth::network(peer), Duration::ZERO).await.ok_or_else(|| {
+            let message = format!("{LOGINS_PER_ADDRESS_MAX} logins from this address are going on already");
+            too_many(message, 5)
+        })?;
+        plain(body, Class::Login, LOGIN_BODY_MAX, Some(permit)).await
+    }
+
+    async fn record_place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        tokio::time::timeout(self.wait_max, Arc::clone(&self.records).acquire_owned())
+            .await
+            .map_err(|_| ApiError::unavailable("no place for a batch of records became free"))?
+            .map_err(ApiError::internal)
+    }
+
+    /// A body of some size, from a user who is known.
+    async fn users_body(&self, class: Class, body: Body, user: UserId) -> Result<Admitted, ApiError> {
+        let (slots, wait_max, what) = match class {
+            Class::Upload => (Some(&self.uploads), UPLOAD_WAIT_MAX, "one of your uploads is"),
+            Class::Invoke => (Some(&self.invokes), self.wait_max, "one of your large requests is"),
+            _ => (None, self.wait_max, "requests of yours are"),
+        };
+        let mut held = Held::default();
+        if let Some(slots) = slots {
+            let permit = slots.enter(user, wait_max).await;
+            held._permits.push(permit.ok_or_else(|| too_many(format!("{what} still going on"), 30))?);
+        }
+        if body.size_hint().lower() > class.bytes_max() as u64 {
+            return Err(ApiError::too_large(class.bytes_max()));
+        }
+        let until = tokio::time::Instant::now() + self.wait_max;
+        let place = self.places.take(user, 1, until).await.map_err(|Full { held, .. }| match held {
+            0 => ApiError::unavailable("no place for a large body became free"),
+            _ => too_many(format!("{held} large requests of yours are still going on"), 30),
+        })?;
+        held._shares.push(place);
+        let reading = self.read(body, class.bytes_max(), user);
+        let (body, memory) =
+            tokio::time::timeout(BODY_MAX, reading).await.map_err(|_| body_error(BodyError::TooSlow))??;
+        held._shares.extend(memory);
+        Ok(Admitted { body, held })
+    }
+
+    /// Reads a body, and takes memory for it as it comes.
+    async fn read(
+        &self,
+        mut body: Body,
+        bytes_max: usize,
+        user: UserId,
+    ) -> Result<(Bytes, Option<Share<UserId>>), ApiError> {
+        let (mut whole, mut memory) = (BytesMut::new(), None::<Share<UserId>>);
+        let mut waited = Duration::ZERO;
+        loop {
+            let asked = Instant::now();
+            let frame = body.frame().await;
+            waited += asked.elapsed();
+            let Some(frame) = frame else { return Ok((whole.freeze(), memory)) };
+            // Trailers mean nothing here.
+            let Ok(piece) = frame.map_err(body_error)?.into_data() else { continue };
+            if piece.is_empty() {
+                continue;
+            }
+            if piece.len() > bytes_max.saturating_sub(whole.len()) {
+                return Err(ApiError::too_large(bytes_max));
+            }
+            let until = tokio::time::Instant::now() + self.wait_max;
+            let share = self.memory.take(user, piece.len(), until).await.map_err(|Full { held, free }| {
+                ApiError::unavailable(format!("no memory for a body: the user holds {held}, {free} are free"))
+            })?;
+            match &mut memory {
+                Some(memory) => memory.join(share),
+                None => memory = Some(share),
+            }
+            whole.extend_from_slice(&piece);
+            if is_too_slow(whole.len() as u64, waited) {
+                return Err(body_error(BodyError::TooSlow));
+            }
+        }
+    }
+}
+
+/// Reads a body that holds no more than a permit.
+async fn plain(
+    body: Body,
+    class: Class,
+    time_max: Duration,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Result<Admitted, ApiError> {
+    let body = tokio::time::timeout(time_max, body.collect(class.bytes_max()))
+        .await
+        .map_err(|_| body_error(BodyError::TooSlow))?
+        .map_err(|error| match error {
+            CollectError::TooLarge { max } => ApiError::too_large(max),
+            CollectError::Body(error) => body_error(error),
+        })?;
+    Ok(Admitted { body, held: Held { _permits: permit.into_iter().collect(), _shares: Vec::new() } })
+}
+
+fn is_too_slow(bytes: u64, waited: Duration) -> bool {
+    waited >= SLOW_AFTER && bytes < waited.as_secs() * BYTES_PER_SECOND_MIN
+}
+
+/// Without an internal interface nobody is asked: routing says 404.
+fn check_executor(app: &App, authorization: Option<&str>) -> Result<(), ApiError> {
+    if app.core.config.service_token.is_some() {
+        Executor::known(app, authorization)?;
+    }
+    Ok(())
+}
+
+fn only_authorization(parts: &Parts) -> Option<&str> {
+    let mut fields = parts.headers.get_all(http::header::AUTHORIZATION).iter();
+    let first = fields.next().filter(|_| fields.next().is_none())?;
+    first.to_str().ok()
+}
+
+fn too_many(message: String, retry_after_s: u32) -> ApiError {
+    ApiError::new(429, "too_many_requests", message, "wait until it is done, then try again")
+        .retry_after(retry_after_s)
+}
+
+fn body_error(error: BodyError) -> ApiError {
+    match error {
+        BodyError::TimedOut | BodyError::TooSlow => {
+            ApiError::new(408, "body_too_slow", error.to_string(), "try again over a faster connection")
+        }
+        BodyError::Malformed | BodyError::Disconnected => {
+            ApiError::new(400, "bad_body", error.to_string(), "send it again")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(method: &str, uri: &str) -> Class {
+        let (parts, ()) = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts();
+        Class::of(&parts)
+    }
+
+    #[test]
+    fn only_routes_that_take_large_bodies_may_have_them() {
+        assert_eq!(class("POST", "/api/v1/handlers?name=hello"), Class::Upload);
+        assert_eq!(class("POST", "/api/v1/inspect"), Class::Upload);
+        assert_eq!(class("PUT", "/api/v1/handlers/hello/module"), Class::Upload);
+        assert_eq!(class("POST", "/api/v1/handlers/hello/invoke"), Class::Invoke);
+        assert_eq!(class("POST", "/internal/v1/records"), Class::Records);
+        assert_eq!(class("PUT", "/api/v1/handlers/hello/policy"), Class::Policy);
+        assert_eq!(class("POST", "/api/v1/login"), Class::Login);
+        assert_eq!(class("POST", "/api/v1//register?x"), Class::Login);
+        for (method, uri) in [
+            ("GET", "/api/v1/handlers"),
+            ("POST", "/api/v1/login/more"),
+            ("POST", "/api/v1/handlers/hello/promote"),
+            ("POST", "/api/v1/handlers/hello/invoke/more"),
+            ("POST", "/internal/v1/records/more"),
+        ] {
+            assert_eq!(class(method, uri), Class::Small, "{method} {uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn memory_is_shared_fairly_and_given_back_with_the_answer() {
+        let bodies = Bodies { memory: FairPool::new(4_000), wait_max: Duration::ZERO, ..Bodies::default() };
+        let (alice, bob) = (UserId::new(), UserId::new());
+        let upload = async |user, bytes| {
+            bodies.users_body(Class::Upload, Body::from(Bytes::from(vec![7; bytes])), user).await
+        };
+        let first = upload(alice, 2_000).await.unwrap();
+        assert_eq!((first.body.len(), bodies.memory.taken(), bodies.places.taken()), (2_000, 2_000, 1));
+        let json = Body::from(Bytes::from(vec![b' '; 1_000]));
+        let refused = bodies.users_body(Class::Invoke, json, alice).await.err().unwrap();
+        assert_eq!((refused.status, refused.retry_after_s), (503, Some(5)));
+        assert_eq!(upload(bob, 1_000).await.unwrap().body.len(), 1_000);
+        drop(first);
+        assert_eq!((bodies.memory.taken(), bodies.places.taken()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_user_with_many_large_requests_leaves_places_for_others() {
+        let bodies = Bodies { wait_max: Duration::ZERO, ..Bodies::default() };
+        let small =
+            async |user| bodies.users_body(Class::Small, Body::from(Bytes::from_static(b"{}")), user).await;
+        let (mut all, greedy) = (Vec::new(), [UserId::new(), UserId::new(), UserId::new()]);
+        for user in greedy {
+            let refused = loop {
+                match small(user).await {
+                    Ok(admitted) => all.push(admitted),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(refused.status, 429);
+        }
+        assert!(all.len() < PLACES_MAX);
+        assert!(small(UserId::new()).await.is_ok());
+    }
+
+    #[test]
+    fn a_body_is_too_slow_only_after_a_while() {
+        let s = Duration::from_secs;
+        assert!(!is_too_slow(0, s(29)));
+        assert!(is_too_slow(30 * BYTES_PER_SECOND_MIN - 1, s(30)));
+        assert!(!is_too_slow(30 * BYTES_PER_SECOND_MIN, s(30)));
+        assert!(!is_too_slow(UPLOAD_BYTES_MAX as u64, s(600)));
+    }
+}
