@@ -97,6 +97,7 @@ impl Egress {
             policy,
             deadline: None,
             stamps: HeaderMap::new(),
+            waits: true,
             client: OnceLock::new(),
             places: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
             requests: AtomicU32::new(0),
@@ -112,6 +113,7 @@ pub struct Session {
     policy: Arc<Policy>,
     deadline: Option<Instant>,
     stamps: HeaderMap,
+    waits: bool,
     client: OnceLock<reqwest::Client>,
     places: Arc<Semaphore>,
     requests: AtomicU32,
@@ -174,6 +176,14 @@ impl Session {
         self
     }
 
+    /// For a program that does one thing at a time: while it waited for a place, nobody could free one, so
+    /// it is refused at once.
+    #[must_use]
+    pub fn without_waiting(mut self) -> Session {
+        self.waits = false;
+        self
+    }
+
     /// What was used so far.
     pub fn usage(&self) -> Usage {
         Usage {
@@ -220,6 +230,10 @@ impl Session {
 
     /// Waits for a place among the connections, as long as connecting may take.
     pub(crate) async fn place(&self) -> Result<Place, EgressError> {
+        if !self.waits {
+            let place = Arc::clone(&self.places).try_acquire_owned();
+            return place.map_err(|_| EgressError::TooManyAtOnce { max: self.shared.limits.at_once_max });
+        }
         let until = self.until_after(self.shared.limits.connect);
         match timeout_at(until.at, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_listener::{Body, Peer, ResponseBody, Settings, Tls};
-use wasmcloud_wire::limits::REQUEST_BODY_BYTES_MAX;
+use wasmcloud_wire::limits::{CALL_DEPTH_MAX, REQUEST_BODY_BYTES_MAX};
 use wasmcloud_wire::{Call, InvocationId, Trigger};
 
 use crate::{Executor, invocation};
@@ -62,6 +62,9 @@ async fn answer(
     let asked = request::address(edge, &parts, peer)?;
     let deployment =
         executor.routes.lookup(&asked.key).await?.ok_or(EdgeError::NoHandler(asked.key.clone()))?;
+    if request::depth(&parts.headers) >= CALL_DEPTH_MAX {
+        return Err(EdgeError::TooDeep);
+    }
     let body = request::body(&parts.headers, body, REQUEST_BODY_BYTES_MAX).await?;
     let request = request::head(&parts, asked, peer);
     let call = Call { invocation, deployment: (*deployment).clone(), trigger: Trigger::Edge, request, body };

@@ -21,7 +21,7 @@ use wasmcloud_wire::{
 use crate::admission::Admission;
 use crate::edge::Edge;
 use crate::engine::{Compiler, ProgramError, Programs};
-use crate::guest::Part;
+use crate::guest::{Network, Part};
 use crate::invocation::{self, StartError};
 use crate::recorder::Recorder;
 use crate::routes::Routes;
@@ -43,6 +43,8 @@ pub struct Settings {
     pub compiler: Compiler,
     /// Makes every connection that a program asks for.
     pub egress: Egress,
+    /// Where the certificates of Gemini servers are remembered, a small file for each handler.
+    pub gemini_dir: PathBuf,
 }
 
 /// Why an executor cannot start.
@@ -66,6 +68,7 @@ pub struct Executor {
     pub(crate) admission: Admission,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) routes: Arc<Routes>,
+    pub(crate) network: Network,
     pub(crate) tasks: TaskTracker,
     stopped: CancellationToken,
 }
@@ -87,18 +90,24 @@ impl Executor {
         tokio::spawn(async move { token.run_until_cancelled(follower.follow()).await });
         let (token, records, target) = (stopped.clone(), recorder.clone(), control.clone());
         tokio::spawn(async move { token.run_until_cancelled(records.run(target)).await });
+        let network = Network::new(settings.egress.clone(), settings.gemini_dir.clone());
         let (admission, tasks) = (Admission::new(), TaskTracker::new());
-        Ok(Arc::new(Executor { settings, control, programs, admission, recorder, routes, tasks, stopped }))
+        Ok(Arc::new(Executor {
+            settings,
+            control,
+            programs,
+            admission,
+            recorder,
+            routes,
+            network,
+            tasks,
+            stopped,
+        }))
     }
 
     /// The executor's name.
     pub fn worker_id(&self) -> &str {
         &self.settings.worker_id
-    }
-
-    /// Makes every connection that a program asks for.
-    pub(crate) fn egress(&self) -> &Egress {
-        &self.settings.egress
     }
 
     /// How many invocations run right now.

@@ -55,9 +55,9 @@ pub(crate) async fn start(
     // The guest's time begins with the guest; what it waited for before was not its own doing.
     let watch = Arc::new(Watch::new(Instant::now() + Duration::from_millis(call.deployment.limits.wall_ms)));
     let outbound = Outbound::new(
-        executor.egress().clone(),
+        executor.network.clone(),
         std::mem::take(&mut call.deployment.urls),
-        Advice::new(call.trigger, &call.deployment.name),
+        Advice::new(call.trigger, &call.deployment.name, call.deployment.handler),
         watch.deadline(),
         &call.request.headers,
     );

@@ -15,7 +15,7 @@ use wasmcloud_wire::{
 };
 
 use crate::engine::{Compiler, ProgramError, Programs};
-use crate::guest::{Advice, Answered, Kill, Logs, Outbound, RawOutput, Session, Watch};
+use crate::guest::{Advice, Answered, Kill, Logs, Network, Outbound, RawOutput, Session, Watch};
 use crate::outcome::{self, Ended};
 use crate::{olin, receipt};
 
@@ -94,7 +94,7 @@ pub async fn run(
     let limits = call.deployment.limits.clone();
     let watch = Arc::new(Watch::new(began + Duration::from_millis(limits.wall_ms)));
     let outbound = Outbound::new(
-        egress,
+        Network::new(egress, cache_dir.join("gemini-hosts")),
         std::mem::take(&mut call.deployment.urls),
         Advice::Run,
         watch.deadline(),

@@ -58,6 +58,7 @@ fn start_executor(
         limits_max: limits.limits()?.max,
         compiler: wasmcloud_executor::Compiler::Child(this_program()?, limits.compile_budget()?),
         egress,
+        gemini_dir: storage.path().join("gemini-hosts"),
     };
     wasmcloud_executor::Executor::start(settings, control).map_err(|error| {
         failed("cache", error, "make the folder writable, or name another data directory with --data")

@@ -5,6 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFT
 use http::{Response, StatusCode};
 use wasmcloud_cgi::RequestError;
 use wasmcloud_listener::{BodyError, CollectError, ResponseBody};
+use wasmcloud_wire::limits::CALL_DEPTH_MAX;
 use wasmcloud_wire::{
     ControlPlaneError, ErrorBody, ErrorDetail, InvocationId, InvokeError, LimitName, Outcome, Receipt,
     RouteKey,
@@ -27,6 +28,8 @@ pub(crate) enum EdgeError {
     NoHandler(RouteKey),
     /// `/~hello` instead of `/~hello/`.
     MissingSlash { to: String },
+    /// It has come through so many handlers that it goes round in circles, more likely than not.
+    TooDeep,
     /// The request's body did not arrive, or is too large.
     Body(CollectError),
     /// The invocation did not begin.
@@ -115,7 +118,10 @@ impl EdgeError {
                 &key.to_string(),
                 match key.version {
                     None => {
-                        format!("check the address, or create it: `wasmcloud create FILE --name {}`", key.handler)
+                        format!(
+                            "check the address, or create it: `wasmcloud create FILE --name {}`",
+                            key.handler
+                        )
                     }
                     Some(_) => {
                         format!("check the address: `wasmcloud versions {}` shows the versions", key.handler)
@@ -125,6 +131,15 @@ impl EdgeError {
             EdgeError::MissingSlash { to } => {
                 Said(308, "moved", format!("the address is {to}"), "follow the Location field".into())
             }
+            EdgeError::TooDeep => Said(
+                508,
+                "call_depth",
+                format!(
+                    "the request has come through {CALL_DEPTH_MAX} handlers, which is as deep as calls go"
+                ),
+                "a handler calls itself, perhaps by way of others; let one answer without another call"
+                    .into(),
+            ),
             EdgeError::Body(error) => body_error(&error),
             EdgeError::Start(StartError::BadRequest(error)) => bad_request(&error),
             EdgeError::Start(StartError::Invoke(error)) => invoke_error(&error, invocation),

@@ -8,6 +8,7 @@ use wasmcloud_wire::{Header, RequestHead, RouteKey, Scheme};
 
 use super::Edge;
 use super::error::EdgeError;
+use crate::guest::DEPTH_FIELD;
 
 /// What a request's address says.
 pub(crate) struct Asked {
@@ -66,8 +67,21 @@ fn host(parts: &Parts, peer: Peer) -> Result<(String, u16), EdgeError> {
             None => return Ok((peer.local.ip().to_string(), peer.local.port())),
         },
     };
-    let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-    Ok((name, authority.port_u16().unwrap_or(default_port)))
+    let name = authority.host();
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    if name.is_empty() || name.ends_with('.') || text.contains('@') {
+        return Err(EdgeError::BadHost);
+    }
+    Ok((name, port))
+}
+
+/// How many handlers the request has come through.
+pub(crate) fn depth(headers: &HeaderMap) -> u32 {
+    let fields = headers
+        .get_all(DEPTH_FIELD)
+        .iter()
+        .map(|value| (DEPTH_FIELD.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    crate::guest::depth(&fields.collect::<Vec<_>>())
 }
 
 /// The body, if there is one: a length of 0 counts as one, no length at all does not.

@@ -1,33 +1,41 @@
 //! What to do about a URL that was refused, as a command to type.
 
 use wasmcloud_egress::{Denial, DenialReason, EgressError};
-use wasmcloud_wire::{HandlerName, Trigger};
+use wasmcloud_wire::{HandlerId, HandlerName, Trigger};
 
 /// Whom to advise: the owner of a handler, or whoever typed `wasmcloud run`.
 #[derive(Clone, Debug)]
 pub(crate) enum Advice {
     /// The handler's owner.
-    Owner(HandlerName),
+    Owner(HandlerName, HandlerId),
     /// The user of `wasmcloud run`.
     Run,
 }
 
 impl Advice {
     /// For what asked for an invocation.
-    pub(crate) fn new(trigger: Trigger, name: &HandlerName) -> Advice {
+    pub(crate) fn new(trigger: Trigger, name: &HandlerName, handler: HandlerId) -> Advice {
         match trigger {
             Trigger::Run => Advice::Run,
-            Trigger::Edge | Trigger::Invoke => Advice::Owner(name.clone()),
+            Trigger::Edge | Trigger::Invoke => Advice::Owner(name.clone(), handler),
+        }
+    }
+
+    /// Whose memory of other servers it is, in one word.
+    pub(crate) fn owner(&self) -> String {
+        match self {
+            Advice::Owner(_, handler) => handler.to_string(),
+            Advice::Run => "run".to_owned(),
         }
     }
 
     /// What a denial says, and the command that would allow the URL.
     pub(crate) fn denial(&self, denial: &Denial) -> String {
         let how = match (self, &denial.reason) {
-            (Advice::Owner(name), DenialReason::Disallowed(rule)) => {
+            (Advice::Owner(name, _), DenialReason::Disallowed(rule)) => {
                 format!("take the rule away: wasmcloud policy remove {name} {}", quoted(rule))
             }
-            (Advice::Owner(name), _) => {
+            (Advice::Owner(name, _), _) => {
                 format!("allow it: wasmcloud policy allow {name} {}", quoted(&denial.rule_to_add))
             }
             (Advice::Run, DenialReason::Disallowed(rule)) => {
@@ -48,10 +56,10 @@ impl Advice {
             };
         }
         let how = match (self, error.innermost()) {
-            (Advice::Owner(_), EgressError::Address { address, .. }) => Some(format!(
+            (Advice::Owner(..), EgressError::Address { address, .. }) => Some(format!(
                 "the server's operator can open it: open = [\"{address}\"] under [egress] in server.toml"
             )),
-            (Advice::Owner(_), EgressError::Port { port, .. }) => Some(format!(
+            (Advice::Owner(..), EgressError::Port { port, .. }) => Some(format!(
                 "the server's operator can open it: ports = [{port}] under [egress] in server.toml"
             )),
             (Advice::Run, EgressError::Address { address, .. }) => {
@@ -84,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_denial_says_the_command_that_would_allow_the_url() {
-        let owner = Advice::Owner("hello".parse().unwrap());
+        let owner = Advice::Owner("hello".parse().unwrap(), HandlerId::new());
         let line = owner.denial(&denial(&[], &[], "https://a.example/it's"));
         let command = r"; allow it: wasmcloud policy allow hello '^https://a\.example/it'\''s$'";
         assert!(line.starts_with("the policy does not let https://a.example/it's be opened"), "{line}");
@@ -96,7 +104,7 @@ mod tests {
     #[test]
     fn a_rule_that_forbids_is_named_and_can_be_taken_away() {
         let denied = denial(&["https://a.example"], &["/admin"], "https://a.example/admin");
-        let line = Advice::Owner("hello".parse().unwrap()).denial(&denied);
+        let line = Advice::Owner("hello".parse().unwrap(), HandlerId::new()).denial(&denied);
         assert!(line.ends_with("; take the rule away: wasmcloud policy remove hello '/admin'"), "{line}");
         assert!(Advice::Run.denial(&denied).contains("'/admin'"));
     }
@@ -109,7 +117,7 @@ mod tests {
             range: "10.0.0.0/8".parse().unwrap(),
             kind: "private",
         };
-        let line = Advice::Owner("hello".parse().unwrap()).line(&error);
+        let line = Advice::Owner("hello".parse().unwrap(), HandlerId::new()).line(&error);
         assert!(line.contains("10.0.0.7") && line.ends_with("under [egress] in server.toml"), "{line}");
         assert!(Advice::Run.line(&error).ends_with("wasmcloud run --open 10.0.0.7 …"));
     }

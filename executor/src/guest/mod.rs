@@ -3,6 +3,7 @@
 mod advice;
 mod answer;
 mod depth;
+mod known_hosts;
 mod logs;
 mod outbound;
 mod session;
@@ -12,8 +13,9 @@ mod watch;
 pub(crate) use advice::Advice;
 pub(crate) use answer::{Answered, CgiAnswer, Part, Reader};
 pub(crate) use depth::{DEPTH_FIELD, depth};
+pub(crate) use known_hosts::KnownHosts;
 pub(crate) use logs::Logs;
-pub(crate) use outbound::{Outbound, Refused, Unsent};
+pub(crate) use outbound::{Network, Outbound, Refused, Unsent};
 pub(crate) use session::{Output, RawOutput, Session};
 pub(crate) use stop::Stop;
 pub(crate) use watch::{Kill, Watch};

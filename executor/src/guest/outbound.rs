@@ -4,23 +4,40 @@
 //! Nothing is made before it is needed: most programs open no URL of the network.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use wasmcloud_egress::{self as egress, Denial, Egress, EgressError, Policy, Target};
-use wasmcloud_wire::{Header, PolicyMode, UrlPolicy};
+use wasmcloud_wire::{Header, PolicyMode, Timestamp, UrlPolicy};
 
 use super::session::listed;
-use super::{Advice, DEPTH_FIELD, Session, Stop, depth};
+use super::{Advice, DEPTH_FIELD, KnownHosts, Session, Stop, depth};
 
 /// Bytes of requests that an invocation has written and not sent yet, all its resources together.
 pub(crate) const UNSENT_BYTES_MAX: usize = 12 << 20;
 
+/// What all invocations share.
+#[derive(Clone)]
+pub(crate) struct Network {
+    /// Makes every connection.
+    egress: Egress,
+    /// Certificates that were seen before.
+    known_hosts: Arc<KnownHosts>,
+}
+
+impl Network {
+    /// Remembers certificates in this folder.
+    pub(crate) fn new(egress: Egress, known_hosts: PathBuf) -> Network {
+        Network { egress, known_hosts: Arc::new(KnownHosts::new(known_hosts)) }
+    }
+}
+
 /// One invocation's way out.
 pub(crate) struct Outbound {
-    egress: Egress,
+    network: Network,
     urls: UrlPolicy,
     advice: Advice,
     deadline: Instant,
@@ -47,14 +64,14 @@ pub(crate) enum Refused {
 impl Outbound {
     /// For an invocation that ends at `deadline`, of a request with these header fields.
     pub(crate) fn new(
-        egress: Egress,
+        network: Network,
         urls: UrlPolicy,
         advice: Advice,
         deadline: Instant,
         request: &[Header],
     ) -> Outbound {
         Outbound {
-            egress,
+            network,
             urls,
             advice,
             deadline,
@@ -84,8 +101,8 @@ impl Outbound {
                     PolicyMode::Observe => Policy::allow_all()?,
                     PolicyMode::Deny | PolicyMode::End => policy.clone(),
                 };
-                let way = self.egress.session(Arc::new(enforced)).until(self.deadline);
-                Opened { policy, way: Arc::new(way.stamped(self.stamps())) }
+                let way = self.network.egress.session(Arc::new(enforced)).until(self.deadline);
+                Opened { policy, way: Arc::new(way.stamped(self.stamps()).without_waiting()) }
             }
         };
         Ok(self.opened.insert(opened))
@@ -157,6 +174,15 @@ impl Session {
                 Ok(())
             }
         }
+    }
+
+    /// Whether a server is the one that it was before, by its certificate.
+    pub(crate) fn trust(&mut self, host: &str, certificate: &[u8]) -> Result<(), Refused> {
+        let Outbound { network, advice, .. } = &self.outbound;
+        network.known_hosts.trust(&advice.owner(), host, certificate, Timestamp::now()).map_err(|distrust| {
+            self.logs.warn(&distrust.to_string());
+            Refused::Told
+        })
     }
 
     /// Notes which URLs were requested, redirects included; those that are only observed are recorded.

@@ -119,7 +119,8 @@ fn stream(host: &mut Host<'_>, url: &str, stream: Resource) -> Resource {
 }
 
 fn close(host: &mut Host<'_>, arguments: &[i64]) -> Result<i64, Failure> {
-    *host.descriptors.slot(argument(arguments, 0)?)? = None;
+    let closed = host.descriptors.slot(argument(arguments, 0)?)?.take();
+    closed.map_or(Ok(()), |resource| resource.close(host.session))?;
     Ok(0)
 }
 

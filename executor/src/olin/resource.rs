@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use olin::abi::Error;
 
 use super::memory::{GuestMemory, Range};
-use super::scheme::{self, HttpResource, LogResource};
+use super::scheme::{self, GeminiResource, HttpResource, LogResource, WebSocketResource};
 use super::{Failure, Host, lower};
 use crate::guest::{Session, Stop};
 
@@ -34,6 +34,10 @@ pub(crate) enum Resource {
     Random,
     /// `http://` and `https://`
     Http(Box<HttpResource>),
+    /// `gemini://`
+    Gemini(Box<GeminiResource>),
+    /// `ws://` and `wss://`
+    WebSocket(Box<WebSocketResource>),
 }
 
 impl Resource {
@@ -50,6 +54,8 @@ impl Resource {
             Resource::Zero => scheme::zero::read(buffer),
             Resource::Random => scheme::random::read(buffer),
             Resource::Http(http) => http.read(session, buffer),
+            Resource::Gemini(gemini) => gemini.read(session, buffer),
+            Resource::WebSocket(socket) => socket.read(session, buffer),
         }
     }
 
@@ -65,6 +71,8 @@ impl Resource {
             Resource::Null | Resource::Zero => Ok(()),
             Resource::Random => Err(Error::Unknown.into()),
             Resource::Http(http) => http.write(session, bytes),
+            Resource::Gemini(gemini) => gemini.write(session, bytes),
+            Resource::WebSocket(socket) => socket.write(session, bytes),
         }
     }
 
@@ -73,13 +81,22 @@ impl Resource {
         match self {
             Resource::Stdout => Ok(session.stdout.flush()?),
             Resource::Http(http) => http.flush(session),
+            Resource::Gemini(gemini) => gemini.flush(session),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends it, where more is to be done than to forget it.
+    pub(crate) fn close(mut self, session: &mut Session) -> Result<(), Failure> {
+        match &mut self {
+            Resource::WebSocket(socket) => socket.close(session),
             _ => Ok(()),
         }
     }
 
     /// Whether the network is behind it: it is read as its bytes come.
     fn is_remote(&self) -> bool {
-        matches!(self, Resource::Http(_))
+        matches!(self, Resource::Http(_) | Resource::Gemini(_) | Resource::WebSocket(_))
     }
 }
 
@@ -186,6 +203,8 @@ pub(crate) fn empty(
     let piece_bytes = match resource {
         // A log line must not be cut where a piece ends.
         Resource::Log(_) => super::log::TEXT_BYTES_MAX,
+        // And a message must not become two.
+        Resource::WebSocket(_) => scheme::websocket::MESSAGE_BYTES_MAX + 1,
         _ => PIECE_BYTES,
     };
     let mut buffer = vec![0; source.len().min(piece_bytes)];
@@ -226,8 +245,9 @@ pub(crate) fn close(host: &mut Host<'_>, id: i32) -> Result<i32, Stop> {
 
 /// `resource_close`. An id that is not open ends the program, as the specification says.
 pub(crate) fn close_unit(host: &mut Host<'_>, id: i32) -> Result<(), Stop> {
-    match host.resources.open.remove(&id) {
-        Some(_) => Ok(()),
-        None => Err(Stop::UnknownResource(id)),
+    let resource = host.resources.open.remove(&id).ok_or(Stop::UnknownResource(id))?;
+    match resource.close(host.session) {
+        Err(Failure::Stop(stop)) => Err(stop),
+        _ => Ok(()),
     }
 }

@@ -88,6 +88,7 @@ impl TestExecutor {
             limits_max: Limits::default(),
             compiler: Compiler::Here,
             egress,
+            gemini_dir: cache.join("gemini-hosts"),
         };
         let executor = Executor::start(settings, plane).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -173,13 +173,13 @@ pub const IMPORTS: &[Import] = &[
         Namespace::Resource,
         "resource_open",
         &[ty(I32X2, I32)],
-        "(url, url length) → a resource id; NotFound for a scheme that nobody provides",
+        "(url, url length) → a resource id; NotFound for a scheme that nobody provides, PermissionDenied where the policy does not allow the URL",
     ),
     row(
         Namespace::Resource,
         "resource_read",
         &[ty(I32X3, I32)],
-        "(id, buffer, buffer length) → how many bytes were read; EndOfFile at the end",
+        "(id, buffer, buffer length) → how many bytes were read; waits for the first; EndOfFile at the end",
     ),
     row(
         Namespace::Resource,
@@ -191,7 +191,7 @@ pub const IMPORTS: &[Import] = &[
         Namespace::Resource,
         "resource_flush",
         &[ty(I32, I32)],
-        "(id) → 0; what was written takes effect now",
+        "(id) → 0; what was written takes effect now: a request is sent",
     ),
     row(
         Namespace::Resource,

@@ -28,6 +28,19 @@ pub(crate) fn told(session: &mut Session, error: &EgressError) -> Failure {
     }
 }
 
+/// A connection that broke; one that brought more than it may says so itself.
+pub(crate) fn broken(target: &Target, error: &std::io::Error) -> EgressError {
+    let own = error.get_ref().and_then(|inner| inner.downcast_ref::<EgressError>());
+    let reason = || EgressError::Protocol { host: authority(target), reason: error.to_string() };
+    own.cloned().unwrap_or_else(reason)
+}
+
+/// Host and port.
+pub(crate) fn authority(target: &Target) -> String {
+    let host = target.host().map(ToString::to_string).unwrap_or_default();
+    format!("{host}:{}", target.port().unwrap_or_default())
+}
+
 /// Tells the log what is wrong with what the program did.
 pub(crate) fn wrong(session: &mut Session, text: &str) -> Failure {
     session.logs.warn(text);
