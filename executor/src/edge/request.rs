@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
+use http::uri::Authority;
 use wasmcloud_listener::{Body, Peer};
 use wasmcloud_wire::{Header, RequestHead, RouteKey, Scheme};
 
@@ -48,24 +49,45 @@ pub(crate) fn address(edge: &Edge, parts: &Parts, peer: Peer) -> Result<Asked, E
     Ok(Asked { key, server_name: name, server_port: port, script_name, target: rest.to_owned() })
 }
 
-/// `/~hello/path?query` as `hello` and `/path?query`.
+/// `/~hello/path?query` as `hello` and `/path?query`; `%7E` is the same as `~` (RFC 3986 section 6.2.2.2).
 fn split_prefix(target: &str) -> Option<(String, String)> {
-    let rest = target.strip_prefix("/~")?;
+    let rest = ["/~", "/%7E", "/%7e"].iter().find_map(|prefix| target.strip_prefix(prefix))?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (handler, rest) = rest.split_at_checked(end)?;
     Some((handler.to_owned(), rest.to_owned()))
 }
 
 /// The host that a request names, in lower case without port and final dot, and the port.
+///
+/// A target in absolute form names a host too. RFC 9112 section 3.2.2 lets it win over the `Host`
+/// field; something in between may have gone by the field, so here the two have to agree.
 fn host(parts: &Parts, peer: Peer) -> Result<(String, u16), EdgeError> {
     let default_port = if peer.tls { 443 } else { 80 };
-    let authority = match parts.uri.authority() {
-        Some(authority) => authority.clone(),
-        None => match parts.headers.get(HOST) {
-            Some(host) => host.to_str().ok().and_then(|host| host.parse().ok()).ok_or(EdgeError::BadHost)?,
-            // HTTP/1.0 need not name a host; the address that was connected to is the next best.
-            None => return Ok((peer.local.ip().to_string(), peer.local.port())),
-        },
+    let target = parts.uri.authority().map(|authority| parse_host(authority.as_str())).transpose()?;
+    let field =
+        parts.headers.get(HOST).map(|host| parse_host(host.to_str().unwrap_or_default())).transpose()?;
+    let same = |(name, port): (String, Option<u16>)| (name, port.unwrap_or(default_port));
+    match (target.map(same), field.map(same)) {
+        (Some(target), Some(field)) if target != field => Err(EdgeError::BadHost),
+        (Some(named), _) | (None, Some(named)) => Ok(named),
+        // HTTP/1.0 need not name a host; the address that was connected to is the next best.
+        (None, None) => Ok((peer.local.ip().to_string(), peer.local.port())),
+    }
+}
+
+/// `Example.com.:80` as `example.com` and 80. Credentials, a port that is none and a second final dot
+/// have no place in it (RFC 9110 section 7.2).
+fn parse_host(text: &str) -> Result<(String, Option<u16>), EdgeError> {
+    let authority: Authority = text.parse().map_err(|_| EdgeError::BadHost)?;
+    // With credentials, it would not begin with its host.
+    let port = text.strip_prefix(authority.host()).ok_or(EdgeError::BadHost)?;
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => None,
+        Some("") => None,
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse().map_err(|_| EdgeError::BadHost)?)
+        }
+        _ => return Err(EdgeError::BadHost),
     };
     let name = authority.host();
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
