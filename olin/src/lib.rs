@@ -33,3 +33,10 @@ pub use guest::{
     Body, Failure, IntoResponse, cgi, env, gemini, http, io, log, net, random, reply, resource, run, runtime,
     serve, startup, time, ws,
 };
+
+// What the pages show is compiled and run as well.
+#[cfg(all(doctest, feature = "json"))]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../../docs/SDK.md")]
+#[doc = include_str!("../../docs/HANDLERS.md")]
+mod pages {}

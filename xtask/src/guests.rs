@@ -142,6 +142,12 @@ pub fn run(project: &Project) -> anyhow::Result<()> {
     std::fs::write(&stamp, fingerprint).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
+/// Formats the programs. `--all` would take what they depend on with them, and so this whole project.
+pub fn fmt(project: &Project) -> Command {
+    let packages = GUESTS.iter().flat_map(|&name| ["-p", name]);
+    project.cargo(["fmt", "--manifest-path", MANIFEST]).args(packages)
+}
+
 /// The programs' own warnings, found natively.
 ///
 /// # Errors

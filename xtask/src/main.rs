@@ -67,7 +67,7 @@ fn run(task: &str, rest: Vec<String>) -> anyhow::Result<()> {
 
 fn fmt(project: &Project) -> anyhow::Result<()> {
     project.cargo(["fmt", "--all"]).run()?;
-    project.cargo(["fmt", "--all", "--manifest-path", guests::MANIFEST]).run()
+    guests::fmt(project).run()
 }
 
 fn check(project: &Project) -> anyhow::Result<()> {
@@ -84,9 +84,11 @@ fn lint(project: &Project) -> anyhow::Result<()> {
     step("format", || {
         let fix = "run `cargo xtask fmt`";
         project.cargo(["fmt", "--all", "--check"]).run().context(fix)?;
-        project.cargo(["fmt", "--all", "--check", "--manifest-path", guests::MANIFEST]).run().context(fix)
+        guests::fmt(project).arg("--check").run().context(fix)
     })?;
-    step("clippy", || project.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run())?;
+    step("clippy", || {
+        project.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()
+    })?;
     step("clippy of the examples", || guests::lint(project))
 }
 
