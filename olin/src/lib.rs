@@ -26,6 +26,8 @@ pub use abi::Error;
 
 #[cfg(feature = "std")]
 mod guest;
+#[cfg(feature = "json")]
+pub use guest::JsonError;
 #[cfg(all(feature = "std", not(target_arch = "wasm32")))]
 pub use guest::testing;
 #[cfg(feature = "std")]
@@ -37,6 +39,7 @@ pub use guest::{
 // What the pages show is compiled and run as well.
 #[cfg(all(doctest, feature = "json"))]
 #[doc = include_str!("../README.md")]
+mod readme {}
+#[cfg(all(doctest, feature = "json"))]
 #[doc = include_str!("../../docs/SDK.md")]
-#[doc = include_str!("../../docs/HANDLERS.md")]
-mod pages {}
+mod sdk {}

@@ -1,7 +1,7 @@
 //! A request and an answer as CGI has them (RFC 3875): variables and the standard input, and the standard output.
 //!
 //! [`serve`](crate::serve()) calls both functions. Call them yourself in a program that begins with
-//! [`entry!`](crate::entry), and [`begin`] where an answer is written piece by piece.
+//! [`entry!`](crate::entry!), and [`begin`] where an answer is written piece by piece.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -14,35 +14,36 @@ use super::http::{FromCgi, PATH};
 use super::resource::Resource;
 use super::{Body, env, io as streams};
 
-/// The header fields that a request has in its `headers()`, where they were sent. Any other is found by
-/// [`RequestExt::header`](crate::http::RequestExt::header): a program can look a variable up and cannot list them.
-pub const FIELDS: [&str; 26] = [
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "access-control-request-headers",
-    "access-control-request-method",
-    "authorization",
-    "cache-control",
-    "content-length",
-    "content-type",
-    "cookie",
-    "date",
-    "forwarded",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "origin",
-    "range",
-    "referer",
-    "sec-fetch-site",
-    "user-agent",
-    "via",
-    "x-forwarded-for",
-    "x-requested-with",
+/// The header fields that a request has in its `headers()`, where they were sent, and the variables that they come
+/// in. Any other is found by [`RequestExt::header`](crate::http::RequestExt::header): a program can look a variable up
+/// and cannot list them.
+pub const FIELDS: [(&str, &str); 26] = [
+    ("accept", "HTTP_ACCEPT"),
+    ("accept-encoding", "HTTP_ACCEPT_ENCODING"),
+    ("accept-language", "HTTP_ACCEPT_LANGUAGE"),
+    ("access-control-request-headers", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS"),
+    ("access-control-request-method", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+    ("authorization", "HTTP_AUTHORIZATION"),
+    ("cache-control", "HTTP_CACHE_CONTROL"),
+    ("content-length", "CONTENT_LENGTH"),
+    ("content-type", "CONTENT_TYPE"),
+    ("cookie", "HTTP_COOKIE"),
+    ("date", "HTTP_DATE"),
+    ("forwarded", "HTTP_FORWARDED"),
+    ("host", "HTTP_HOST"),
+    ("if-match", "HTTP_IF_MATCH"),
+    ("if-modified-since", "HTTP_IF_MODIFIED_SINCE"),
+    ("if-none-match", "HTTP_IF_NONE_MATCH"),
+    ("if-range", "HTTP_IF_RANGE"),
+    ("if-unmodified-since", "HTTP_IF_UNMODIFIED_SINCE"),
+    ("origin", "HTTP_ORIGIN"),
+    ("range", "HTTP_RANGE"),
+    ("referer", "HTTP_REFERER"),
+    ("sec-fetch-site", "HTTP_SEC_FETCH_SITE"),
+    ("user-agent", "HTTP_USER_AGENT"),
+    ("via", "HTTP_VIA"),
+    ("x-forwarded-for", "HTTP_X_FORWARDED_FOR"),
+    ("x-requested-with", "HTTP_X_REQUESTED_WITH"),
 ];
 
 /// What cannot stand in a query, besides bytes that are no ASCII.
@@ -107,8 +108,8 @@ pub fn request() -> Result<Request<Body>, Error> {
     let mut request = Request::new(Body::empty());
     *request.method_mut() = method.ok_or(Error::Variable("REQUEST_METHOD"))?;
     *request.uri_mut() = uri().ok_or(Error::Variable("PATH_INFO"))?;
-    for name in FIELDS {
-        let Ok(value) = env::get_bytes(&super::http::variable(name)) else { continue };
+    for (name, variable) in FIELDS {
+        let Ok(value) = env::get_bytes(variable) else { continue };
         if let Ok(value) = HeaderValue::from_bytes(&value) {
             request.headers_mut().insert(HeaderName::from_static(name), value);
         }
@@ -255,6 +256,13 @@ mod tests {
         );
         assert_eq!(request.header("x-even"), None);
         assert_eq!((request.body().len(), request.into_body().text().unwrap()), (Some(3), "tea".to_owned()));
+    }
+
+    #[test]
+    fn the_fields_that_are_looked_for_have_their_variables() {
+        for (name, variable) in FIELDS {
+            assert_eq!(crate::guest::http::variable(HeaderName::from_static(name).as_str()), variable);
+        }
     }
 
     #[test]

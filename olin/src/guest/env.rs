@@ -20,17 +20,18 @@ pub fn get(name: &str) -> Option<String> {
 /// # Errors
 /// [`Error::NotFound`] if it is not set.
 pub fn get_bytes(name: &str) -> Result<Vec<u8>, Error> {
-    let mut value = vec![0; VALUE_BYTES_USUAL];
-    let mut length = outcome(sys::env_get(name.as_bytes(), &mut value))? as usize;
-    if length > value.len() {
-        value.resize(length, 0);
-        length = outcome(sys::env_get(name.as_bytes(), &mut value))? as usize;
+    // Most variables are short, and many are asked for in vain.
+    let mut short = [0; VALUE_BYTES_USUAL];
+    let length = outcome(sys::env_get(name.as_bytes(), &mut short))? as usize;
+    if let Some(value) = short.get(..length) {
+        return Ok(value.to_vec());
     }
+    let mut value = vec![0; length];
     // The host writes a value whole or not at all.
-    if length > value.len() {
+    let written = outcome(sys::env_get(name.as_bytes(), &mut value))? as usize;
+    if written != length {
         return Err(Error::Unknown);
     }
-    value.truncate(length);
     Ok(value)
 }
 

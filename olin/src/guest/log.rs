@@ -1,7 +1,7 @@
 //! The log of the invocation.
 //!
 //! With the feature `log`, the macros of the crate [`log`](https://docs.rs/log) write to it too, once [`init`] was called;
-//! [`serve!`](crate::serve) and [`entry!`](crate::entry) do that.
+//! [`serve!`](crate::serve!) and [`entry!`](crate::entry!) do that.
 
 use super::sys;
 use crate::abi;

@@ -25,5 +25,7 @@ pub mod ws;
 use testing::sys;
 
 pub use body::Body;
+#[cfg(feature = "json")]
+pub use body::JsonError;
 pub use entry::{run, serve};
 pub use reply::{Failure, IntoResponse};

@@ -22,7 +22,9 @@ mod message;
 
 pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 
-pub(crate) use ask::{FromCgi, PATH, variable};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use ask::variable;
+pub(crate) use ask::{FromCgi, PATH};
 pub use ask::{Path, RequestExt};
 pub use client::{get, send};
 pub(crate) use message::field;
