@@ -26,6 +26,8 @@ pub(crate) struct PooledMemory {
     pool: Arc<Pool>,
     /// There until it is dropped.
     slot: Option<Slot>,
+    /// What the slot shows.
+    image: Option<Arc<Image>>,
     ty: MemoryType,
     pages: Pages,
     maximum: Pages,
@@ -75,6 +77,7 @@ impl PooledMemory {
         Ok(PooledMemory {
             pool: pool.clone(),
             slot: Some(slot),
+            image: image.cloned(),
             ty,
             pages: ty.minimum,
             maximum,
@@ -142,7 +145,7 @@ impl LinearMemory for PooledMemory {
 impl Drop for PooledMemory {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            self.pool.give_back(slot, self.pages.bytes().0);
+            self.pool.give_back(slot, self.pages.bytes().0, self.image.as_ref());
         }
     }
 }

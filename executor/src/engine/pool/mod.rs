@@ -106,9 +106,10 @@ impl Pool {
         Some(free.remove(index))
     }
 
-    /// Takes back a slot of which a run had so many bytes. One that cannot be cleaned is never used again.
-    fn give_back(&self, mut slot: Slot, used_bytes: usize) {
-        if let Err(error) = slot.clean(used_bytes, &self.pages) {
+    /// Takes back a slot of which a run had so many bytes, and which shows this image. One that cannot be
+    /// cleaned is never used again.
+    fn give_back(&self, mut slot: Slot, used_bytes: usize, image: Option<&Arc<Image>>) {
+        if let Err(error) = slot.clean(used_bytes, image, &self.pages) {
             tracing::warn!(%error, "a memory cannot be cleaned; it is given up");
             return;
         }

@@ -1,8 +1,9 @@
 //! One range of address space, which is a linear memory for one run after another.
 
 use std::io;
+use std::ops::Range;
 use std::ptr::{NonNull, null_mut};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
 
@@ -22,7 +23,13 @@ pub(super) fn page_bytes() -> usize {
 pub(super) struct Slot {
     base: NonNull<u8>,
     capacity: usize,
-    image: Option<Arc<Image>>,
+    shown: Option<Shown>,
+}
+
+/// An image that is mapped. It may be gone: then nothing will ever ask for it again.
+struct Shown {
+    image: Weak<Image>,
+    range: Range<usize>,
 }
 
 // SAFETY: the mapping is this value's own, and not bound to a thread.
@@ -35,7 +42,7 @@ impl Slot {
         // SAFETY: a new mapping, at a place of the kernel's choice.
         let base = unsafe { mmap_anonymous(null_mut(), capacity + GUARD_BYTES, ProtFlags::empty(), flags) }?;
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        let slot = Slot { base, capacity, image: None };
+        let slot = Slot { base, capacity, shown: None };
         // SAFETY: all but the guard of a mapping that nobody uses yet.
         unsafe {
             mprotect(base.as_ptr().cast(), capacity, MprotectFlags::READ | MprotectFlags::WRITE)?;
@@ -55,7 +62,7 @@ impl Slot {
 
     /// Whether it begins as this image says.
     pub(super) fn shows(&self, image: Option<&Arc<Image>>) -> bool {
-        self.image.as_ref().map(Arc::as_ptr) == image.map(Arc::as_ptr)
+        self.shown.as_ref().map(|shown| shown.image.as_ptr()) == image.map(Arc::as_ptr)
     }
 
     /// Makes it begin as this image says. After an error it must not be used.
@@ -63,8 +70,8 @@ impl Slot {
         if self.shows(image) {
             return Ok(());
         }
-        if let Some(old) = self.image.take() {
-            let (flags, range) = (MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED, old.range());
+        if let Some(Shown { range, .. }) = self.shown.take() {
+            let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
             // SAFETY: a part of this slot, which nobody uses.
             unsafe {
                 let start = self.base.add(range.start);
@@ -79,31 +86,36 @@ impl Slot {
             }
             // SAFETY: the image lies within this slot, which nobody uses.
             unsafe { image.map_into(self.base) }?;
+            self.shown = Some(Shown { image: Arc::downgrade(image), range: image.range() });
         }
-        self.image = image.cloned();
         Ok(())
     }
 
-    /// Puts back what a run changed, of which the memory had so many bytes. After an error it must not be
-    /// used.
-    pub(super) fn clean(&mut self, used_bytes: usize, pages: &PageMap) -> io::Result<()> {
+    /// Puts back what a run changed, whose memory had so many bytes and began as the image says that is shown.
+    /// After an error it must not be used.
+    pub(super) fn clean(
+        &mut self,
+        used_bytes: usize,
+        image: Option<&Arc<Image>>,
+        pages: &PageMap,
+    ) -> io::Result<()> {
         let start = self.base.as_ptr() as usize;
         let used = start..start + used_bytes.min(self.capacity);
         let Some(written) = pages.written(used.clone()) else {
             return self.discard(0, used.len());
         };
         for range in written.ranges() {
-            self.rewrite(range.start - start, range.len());
+            self.rewrite(range.start - start, range.len(), image);
         }
         // Many pages are given back to the system rather than kept for a program that may not need them.
         self.discard(written.rest.start - start, written.rest.len())
     }
 
-    fn rewrite(&mut self, offset: usize, len: usize) {
+    fn rewrite(&mut self, offset: usize, len: usize, image: Option<&Arc<Image>>) {
         // SAFETY: a range of pages of this slot, as the kernel says, and nobody uses them.
         unsafe {
             let target = self.base.add(offset);
-            match &self.image {
+            match image {
                 Some(image) => image.copy_to(offset, target, len),
                 None => target.as_ptr().write_bytes(0, len),
             }
