@@ -83,7 +83,7 @@ impl Core {
         self.blobs.check().await.map_err(ApiError::unavailable)
     }
 
-    /// Drops old records now and every hour, until `shutdown`.
+    /// Drops old records, and what has expired, now and every hour, until `shutdown`.
     pub(crate) async fn prune_until(&self, shutdown: CancellationToken) {
         let mut ticks = tokio::time::interval(PRUNE_EVERY);
         loop {
@@ -96,6 +96,11 @@ impl Core {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "dropped old records"),
                 Err(error) => tracing::warn!(%error, "cannot drop old records"),
+            }
+            match self.store.sweep_expired(Timestamp::now()).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "forgot expired tokens and invitations"),
+                Err(error) => tracing::warn!(%error, "cannot forget expired tokens and invitations"),
             }
         }
     }

@@ -144,6 +144,8 @@ pub trait Store: Send + Sync {
     ///
     /// The one verb that is many transactions: it goes in bites, so that `record` gets its turn.
     async fn prune(&self, before: Timestamp, rows_max: u64) -> Result<u64, StoreError>;
+    /// Forgets tokens that are expired or revoked, and invitations that are expired. Returns how many.
+    async fn sweep_expired(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;

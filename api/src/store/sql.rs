@@ -6,6 +6,7 @@ mod handlers;
 mod policies;
 mod prune;
 mod records;
+mod sweep;
 mod users;
 mod value;
 
@@ -203,6 +204,10 @@ impl<B: Backend> Store for SqlStore<B> {
 
     async fn prune(&self, before: Timestamp, rows_max: u64) -> Result<u64, StoreError> {
         prune::prune(&self.write, before, rows_max).await
+    }
+
+    async fn sweep_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
+        sweep::sweep(&self.write, now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! The whole story of an installation, told to the store alone, over every database.
 
+mod expiry;
 mod handlers;
 mod people;
 mod policies;
@@ -36,6 +37,7 @@ async fn story(store: &dyn Store) {
     records::are_pruned(store, handler.id).await;
 
     handlers::are_deleted(store, &people).await;
+    expiry::ends_tokens_and_invitations(store, &people).await;
     store.ping().await.unwrap();
 }
 

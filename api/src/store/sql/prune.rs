@@ -54,7 +54,11 @@ pub async fn prune<B: Backend>(pool: &Pool<B>, before: Timestamp, rows_max: u64)
     Ok(dropped)
 }
 
-async fn in_bites<B: Backend>(pool: &Pool<B>, sql: &'static str, bound: i64) -> Result<u64, StoreError> {
+pub(super) async fn in_bites<B: Backend>(
+    pool: &Pool<B>,
+    sql: &'static str,
+    bound: i64,
+) -> Result<u64, StoreError> {
     let mut dropped = 0;
     loop {
         let bite = write(pool, sql, values![bound, ROWS_PER_BITE_MAX]).await?;
