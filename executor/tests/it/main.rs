@@ -26,6 +26,4 @@ mod remote;
 mod routes;
 mod routing;
 mod streams;
-mod strictness;
-mod warm_routes;
 mod websocket;
