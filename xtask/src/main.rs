@@ -2,6 +2,7 @@
 //!
 //! CI is this program: `.ci/run` calls `cargo xtask test`, as a person would.
 
+mod bench;
 mod checks;
 mod guests;
 mod process;
@@ -29,6 +30,7 @@ cargo xtask TASK
   doc      the documentation of the code
   test     all of the above in the form that only checks, then all tests; arguments go to `cargo test`
   ci       the same as `test`
+  bench    measures the executor next to wasmer and wasmtime; arguments go to criterion
   list     this list";
 
 fn main() -> ExitCode {
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 fn run(task: &str, rest: Vec<String>) -> anyhow::Result<()> {
-    let takes_arguments = matches!(task, "test" | "ci");
+    let takes_arguments = matches!(task, "test" | "ci" | "bench");
     if !takes_arguments && !rest.is_empty() {
         bail!("`{task}` takes no arguments, but got `{}`", rest.join(" "));
     }
@@ -61,6 +63,7 @@ fn run(task: &str, rest: Vec<String>) -> anyhow::Result<()> {
         "lint" => lint(&project),
         "doc" => doc(&project),
         "test" | "ci" => test(&project, rest),
+        "bench" => bench::run(&project, rest),
         unknown => bail!("there is no task `{unknown}`; `cargo xtask list` shows them"),
     }
 }

@@ -9,6 +9,8 @@ mod metering;
 mod pool;
 mod program;
 mod programs;
+#[cfg(test)]
+mod spec_tests;
 mod tunables;
 
 pub use compiler::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
