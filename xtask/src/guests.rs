@@ -27,8 +27,16 @@ const HOST_VARIABLES: [&str; 8] = [
 pub const MANIFEST: &str = "examples/Cargo.toml";
 
 /// Every program of it. The module is `<target>/guests/NAME.wasm`.
-pub const GUESTS: [&str; 7] =
-    ["olin-echo", "olin-fetch", "olin-gemini", "olin-json", "olin-page", "olin-webhook", "olin-websocket"];
+pub const GUESTS: [&str; 8] = [
+    "olin-about",
+    "olin-echo",
+    "olin-fetch",
+    "olin-gemini",
+    "olin-json",
+    "olin-page",
+    "olin-webhook",
+    "olin-websocket",
+];
 
 /// What the programs are made of: folders, and the files in them that count.
 const SOURCES: [&str; 2] = ["examples", "olin"];
