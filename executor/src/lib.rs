@@ -7,6 +7,8 @@
 //! the same process, or a [`RemoteControlPlane`]. [`local`] runs a module without any server.
 
 mod admission;
+#[doc(hidden)]
+pub mod bench;
 mod edge;
 mod engine;
 mod executor;
@@ -24,5 +26,5 @@ mod routes;
 pub use edge::Edge;
 pub use engine::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 pub use executor::{Executor, ExecutorError, Settings};
-pub use wasmcloud_egress as egress;
 pub use remote::{RemoteControlPlane, RemoteError};
+pub use wasmcloud_egress as egress;

@@ -116,7 +116,7 @@ pub async fn run(
     Ok(finish(ended, &call, &watch, began))
 }
 
-fn call(run: Run, digest: Digest, abi: wasmcloud_wire::Abi) -> (Call, Vec<Vec<u8>>) {
+pub(crate) fn call(run: Run, digest: Digest, abi: wasmcloud_wire::Abi) -> (Call, Vec<Vec<u8>>) {
     let args =
         std::iter::once(run.name.as_str().to_owned()).chain(run.args).map(String::into_bytes).collect();
     let deployment = Deployment {
@@ -153,7 +153,7 @@ async fn until_deadline(
     ended.ok_or_else(|| RunError::Engine("the run's session was lost".to_owned()))
 }
 
-fn finish(run: olin::Ended, call: &Call, watch: &Watch, began: Instant) -> Receipt {
+pub(crate) fn finish(run: olin::Ended, call: &Call, watch: &Watch, began: Instant) -> Receipt {
     let olin::Ended { ending, backtrace, gas, memory_peak_bytes, mut session } = run;
     let answered = outcome::close_output(&ending, &mut session);
     let (outcome, _) = outcome::of(ending, answered, call, gas, watch);
