@@ -186,7 +186,7 @@ impl Invoker for Executor {
     }
 
     async fn announce(&self, change: &Change) {
-        self.routes.apply(change);
+        self.routes.announce(change).await;
     }
 }
 

@@ -1,10 +1,17 @@
 //! What addresses serve, in memory: asked for once, kept until a change is told.
+//!
+//! What a change makes untrue is forgotten at once, and asked for again at once if it was known, so
+//! that a handler goes on answering when the control plane goes away right after its change. After a
+//! `Resync`, what is known is asked for again in the background; a request waits for that only as long
+//! as the control plane answers.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use futures::stream;
+use tokio::sync::Notify;
 use wasmcloud_wire::{
     Change, ControlPlane, ControlPlaneError, Deployment, HandlerName, RouteKey, VersionNumber,
 };
@@ -19,10 +26,29 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
 /// The control plane's stream says something at least every 5 s; silence beyond this ends it.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
+/// How long a request waits for news of what is known already.
+const STALE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long whoever tells of a change waits until what it made untrue is known anew.
+const WARM_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long an answer is waited for in the background.
+const REFRESH_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Most addresses of one handler that are asked for again at its change; its other pinned versions wait
+/// for their next request.
+const WARM_PER_HANDLER_MAX: usize = 8;
+/// Most addresses that wait to be asked for in the background; others wait for their next request.
+const WARM_QUEUE_MAX: usize = 1_024;
+/// Addresses that are asked for at once in the background, and in one round.
+const REFRESH_AT_ONCE: usize = 8;
+const REFRESH_ROUND_MAX: usize = 256;
+
 /// The routing table of one executor.
 pub(crate) struct Routes {
     control: Arc<dyn ControlPlane>,
     table: RwLock<Table>,
+    /// What changes made unknown, to be asked for in the background.
+    to_warm: Mutex<VecDeque<RouteKey>>,
+    /// Something is to be asked for in the background.
+    work: Notify,
 }
 
 #[derive(Default)]
@@ -33,6 +59,9 @@ struct Table {
     generation: u64,
     /// Entries of an older generation are to be asked for again.
     fresh_since: u64,
+    /// The control plane did not answer when it was last asked for a stale entry: until it does,
+    /// requests go on with what is known without asking it themselves.
+    is_away: bool,
 }
 
 struct Entry {
@@ -44,13 +73,15 @@ enum Known {
     Fresh(Arc<Deployment>),
     /// Changes may have been missed; this is served only if nobody knows better.
     Stale(Arc<Deployment>),
+    /// The same, and nobody who would know better answers.
+    Kept(Arc<Deployment>),
     Absent,
     Nothing,
 }
 
 impl Routes {
     pub(crate) fn new(control: Arc<dyn ControlPlane>) -> Routes {
-        Routes { control, table: RwLock::default() }
+        Routes { control, table: RwLock::default(), to_warm: Mutex::default(), work: Notify::new() }
     }
 
     /// The deployment that an address names. No I/O when it is known.
@@ -59,29 +90,41 @@ impl Routes {
     ///
     /// The control plane was needed and did not answer.
     pub(crate) async fn lookup(&self, key: &RouteKey) -> Result<Option<Arc<Deployment>>, ControlPlaneError> {
-        let (known, generation) = self.known(key);
-        let fallback = match known {
-            Known::Fresh(deployment) => return Ok(Some(deployment)),
-            Known::Absent => return Ok(None),
-            Known::Stale(deployment) => Some(deployment),
-            Known::Nothing => None,
-        };
-        match self.control.resolve(key).await {
-            Ok(found) => Ok(self.learn(key, found.map(Arc::new), generation)),
-            Err(error) => fallback.map(Some).ok_or(error),
+        match self.known(key) {
+            Known::Fresh(deployment) | Known::Kept(deployment) => Ok(Some(deployment)),
+            Known::Absent => Ok(None),
+            Known::Nothing => self.ask(key).await,
+            Known::Stale(deployment) => match tokio::time::timeout(STALE_WAIT_MAX, self.ask(key)).await {
+                Ok(Ok(found)) => Ok(found),
+                Ok(Err(_)) | Err(_) => {
+                    self.set_away(true);
+                    Ok(Some(deployment))
+                }
+            },
         }
     }
 
-    fn known(&self, key: &RouteKey) -> (Known, u64) {
+    /// Asks the control plane, and keeps what it says.
+    async fn ask(&self, key: &RouteKey) -> Result<Option<Arc<Deployment>>, ControlPlaneError> {
+        let generation = self.table.read().unwrap_or_else(PoisonError::into_inner).generation;
+        let found = self.control.resolve(key).await?;
+        Ok(self.learn(key, found.map(Arc::new), generation))
+    }
+
+    fn set_away(&self, is_away: bool) {
+        self.table.write().unwrap_or_else(PoisonError::into_inner).is_away = is_away;
+    }
+
+    fn known(&self, key: &RouteKey) -> Known {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let entry = table.handlers.get(&key.handler).and_then(|versions| versions.get(&key.version));
-        let known = match entry {
+        match entry {
             Some(entry) if entry.generation >= table.fresh_since => Known::Fresh(entry.deployment.clone()),
+            Some(entry) if table.is_away => Known::Kept(entry.deployment.clone()),
             Some(entry) => Known::Stale(entry.deployment.clone()),
             None if table.absent.get(key).is_some_and(|until| Instant::now() < *until) => Known::Absent,
             None => Known::Nothing,
-        };
-        (known, table.generation)
+        }
     }
 
     fn learn(
@@ -113,26 +156,103 @@ impl Routes {
         found
     }
 
-    /// Forgets what a change has made untrue. New lookups see the change when this returns.
-    pub(crate) fn apply(&self, change: &Change) {
+    /// Forgets what a change has made untrue, and asks for it again. New lookups see the change when
+    /// this returns; what could not be had in time is left to them.
+    pub(crate) async fn announce(&self, change: &Change) {
+        let forgotten = self.apply(change);
+        let asked = stream::iter(&forgotten).for_each_concurrent(REFRESH_AT_ONCE, |key| async move {
+            // A failure is found by the next request too, if it lasts.
+            let _ = self.ask(key).await;
+        });
+        if tokio::time::timeout(WARM_WAIT_MAX, asked).await.is_err() {
+            tracing::warn!(?change, "the control plane does not say in time what a change is about");
+        }
+    }
+
+    /// Forgets what a change has made untrue. New lookups see the change when this returns. Returns
+    /// what was known before.
+    fn apply(&self, change: &Change) -> Vec<RouteKey> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         match change {
             Change::Handler { name } => {
                 table.generation += 1;
-                table.handlers.remove(name);
                 table.absent.retain(|key, _| key.handler != *name);
+                let versions = table.handlers.remove(name).unwrap_or_default();
+                // The live version is `None`, which sorts first.
+                let mut versions: Vec<Option<VersionNumber>> = versions.into_keys().collect();
+                versions.sort_unstable();
+                versions.truncate(WARM_PER_HANDLER_MAX);
+                versions.into_iter().map(|version| RouteKey { handler: name.clone(), version }).collect()
             }
             Change::Resync => {
                 table.generation += 1;
                 table.fresh_since = table.generation;
+                table.is_away = false;
                 table.absent.clear();
+                self.work.notify_one();
+                Vec::new()
             }
-            Change::Heartbeat => {}
+            Change::Heartbeat => Vec::new(),
         }
     }
 
-    /// Follows the control plane's changes for as long as the executor lives.
+    /// Keeps the table true for as long as the executor lives.
     pub(crate) async fn follow(&self) {
+        tokio::join!(self.follow_changes(), self.refresh());
+    }
+
+    /// Asks in the background for what changes made unknown or doubtful.
+    async fn refresh(&self) {
+        let mut pause = RECONNECT_FIRST;
+        loop {
+            let round = self.doubtful();
+            if round.is_empty() {
+                pause = RECONNECT_FIRST;
+                self.work.notified().await;
+                continue;
+            }
+            let answers = stream::iter(round).map(|key| async move {
+                let answer = tokio::time::timeout(REFRESH_WAIT_MAX, self.ask(&key)).await;
+                matches!(answer, Ok(Ok(_)))
+            });
+            let answered = answers.buffer_unordered(REFRESH_AT_ONCE);
+            let all = answered.fold(true, |all, answered| std::future::ready(all && answered)).await;
+            self.set_away(!all);
+            if !all {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RECONNECT_MAX);
+            }
+        }
+    }
+
+    /// Some of what is to be asked for. What is doubtful stays so until there is an answer; what is
+    /// unknown is tried once, and is then the next request's.
+    fn doubtful(&self) -> Vec<RouteKey> {
+        let mut keys: Vec<RouteKey> = {
+            let mut to_warm = self.to_warm.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = to_warm.len().min(REFRESH_ROUND_MAX);
+            to_warm.drain(..count).collect()
+        };
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let stale = table.handlers.iter().flat_map(|(handler, versions)| {
+            let stale = versions.iter().filter(|(_, entry)| entry.generation < table.fresh_since);
+            stale.map(|(version, _)| RouteKey { handler: handler.clone(), version: *version })
+        });
+        keys.extend(stale.take(REFRESH_ROUND_MAX - keys.len()));
+        keys
+    }
+
+    fn warm_later(&self, keys: Vec<RouteKey>) {
+        if keys.is_empty() {
+            return;
+        }
+        let mut to_warm = self.to_warm.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = WARM_QUEUE_MAX.saturating_sub(to_warm.len());
+        to_warm.extend(keys.into_iter().take(room));
+        self.work.notify_one();
+    }
+
+    async fn follow_changes(&self) {
         let mut pause = RECONNECT_FIRST;
         loop {
             match self.control.changes().await {
@@ -141,7 +261,7 @@ impl Routes {
                         match tokio::time::timeout(SILENCE_MAX, changes.next()).await {
                             Ok(Some(change)) => {
                                 pause = RECONNECT_FIRST;
-                                self.apply(&change);
+                                self.warm_later(self.apply(&change));
                             }
                             // A control plane that stops ends its streams; that is no news.
                             Ok(None) => break,

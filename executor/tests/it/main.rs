@@ -26,4 +26,6 @@ mod remote;
 mod routes;
 mod routing;
 mod streams;
+mod strictness;
+mod warm_routes;
 mod websocket;
