@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wasmcloud_wire::{ControlPlane, HandlerId, Level, LogLine, Record, Source, Timestamp};
+use wasmcloud_wire::{ControlPlane, ControlPlaneError, HandlerId, Level, LogLine, Record, Source, Timestamp};
 
 /// Most records that wait; beyond half of it, successes are dropped.
 const RECORDS_MAX: usize = 20_000;
@@ -95,13 +95,37 @@ impl Recorder {
     }
 }
 
+/// Sends a batch until it is taken. One that is refused for good is halved until what is at fault is
+/// found; that alone is dropped, so that it keeps nothing else from arriving.
 async fn send(control: &dyn ControlPlane, batch: Vec<Record>) {
     let mut pause = RETRY_FIRST;
+    let mut parts = vec![batch];
+    let mut dropped = 0;
     // The store takes every record once, so a batch whose answer was lost can be sent again.
-    while let Err(error) = control.record(batch.clone()).await {
-        tracing::warn!(%error, records = batch.len(), "records were not taken; they are sent again");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(RETRY_MAX);
+    while let Some(mut part) = parts.pop() {
+        match control.record(part.clone()).await {
+            Ok(()) => pause = RETRY_FIRST,
+            Err(ControlPlaneError::Refused(reason)) => {
+                let second = part.split_off(part.len() / 2);
+                if part.is_empty() {
+                    dropped += 1;
+                    let at_fault = second.first();
+                    let invocation = at_fault.map(|record| record.invocation.to_string());
+                    tracing::debug!(invocation, reason, "a record is refused for good and dropped");
+                } else {
+                    parts.extend([second, part]);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, records = part.len(), "records were not taken; they are sent again");
+                parts.push(part);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RETRY_MAX);
+            }
+        }
+    }
+    if dropped > 0 {
+        tracing::error!(records = dropped, "the control plane refused records for good; they are dropped");
     }
 }
 
@@ -164,9 +188,63 @@ fn dropped_line(record: &Record, dropped: u64) -> LogLine {
 
 #[cfg(test)]
 mod tests {
-    use wasmcloud_wire::InvocationId;
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use wasmcloud_wire::{ChangeStream, Deployment, Digest, InvocationId, RouteKey};
 
     use super::*;
+
+    /// Refuses every batch with a record of these handlers, and fails the first time it is asked.
+    #[derive(Default)]
+    struct Picky {
+        refused: Vec<HandlerId>,
+        asked: Mutex<usize>,
+        taken: Mutex<Vec<InvocationId>>,
+    }
+
+    #[async_trait]
+    impl ControlPlane for Picky {
+        async fn record(&self, batch: Vec<Record>) -> Result<(), ControlPlaneError> {
+            let mut asked = self.asked.lock().unwrap();
+            *asked += 1;
+            if *asked == 1 {
+                return Err(ControlPlaneError::Unavailable("it begins".to_owned()));
+            }
+            if batch.iter().any(|record| self.refused.contains(&record.handler)) {
+                return Err(ControlPlaneError::Refused("it cannot be read".to_owned()));
+            }
+            self.taken.lock().unwrap().extend(batch.iter().map(|record| record.invocation));
+            Ok(())
+        }
+
+        async fn resolve(&self, _: &RouteKey) -> Result<Option<Deployment>, ControlPlaneError> {
+            Ok(None)
+        }
+
+        async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {
+            Ok(Box::pin(futures::stream::empty()))
+        }
+
+        async fn module(&self, _: &Digest) -> Result<Option<Bytes>, ControlPlaneError> {
+            Ok(None)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_refused_for_good_keeps_no_other_from_arriving() {
+        for poisoned in [vec![], vec![0], vec![99], vec![3, 4, 77], (0..100).collect::<Vec<usize>>()] {
+            let bad = HandlerId::new();
+            let of = |place| if poisoned.contains(&place) { bad } else { HandlerId::new() };
+            let batch: Vec<Record> = (0..100).map(|place| lines_of(of(place), 10)).collect();
+            let good = batch.iter().filter(|record| record.handler != bad);
+            let good: Vec<InvocationId> = good.map(|record| record.invocation).collect();
+            let control = Picky { refused: vec![bad], ..Picky::default() };
+            send(&control, batch).await;
+            // Each once, and in order.
+            assert_eq!(*control.taken.lock().unwrap(), good);
+            assert!(*control.asked.lock().unwrap() <= 200);
+        }
+    }
 
     fn lines_of(handler: HandlerId, bytes: usize) -> Record {
         let invocation = InvocationId::new();

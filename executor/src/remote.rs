@@ -106,6 +106,12 @@ impl ControlPlane for RemoteControlPlane {
         let response = request.send().await.map_err(|error| unavailable(chain(&error)))?;
         match response.status() {
             StatusCode::NO_CONTENT => Ok(()),
+            // The same batch would be answered in the same way again.
+            status @ (StatusCode::BAD_REQUEST
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNPROCESSABLE_ENTITY) => {
+                Err(ControlPlaneError::Refused(format!("records were answered with {status}")))
+            }
             status => Err(refused("records", status)),
         }
     }

@@ -41,7 +41,8 @@ pub trait ControlPlane: Send + Sync {
     /// control plane goes away; the executor then asks for another.
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError>;
 
-    /// Keeps receipts and log lines. A part that is already known is not kept twice.
+    /// Keeps receipts and log lines. A part that is already known is not kept twice. Of a batch that is
+    /// [`ControlPlaneError::Refused`], nothing is kept.
     async fn record(&self, batch: Vec<Record>) -> Result<(), ControlPlaneError>;
 
     /// A module's bytes; `None` if it is not stored. The caller checks the digest.
@@ -86,6 +87,9 @@ pub enum ControlPlaneError {
     /// It cannot be reached, or its store cannot.
     #[error("control plane unavailable: {0}")]
     Unavailable(String),
+    /// It will never take this, however often it is sent.
+    #[error("control plane refused it for good: {0}")]
+    Refused(String),
     /// It does not know this executor's service token.
     #[error("control plane refused the service token: {0}")]
     Unauthorized(String),

@@ -22,10 +22,14 @@ pub const COMPILE_COMMAND: &str = "compile-module";
 
 /// Wall time that compiling one module may take, on a machine that has more to do.
 const WALL_MAX: Duration = Duration::from_secs(150);
+/// CPU time of the first try, in seconds, and its wall time.
+const QUICK_CPU_S: u64 = 3;
+const QUICK_WALL_MAX: Duration = Duration::from_secs(15);
 /// Largest artifact that is taken from a child.
 const ARTIFACT_BYTES_MAX: u64 = 1 << 30;
-/// How much a child lets others go first.
-const NICENESS: i32 = 10;
+/// How much a child lets others go first, at its first try and at its second.
+const QUICK_NICENESS: i32 = 10;
+const LONG_NICENESS: i32 = 19;
 /// The exit code of a child whose standard output is a [`Refusal`].
 const REFUSED: u8 = 3;
 
@@ -48,6 +52,7 @@ impl Default for CompileBudget {
 #[derive(Serialize, Deserialize)]
 struct Order {
     budget: CompileBudget,
+    niceness: i32,
     limits: Limits,
 }
 
@@ -60,8 +65,20 @@ pub enum Compiler {
     Child(PathBuf, CompileBudget),
 }
 
+/// Most modules are compiled within a second. How long one takes shows only when it is tried, so every
+/// one is tried for a short time first; one that needs longer is tried again among its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Try {
+    /// For a short time.
+    Quick,
+    /// For as long as the budget says.
+    Long,
+}
+
 /// Why there is no artifact.
 pub(crate) enum CompileError {
+    /// It takes longer than [`Try::Quick`] lasts.
+    TakesLong,
     /// The module is at fault.
     Refused(Refusal),
     /// The machine is.
@@ -70,7 +87,12 @@ pub(crate) enum CompileError {
 
 impl Compiler {
     /// Compiles a module, in a child within the budget.
-    pub(crate) async fn compile(&self, module: &Bytes, limits: &Limits) -> Result<Vec<u8>, CompileError> {
+    pub(crate) async fn compile(
+        &self,
+        module: &Bytes,
+        limits: &Limits,
+        which: Try,
+    ) -> Result<Vec<u8>, CompileError> {
         match self {
             Compiler::Here => {
                 let (module, limits) = (module.clone(), limits.clone());
@@ -80,21 +102,26 @@ impl Compiler {
                 }
             }
             Compiler::Child(program, budget) => {
-                let child = in_child(program, *budget, module, limits);
-                tokio::time::timeout(WALL_MAX, child)
-                    .await
-                    .unwrap_or_else(|_| Err(over_budget("time", *budget)))
+                let is_last = which == Try::Long || budget.cpu_s <= QUICK_CPU_S;
+                let (budget_now, wall_max, niceness) = match which {
+                    Try::Long => (*budget, WALL_MAX, LONG_NICENESS),
+                    Try::Quick if is_last => (*budget, WALL_MAX, QUICK_NICENESS),
+                    Try::Quick => {
+                        (CompileBudget { cpu_s: QUICK_CPU_S, ..*budget }, QUICK_WALL_MAX, QUICK_NICENESS)
+                    }
+                };
+                let order = Order { budget: budget_now, niceness, limits: limits.clone() };
+                let child = tokio::time::timeout(wall_max, in_child(program, order, module)).await;
+                match child.unwrap_or(Err(CompileError::TakesLong)) {
+                    Err(CompileError::TakesLong) if is_last => Err(over_budget("time", *budget)),
+                    compiled => compiled,
+                }
             }
         }
     }
 }
 
-async fn in_child(
-    program: &Path,
-    budget: CompileBudget,
-    module: &[u8],
-    limits: &Limits,
-) -> Result<Vec<u8>, CompileError> {
+async fn in_child(program: &Path, order: Order, module: &[u8]) -> Result<Vec<u8>, CompileError> {
     let failed =
         |error: &dyn std::fmt::Display| CompileError::Failed(format!("the compiler's process: {error}"));
     let mut child = Command::new(program)
@@ -111,7 +138,6 @@ async fn in_child(
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(failed(&"no pipes"));
     };
-    let order = Order { budget, limits: limits.clone() };
     let header = serde_json::to_vec(&order).map_err(|error| failed(&error))?;
     let sending = async {
         // A child that ends early does not read on; its status says why.
@@ -128,7 +154,7 @@ async fn in_child(
     let ((), read) = tokio::join!(sending, bounded.read_to_end(&mut output));
     read.map_err(|error| failed(&error))?;
     let status = child.wait().await.map_err(|error| failed(&error))?;
-    judge(status, output, budget)
+    judge(status, output, order.budget)
 }
 
 fn judge(status: ExitStatus, output: Vec<u8>, budget: CompileBudget) -> Result<Vec<u8>, CompileError> {
@@ -139,7 +165,7 @@ fn judge(status: ExitStatus, output: Vec<u8>, budget: CompileBudget) -> Result<V
             Ok(refusal) => Err(CompileError::Refused(refusal)),
             Err(error) => Err(CompileError::Failed(format!("the compiler's refusal is unreadable: {error}"))),
         },
-        (_, Some(Signal::XCPU | Signal::KILL)) => Err(over_budget("time", budget)),
+        (_, Some(Signal::XCPU | Signal::KILL)) => Err(CompileError::TakesLong),
         // Whoever gets no memory aborts.
         (_, Some(Signal::ABORT)) => Err(over_budget("memory", budget)),
         _ => Err(CompileError::Refused(Refusal::new(
@@ -177,8 +203,8 @@ fn try_compile_child() -> std::io::Result<ExitCode> {
     stdin.read_exact(&mut length)?;
     let mut header = Vec::new();
     stdin.by_ref().take(u64::from(u32::from_le_bytes(length))).read_to_end(&mut header)?;
-    let Order { budget, limits } = serde_json::from_slice(&header)?;
-    keep_within(budget)?;
+    let Order { budget, niceness, limits } = serde_json::from_slice(&header)?;
+    keep_within(budget, niceness)?;
     let mut module = Vec::new();
     stdin.read_to_end(&mut module)?;
     let (code, output) = match compile(&module, &limits) {
@@ -192,13 +218,13 @@ fn try_compile_child() -> std::io::Result<ExitCode> {
 }
 
 /// Sets the budget before anything of the stranger's is read. It cannot be raised again.
-fn keep_within(budget: CompileBudget) -> std::io::Result<()> {
+fn keep_within(budget: CompileBudget, niceness: i32) -> std::io::Result<()> {
     let limit = |number| Rlimit { current: Some(number), maximum: Some(number) };
     setrlimit(Resource::Cpu, limit(budget.cpu_s))?;
     setrlimit(Resource::As, limit(budget.memory_bytes))?;
     setrlimit(Resource::Core, limit(0))?;
     setrlimit(Resource::Fsize, limit(0))?;
-    nice(NICENESS)?;
+    nice(niceness)?;
     // A child whose server is gone works for nobody.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(())
