@@ -14,7 +14,7 @@ use wasmcloud_egress::{self as egress, Denial, Egress, EgressError, Policy, Targ
 use wasmcloud_wire::{Header, PolicyMode, Timestamp, UrlPolicy};
 
 use super::session::listed;
-use super::{Advice, DEPTH_FIELD, KnownHosts, Session, Stop, depth};
+use super::{Advice, DEPTH_FIELD, KnownHosts, Policies, Session, Stop, depth};
 
 /// Bytes of requests that an invocation has written and not sent yet, all its resources together.
 pub(crate) const UNSENT_BYTES_MAX: usize = 12 << 20;
@@ -26,12 +26,15 @@ pub(crate) struct Network {
     egress: Egress,
     /// Certificates that were seen before.
     known_hosts: Arc<KnownHosts>,
+    /// Policies that were asked for before.
+    policies: Arc<Policies>,
 }
 
 impl Network {
     /// Remembers certificates in this folder.
     pub(crate) fn new(egress: Egress, known_hosts: PathBuf) -> Network {
-        Network { egress, known_hosts: Arc::new(KnownHosts::new(known_hosts)) }
+        let known_hosts = Arc::new(KnownHosts::new(known_hosts));
+        Network { egress, known_hosts, policies: Arc::default() }
     }
 }
 
@@ -49,7 +52,7 @@ pub(crate) struct Outbound {
 
 /// What is made when the first URL is opened.
 struct Opened {
-    policy: Policy,
+    policy: Arc<Policy>,
     way: Arc<egress::Session>,
 }
 
@@ -95,13 +98,13 @@ impl Outbound {
         let opened = match self.opened.take() {
             Some(opened) => opened,
             None => {
-                let policy = Policy::new(&self.urls.allow, &self.urls.disallow)?;
+                let policy = self.network.policies.get(self.advice.owner(), &self.urls)?;
                 // What is only observed is decided here, not there.
                 let enforced = match self.urls.mode {
-                    PolicyMode::Observe => Policy::allow_all()?,
+                    PolicyMode::Observe => Arc::new(Policy::allow_all()?),
                     PolicyMode::Deny | PolicyMode::End => policy.clone(),
                 };
-                let way = self.network.egress.session(Arc::new(enforced)).until(self.deadline);
+                let way = self.network.egress.session(enforced).until(self.deadline);
                 Opened { policy, way: Arc::new(way.stamped(self.stamps()).without_waiting()) }
             }
         };

@@ -100,25 +100,32 @@ fn body(fields: &HeaderMap, rest: &[u8]) -> Result<Vec<u8>, Incomplete> {
     }
 }
 
-/// A body that the program wrote in chunks, as one.
+/// A body that the program wrote in chunks, as one. Their lines end with CRLF or LF, too.
 fn chunks(mut rest: &[u8]) -> Result<Vec<u8>, Incomplete> {
+    let incomplete = || Incomplete("is not complete: its last chunk is missing".to_owned());
     let mut body = Vec::new();
     loop {
-        let incomplete = || Incomplete("is not complete: its last chunk is missing".to_owned());
-        let (begin, size) = match httparse::parse_chunk_size(rest) {
-            Ok(Status::Complete((begin, size))) => (begin, usize::try_from(size).unwrap_or(usize::MAX)),
-            Ok(Status::Partial) => return Err(incomplete()),
-            Err(_) => return Err(Incomplete("has a chunk whose size is no number".to_owned())),
-        };
+        let end = rest.iter().position(|&byte| byte == b'\n').ok_or_else(incomplete)?;
+        let (line, after) = rest.split_at(end);
+        let size = chunk_size(line)
+            .ok_or_else(|| Incomplete("has a chunk whose size is no hexadecimal number".to_owned()))?;
         if size == 0 {
             return Ok(body);
         }
-        let after = rest.get(begin..).unwrap_or_default();
-        let (chunk, after) = after.split_at_checked(size).ok_or_else(incomplete)?;
+        let (chunk, after) =
+            after.get(1..).unwrap_or_default().split_at_checked(size).ok_or_else(incomplete)?;
         body.extend_from_slice(chunk);
         let after = after.strip_prefix(b"\r").unwrap_or(after);
         rest = after.strip_prefix(b"\n").ok_or_else(incomplete)?;
     }
+}
+
+/// The size that a chunk begins with; what follows a semicolon means nothing here.
+fn chunk_size(line: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(line).ok()?;
+    let digits = text.split(';').next()?.trim();
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_number.then(|| usize::from_str_radix(digits, 16).ok())?
 }
 
 #[cfg(test)]
@@ -205,7 +212,9 @@ mod tests {
             ("POST / HTTP/1.1\nContent-Length: +3\n\nabc", "Content-Length"),
             ("POST / HTTP/1.1\nTransfer-Encoding: gzip\n\n", "Transfer-Encoding"),
             ("POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n3\r\nab", "last chunk"),
-            ("POST / HTTP/1.1\nTransfer-Encoding: chunked\n\nx\r\n", "no number"),
+            ("POST / HTTP/1.1\nTransfer-Encoding: chunked\n\nx\r\n", "no hexadecimal number"),
+            ("POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n+3\nabc\n0\n\n", "no hexadecimal number"),
+            ("POST / HTTP/1.1\nTransfer-Encoding: chunked\n\nffffffffffffffff\nabc\n", "last chunk"),
             ("GET /\n\n", "malformed"),
             ("GET / HTTP/2.0\n\n", "malformed"),
         ] {
