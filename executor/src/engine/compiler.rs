@@ -111,7 +111,7 @@ impl Compiler {
                     }
                 };
                 let order = Order { budget: budget_now, niceness, limits: limits.clone() };
-                let child = tokio::time::timeout(wall_max, in_child(program, order, module)).await;
+                let child = tokio::time::timeout(wall_max, in_child(program, order, module, *budget)).await;
                 match child.unwrap_or(Err(CompileError::TakesLong)) {
                     Err(CompileError::TakesLong) if is_last => Err(over_budget("time", *budget)),
                     compiled => compiled,
@@ -121,7 +121,13 @@ impl Compiler {
     }
 }
 
-async fn in_child(program: &Path, order: Order, module: &[u8]) -> Result<Vec<u8>, CompileError> {
+/// `whole` is the budget that a refusal names, of which this may be a part.
+async fn in_child(
+    program: &Path,
+    order: Order,
+    module: &[u8],
+    whole: CompileBudget,
+) -> Result<Vec<u8>, CompileError> {
     let failed =
         |error: &dyn std::fmt::Display| CompileError::Failed(format!("the compiler's process: {error}"));
     let mut child = Command::new(program)
@@ -154,7 +160,7 @@ async fn in_child(program: &Path, order: Order, module: &[u8]) -> Result<Vec<u8>
     let ((), read) = tokio::join!(sending, bounded.read_to_end(&mut output));
     read.map_err(|error| failed(&error))?;
     let status = child.wait().await.map_err(|error| failed(&error))?;
-    judge(status, output, order.budget)
+    judge(status, output, whole)
 }
 
 fn judge(status: ExitStatus, output: Vec<u8>, budget: CompileBudget) -> Result<Vec<u8>, CompileError> {
