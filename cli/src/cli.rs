@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     command_list, completions, create, delete, flags, inspect, invite, invocations, invoke, list, login,
-    logout, logs, namegen, promote, register, run as run_command, set, show, tokens, update, version,
+    logout, logs, namegen, policy, promote, register, run as run_command, set, show, tokens, update, version,
     versions, whoami,
 };
 use crate::exit::{self, Exit};
@@ -78,6 +78,9 @@ enum ClientCommand {
     Versions(versions::Args),
     /// Change a handler's settings
     Set(set::Args),
+    /// Show and change what a handler may open and use
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Delete handlers
     Delete(delete::Args),
     /// Run a handler once: its answer on standard output, log and receipt on standard error
@@ -190,6 +193,7 @@ async fn dispatch(session: &Session, command: ClientCommand) -> Result<(), Failu
         ClientCommand::Promote(args) => promote::run(session, &args).await,
         ClientCommand::Versions(args) => versions::run(session, &args).await,
         ClientCommand::Set(args) => set::run(session, &args).await,
+        ClientCommand::Policy(command) => policy::run(session, command).await,
         ClientCommand::Delete(args) => delete::run(session, &args).await,
         ClientCommand::Invoke(args) => invoke::run(session, args).await,
         ClientCommand::Logs(args) => logs::run(session, &args).await,

@@ -9,9 +9,10 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use wasmcloud_wire::body::{
     Deployed, Handler, HandlerPatch, Invitation, Invocation, Invocations, InvokeRequest, LoginRequest, Logs,
-    NewToken, Promote, RegisterRequest, Server as ServerInfo, Token, TokenGrant, User, Version,
+    NewToken, POLICY_HEADER, Promote, RegisterRequest, Server as ServerInfo, Token, TokenGrant, User,
+    Version,
 };
-use wasmcloud_wire::{ErrorBody, HandlerName, InvocationId, VersionNumber};
+use wasmcloud_wire::{ErrorBody, HandlerName, InvocationId, Policy, PolicyPatch, VersionNumber};
 
 use crate::config::Secret;
 use crate::exit::Exit;
@@ -126,6 +127,7 @@ impl Client {
         &self,
         name: &HandlerName,
         forward_authorization: bool,
+        policy: Option<&Policy>,
         size: u64,
         module: S,
     ) -> Result<Deployed, Failure>
@@ -135,20 +137,48 @@ impl Client {
         let query =
             [("name", name.to_string()), ("forward_authorization", forward_authorization.to_string())];
         let request = self.request(Method::POST, "/handlers", &query);
-        self.upload(request, size, module).await
+        self.upload(with_policy(request, policy), size, module).await
     }
 
     /// Uploads a handler's next version and makes it live.
-    pub async fn update<S>(&self, name: &HandlerName, size: u64, module: S) -> Result<Deployed, Failure>
+    pub async fn update<S>(
+        &self,
+        name: &HandlerName,
+        policy: Option<&Policy>,
+        size: u64,
+        module: S,
+    ) -> Result<Deployed, Failure>
     where
         S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     {
-        self.upload(self.request(Method::PUT, &format!("/handlers/{name}/module"), &[]), size, module).await
+        let request = self.request(Method::PUT, &format!("/handlers/{name}/module"), &[]);
+        self.upload(with_policy(request, policy), size, module).await
     }
 
     /// Changes a handler's settings.
     pub async fn patch(&self, name: &HandlerName, patch: &HandlerPatch) -> Result<Handler, Failure> {
         self.fetch(self.request(Method::PATCH, &format!("/handlers/{name}"), &[]).json(patch)).await
+    }
+
+    /// A handler's policy.
+    pub async fn policy(&self, name: &HandlerName) -> Result<Policy, Failure> {
+        self.fetch(self.get(&format!("/handlers/{name}/policy"))).await
+    }
+
+    /// Gives a handler another policy.
+    pub async fn set_policy(&self, name: &HandlerName, policy: &Policy) -> Result<Policy, Failure> {
+        self.fetch(self.request(Method::PUT, &format!("/handlers/{name}/policy"), &[]).json(policy)).await
+    }
+
+    /// Changes a handler's policy.
+    pub async fn change_policy(&self, name: &HandlerName, patch: &PolicyPatch) -> Result<Policy, Failure> {
+        self.fetch(self.request(Method::PATCH, &format!("/handlers/{name}/policy"), &[]).json(patch)).await
+    }
+
+    /// The smallest policy that would have allowed what a handler did.
+    pub async fn learned_policy(&self, name: &HandlerName, since: Option<Since>) -> Result<Policy, Failure> {
+        let query: Vec<_> = since.map(|since| ("since", since.0.0.to_string())).into_iter().collect();
+        self.fetch(self.request(Method::GET, &format!("/handlers/{name}/policy/learned"), &query)).await
     }
 
     /// Deletes a handler.
@@ -325,6 +355,14 @@ impl Client {
 
     fn late(&self, limit: Duration) -> String {
         format!("{} did not answer within {} s", self.server, limit.as_secs())
+    }
+}
+
+/// An upload that sets its handler's policy as well.
+fn with_policy(request: RequestBuilder, policy: Option<&Policy>) -> RequestBuilder {
+    match policy {
+        Some(policy) => request.header(POLICY_HEADER, policy.to_ascii_json()),
+        None => request,
     }
 }
 

@@ -76,9 +76,11 @@ impl Failure {
         Failure::Problem(Box::new(Problem { exit, code, message, hint, request_id, status: Some(status) }))
     }
 
-    /// The same, as the answer to an upload: a 422 is about the module then.
+    /// The same, as the answer to an upload: a 422 is about the module then, unless it is about the policy
+    /// that came with it.
     pub fn of_upload(mut self) -> Failure {
         if let Failure::Problem(problem) = &mut self
+            && !matches!(problem.code.as_str(), "invalid_policy" | "over_ceiling")
             && let Some(status) = problem.status
         {
             problem.exit = Exit::of_upload_status(status);

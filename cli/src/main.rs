@@ -16,6 +16,7 @@ mod module_file;
 mod names;
 mod output;
 mod platform;
+mod policy_file;
 mod prompt;
 mod server;
 mod session;

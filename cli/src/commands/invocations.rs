@@ -60,6 +60,7 @@ fn table(receipts: &[Receipt]) -> Table {
         "TIME",
         "GAS",
         "MEMORY",
+        "OUTBOUND",
     ]);
     for receipt in receipts {
         table.row([
@@ -74,9 +75,19 @@ fn table(receipts: &[Receipt]) -> Table {
             duration_us(receipt.wall_us),
             count(receipt.gas),
             size(receipt.memory_peak_bytes),
+            outbound(receipt),
         ]);
     }
     table
+}
+
+/// How many requests were made, and how many URLs the policy did not let through.
+fn outbound(receipt: &Receipt) -> String {
+    match (receipt.outbound.requests, receipt.outbound.denied.len()) {
+        (0, 0) => "-".to_owned(),
+        (requests, 0) => requests.to_string(),
+        (requests, denied) => format!("{requests}, {denied} not allowed"),
+    }
 }
 
 async fn show(session: &Session, name: &HandlerName, id: InvocationId) -> Result<(), Failure> {

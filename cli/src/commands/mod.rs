@@ -14,6 +14,7 @@ pub mod login;
 pub mod logout;
 pub mod logs;
 pub mod namegen;
+pub mod policy;
 pub mod promote;
 pub mod receipt;
 pub mod register;

@@ -41,6 +41,29 @@ pub fn lines(output: &Output, receipt: &Receipt) -> Vec<String> {
     if !receipt.urls.is_empty() {
         lines.push(format!("  opened      {}", one_line(&receipt.urls.join(", "))));
     }
+    lines.extend(outbound(receipt));
+    lines
+}
+
+/// What was used of the network, and what the policy has to do with it.
+fn outbound(receipt: &Receipt) -> Vec<String> {
+    let outbound = &receipt.outbound;
+    let mut lines = Vec::new();
+    if outbound.requests > 0 {
+        lines.push(format!(
+            "  outbound    {}, {} sent, {} received",
+            plural(usize_of(outbound.requests), "request", "requests"),
+            size(outbound.bytes_sent),
+            size(outbound.bytes_received)
+        ));
+    }
+    let (observed, denied): (Vec<&str>, Vec<&str>) =
+        outbound.denied.iter().map(String::as_str).partition(|url| receipt.urls.iter().any(|one| one == url));
+    for (label, urls) in [("denied", denied), ("observed", observed)] {
+        if !urls.is_empty() {
+            lines.push(format!("  {label:<12}{}", one_line(&urls.join(", "))));
+        }
+    }
     lines
 }
 
@@ -69,7 +92,9 @@ fn usize_of(number: u32) -> usize {
 mod tests {
     use std::collections::BTreeMap;
 
-    use wasmcloud_wire::{Abi, Digest, InvocationId, LimitName, Outcome, Timestamp, Trigger, VersionNumber};
+    use wasmcloud_wire::{
+        Abi, Digest, InvocationId, LimitName, Outbound, Outcome, Timestamp, Trigger, VersionNumber,
+    };
 
     use super::*;
 
@@ -115,6 +140,26 @@ mod tests {
         let text = super::host_calls(&Receipt { host_calls, ..receipt() });
         assert!(text.starts_with("call9 × 9, call8 × 8"), "{text}");
         assert!(text.ends_with(" and 2 others"), "{text}");
+    }
+
+    #[test]
+    fn what_was_used_of_the_network_has_its_lines() {
+        let outbound = Outbound {
+            requests: 2,
+            bytes_sent: 5,
+            bytes_received: 2_048,
+            denied: vec!["https://a/".to_owned(), "https://b/".to_owned()],
+        };
+        let urls = vec!["https://b/".to_owned()];
+        let lines = lines(&Output::new(true), &Receipt { outbound, urls, ..receipt() });
+        assert_eq!(
+            lines.get(4..).unwrap_or_default(),
+            [
+                "  outbound    2 requests, 5 B sent, 2.0 KiB received",
+                "  denied      https://a/",
+                "  observed    https://b/",
+            ]
+        );
     }
 
     #[test]

@@ -2,17 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use wasmcloud_executor::egress::{AddressRules, Settings};
 use wasmcloud_executor::local::{self, RunError};
-use wasmcloud_wire::{HandlerName, Limits, LogLine, Outcome, Receipt, RequestHead, Scheme, UrlPolicy};
+use wasmcloud_policy::Learner;
+use wasmcloud_wire::{
+    HandlerName, Limits, LogLine, Outcome, Policy, PolicyMode, Receipt, RequestHead, Scheme, UrlPolicy,
+};
 
 use super::request::{RequestArgs, StdinIs};
-use super::{invoke, receipt};
+use super::{invoke, policy, receipt};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::module_file;
+use crate::platform::Range;
+use crate::policy_file;
 use crate::session::Session;
 
 /// The arguments of `run`.
@@ -41,21 +47,35 @@ pub struct Args {
     /// Print the receipt on standard error
     #[arg(long)]
     stats: bool,
-    /// Weighted instructions that it may use
-    #[arg(long, default_value_t = Limits::default().gas)]
-    gas: u64,
-    /// Wall time that it may use, in milliseconds
-    #[arg(long, default_value_t = Limits::default().wall_ms)]
-    wall_ms: u64,
-    /// Linear memory that it may use, in bytes
-    #[arg(long, default_value_t = Limits::default().memory_bytes)]
-    memory_bytes: u64,
+    /// Weighted instructions that it may use [default: the policy's, else 2000000000]
+    #[arg(long)]
+    gas: Option<u64>,
+    /// Wall time that it may use, in milliseconds [default: the policy's, else 30000]
+    #[arg(long)]
+    wall_ms: Option<u64>,
+    /// Linear memory that it may use, in bytes [default: the policy's, else 134217728]
+    #[arg(long)]
+    memory_bytes: Option<u64>,
     /// Output that it may write, in bytes
     #[arg(long, default_value_t = Limits::default().response_bytes)]
     response_bytes: u64,
     /// Log text that it may write, in bytes
     #[arg(long, default_value_t = Limits::default().log_bytes)]
     log_bytes: u64,
+    /// What it may open and use: JSON, or a policy file of Olin [default: it opens no URL of the network]
+    #[arg(long, value_name = "FILE", help_heading = "Policy options")]
+    policy: Option<PathBuf>,
+    /// A rule for URLs that it may open, besides the policy's; may be given several times
+    #[arg(long, value_name = "RULE", help_heading = "Policy options")]
+    allow: Vec<String>,
+    /// Let it open every URL, and print the smallest policy that would have allowed the run, or write it to
+    /// a file
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = "Policy options")]
+    learn: Option<Option<PathBuf>>,
+    /// Addresses of this machine or its networks that it may reach, such as 127.0.0.1 or 10.0.0.0/8; may be
+    /// given several times
+    #[arg(long, value_name = "ADDRESSES", help_heading = "Policy options")]
+    open: Vec<Range>,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -65,6 +85,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 /// Runs the program to its end.
 pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
+    let policy = policy_of(&args)?;
     let module = Bytes::from(module_file::read(&args.file)?);
     let stdin_is = if args.file.as_os_str() == "-" { StdinIs::Taken } else { StdinIs::Free };
     let body = args.request.body(&session.output, stdin_is).await?.map(Bytes::from);
@@ -79,16 +100,18 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
         body,
         env,
         forward_authorization: args.forward_authorization,
-        limits: Limits {
-            gas: args.gas,
-            wall_ms: args.wall_ms,
-            memory_bytes: args.memory_bytes.min(1 << 30),
-            response_bytes: args.response_bytes,
-            log_bytes: args.log_bytes,
-            ..Limits::default()
+        limits: limits(&args, &policy),
+        urls: UrlPolicy {
+            mode: if args.learn.is_some() { PolicyMode::Observe } else { policy.mode },
+            ..policy.urls()
         },
-        urls: UrlPolicy::default(),
-        egress: Default::default(),
+        egress: Settings {
+            addresses: AddressRules {
+                opened: args.open.iter().map(|range| range.0).collect(),
+                ..AddressRules::default()
+            },
+            ..Settings::default()
+        },
     };
     let output = session.output.clone();
     let on_line = move |line: &LogLine| output.note(&invoke::format_line(&output, line));
@@ -102,7 +125,69 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
             }
         }
     }
+    if let Some(file) = &args.learn {
+        learned(session, &policy, &receipt, file.as_deref())?;
+    }
     end(&receipt)
+}
+
+/// What the run may open and use, as its flags say.
+fn policy_of(args: &Args) -> Result<Policy, Failure> {
+    let mut policy = args.policy.as_deref().map(policy_file::read).transpose()?.unwrap_or_default();
+    policy.allow.extend(args.allow.iter().cloned());
+    policy_file::check_rules(&policy)?;
+    Ok(policy)
+}
+
+/// Flags come before the policy, and that before production's defaults.
+fn limits(args: &Args, policy: &Policy) -> Limits {
+    let usual = Limits::default();
+    let memory_bytes = args.memory_bytes.or(policy.memory_bytes).unwrap_or(usual.memory_bytes);
+    Limits {
+        gas: args.gas.or(policy.gas).unwrap_or(usual.gas),
+        wall_ms: args.wall_ms.or(policy.wall_ms).unwrap_or(usual.wall_ms),
+        memory_bytes: memory_bytes.min(Limits::ceiling().memory_bytes),
+        response_bytes: args.response_bytes,
+        log_bytes: args.log_bytes,
+        ..usual
+    }
+}
+
+/// Tells what policy the run calls for.
+fn learned(
+    session: &Session,
+    policy: &Policy,
+    receipt: &Receipt,
+    file: Option<&Path>,
+) -> Result<(), Failure> {
+    let mut learner = Learner::new(policy);
+    learner.see(receipt);
+    let learned = learner.policy(&Limits::ceiling()).map_err(|error| {
+        Failure::new(
+            Exit::Failure,
+            "nothing_learned",
+            error.to_string(),
+            "write a policy of wider rules by hand",
+        )
+    })?;
+    let text = match session.output.json {
+        true => serde_json::to_string(&learned).unwrap_or_default(),
+        false => policy::pretty(&learned),
+    };
+    let Some(file) = file else {
+        session.output.note(&text);
+        return Ok(());
+    };
+    std::fs::write(file, text + "\n").map_err(|error| {
+        Failure::new(
+            Exit::Failure,
+            "file",
+            format!("cannot write {}: {error}", file.display()),
+            "name another file",
+        )
+    })?;
+    session.output.tell(&format!("the policy that this run calls for is in {}", file.display()));
+    Ok(())
 }
 
 /// Standard output without the buffering by lines that a terminal needs.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-pub use options::Common;
+pub use options::{Common, Range};
 
 /// Runs a server to its end in a runtime of its own.
 pub fn block_on(

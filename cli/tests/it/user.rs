@@ -82,7 +82,7 @@ impl User {
 }
 
 impl Done {
-    fn of(output: std::process::Output) -> Done {
+    pub fn of(output: std::process::Output) -> Done {
         Done {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -13,7 +13,7 @@ use super::failed;
 use crate::failure::Failure;
 
 pub use check::LimitPair;
-pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, RegistrationText};
+pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, Range, RegistrationText};
 
 /// Declares a group of settings, each a flag, an environment variable and a key of `server.toml`.
 macro_rules! group {

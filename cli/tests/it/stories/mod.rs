@@ -7,6 +7,7 @@ mod deploy;
 mod first_start;
 mod invoke;
 mod logs;
+mod policies;
 mod run;
 mod settings;
 mod shutdown;

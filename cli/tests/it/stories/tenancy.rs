@@ -9,6 +9,7 @@ fn anothers_handler_is_not_there_for_any_command(shape: Shape) {
     let invocation = handler.answers("of ada").invocation();
     handler.log_of(&invocation);
     let file = mallory.file("evil.wat", saying("of mallory"));
+    let policy = mallory.file("evil.json", r#"{"mode": "observe"}"#);
     for person in [&mallory, &platform.admin()] {
         for command in [
             &["show", "private"][..],
@@ -16,6 +17,14 @@ fn anothers_handler_is_not_there_for_any_command(shape: Shape) {
             &["versions", "private"],
             &["promote", "private", "1"],
             &["set", "private", "--forward-authorization", "true"],
+            &["policy", "show", "private"],
+            &["policy", "allow", "private", "^https://a/"],
+            &["policy", "disallow", "private", "^https://a/"],
+            &["policy", "remove", "private", "^https://a/"],
+            &["policy", "set", "private", "--gas", "1"],
+            &["policy", "learned", "private"],
+            &["policy", "learned", "private", "--apply"],
+            &["update", "private", &file, "--policy", &policy],
             &["invoke", "private"],
             &["logs", "private"],
             &["logs", "private", "--follow"],
