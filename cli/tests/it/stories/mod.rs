@@ -4,6 +4,7 @@ mod accounts;
 mod compile;
 mod crash;
 mod deploy;
+mod examples;
 mod first_start;
 mod invoke;
 mod logs;
