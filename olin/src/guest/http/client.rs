@@ -24,7 +24,7 @@ pub fn get(url: &str) -> Result<Response<Body>, Error> {
 
 /// Sends a request and reads the head of its response; the body comes as it is read.
 ///
-/// The request's URL is absolute, with `http://` or `https://`. `Host` and `Content-Length` need not be
+/// The request's URL is absolute, with `http://` or `https://`. Its body is read whole before it is sent. `Host` and `Content-Length` need not be
 /// set. A status such as 404 is a response and no error. Redirects are followed by the host, which asks the
 /// handler's policy about each of them; TLS and names are its business too.
 ///
