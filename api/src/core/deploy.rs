@@ -150,7 +150,7 @@ impl Core {
                     module,
                 };
                 match self.store.create_handler(new, Timestamp::now()).await? {
-                    CreateHandler::Created(row) => Ok(row),
+                    CreateHandler::Created(row) => Ok(*row),
                     CreateHandler::NameTaken => Err(name_taken(name)),
                     CreateHandler::NameHeld(until) => Err(name_held(name, until)),
                 }

@@ -11,8 +11,10 @@ use crate::store::{EditPolicy, HandlerRow};
 
 /// Receipts that a policy is learned from at most: the newest.
 const LEARNED_RECEIPTS_MAX: usize = 20_000;
+/// Bytes of URLs in them at most, looked at from the newest back: what one request may cost.
+const LEARNED_BYTES_MAX: usize = 64 << 20;
 /// Receipts that are in memory at once meanwhile; each may be some hundred KiB.
-const RECEIPTS_AT_ONCE: u32 = 100;
+const RECEIPTS_AT_ONCE: u32 = 50;
 
 impl Core {
     /// What an invocation may use by this policy.
@@ -51,13 +53,16 @@ impl Core {
     ) -> Result<Policy, ApiError> {
         let mut learner = Learner::new(&handler.policy);
         let since = since.unwrap_or(Timestamp(i64::MIN));
-        let (mut seen, mut before) = (0, None);
-        while seen < LEARNED_RECEIPTS_MAX {
+        let (mut seen, mut bytes, mut before) = (0, 0, None);
+        while seen < LEARNED_RECEIPTS_MAX && bytes < LEARNED_BYTES_MAX {
             let receipts = self.store.receipts_back(handler.id, since, before, RECEIPTS_AT_ONCE).await?;
             let Some(last) = receipts.last() else { break };
             before = Some(last.position);
             seen += receipts.len();
-            receipts.iter().for_each(|receipt| learner.see(&receipt.record));
+            for receipt in receipts.iter().map(|receipt| &receipt.record) {
+                bytes += receipt.urls.iter().chain(&receipt.outbound.denied).map(String::len).sum::<usize>();
+                learner.see(receipt);
+            }
         }
         learner.policy(&self.config.limits_max).map_err(|error| match error {
             LearnError::NoRuns => nothing_learned(&handler.name),

@@ -51,7 +51,7 @@ pub(crate) async fn promote(
     match app.core.store.promote(caller.user.id, &name, version).await? {
         PromoteResult::Promoted(row) => {
             app.core.announce(&app.invoker, Change::Handler { name }).await;
-            Reply::ok(handler_body(row, &app.core.config.edge_url))
+            Reply::ok(handler_body(*row, &app.core.config.edge_url))
         }
         PromoteResult::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
         PromoteResult::VersionNotFound => Err(version_not_found(&name, version)),

@@ -207,7 +207,7 @@ pub struct NewHandler {
 #[derive(Clone, Debug)]
 pub enum CreateHandler {
     /// It is there.
-    Created(HandlerRow),
+    Created(Box<HandlerRow>),
     /// Somebody's handler has this name.
     NameTaken,
     /// Somebody else's deleted handler had this name, until when it is held.
@@ -246,7 +246,7 @@ pub type PolicyEdit<'a> = dyn Fn(Policy) -> Result<Policy, SettingError> + Send 
 #[derive(Clone, Debug)]
 pub enum EditPolicy {
     /// It is changed.
-    Changed(HandlerRow),
+    Changed(Box<HandlerRow>),
     /// The edit refused; nothing changed.
     Refused(SettingError),
     /// The user has no such handler.
@@ -314,7 +314,7 @@ pub struct VersionRow {
 #[derive(Clone, Debug)]
 pub enum PromoteResult {
     /// It is live.
-    Promoted(HandlerRow),
+    Promoted(Box<HandlerRow>),
     /// The user has no such handler.
     HandlerNotFound,
     /// The handler has no such version.

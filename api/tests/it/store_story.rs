@@ -89,7 +89,7 @@ pub fn new_handler(owner: UserId, name: &str) -> NewHandler {
 
 pub fn created(result: CreateHandler) -> HandlerRow {
     match result {
-        CreateHandler::Created(row) => row,
+        CreateHandler::Created(row) => *row,
         other => panic!("not created: {other:?}"),
     }
 }

@@ -57,7 +57,7 @@ pub async fn create<B: Backend>(
     insert_version::<B>(&mut transaction, new.id, 1, &new.module).await?;
     let row = find_in::<B>(&mut transaction, new.owner, &new.name).await?;
     transaction.commit().await?;
-    row.map(CreateHandler::Created).ok_or_else(vanished)
+    row.map(Box::new).map(CreateHandler::Created).ok_or_else(vanished)
 }
 
 /// Until when a name is kept for its last owner, if that is somebody else.
@@ -200,7 +200,7 @@ pub async fn promote<B: Backend>(
     Ok(match row {
         None => PromoteResult::HandlerNotFound,
         Some(_) if moved == 0 => PromoteResult::VersionNotFound,
-        Some(row) => PromoteResult::Promoted(row),
+        Some(row) => PromoteResult::Promoted(Box::new(row)),
     })
 }
 

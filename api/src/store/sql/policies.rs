@@ -30,7 +30,7 @@ pub async fn edit<B: Backend>(
     B::execute(&mut transaction, sql, values![owner, name.as_str(), edited.as_str()]).await?;
     let row = find_in::<B>(&mut transaction, owner, name).await?;
     transaction.commit().await?;
-    row.map(EditPolicy::Changed).ok_or_else(vanished)
+    row.map(Box::new).map(EditPolicy::Changed).ok_or_else(vanished)
 }
 
 /// A column's text as a policy.

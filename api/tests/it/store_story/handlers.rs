@@ -12,7 +12,7 @@ fn name(text: &str) -> HandlerName {
 
 fn promoted(result: PromoteResult) -> HandlerRow {
     match result {
-        PromoteResult::Promoted(row) => row,
+        PromoteResult::Promoted(row) => *row,
         other => panic!("not promoted: {other:?}"),
     }
 }

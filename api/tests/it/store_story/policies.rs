@@ -8,7 +8,7 @@ use super::{People, module};
 
 fn changed(result: EditPolicy) -> HandlerRow {
     match result {
-        EditPolicy::Changed(row) => row,
+        EditPolicy::Changed(row) => *row,
         other => panic!("not changed: {other:?}"),
     }
 }

@@ -5,6 +5,7 @@ mod shown;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use wasmcloud_policy::{Target, Verdict};
 use wasmcloud_wire::{HandlerName, Policy, PolicyMode, PolicyPatch, PolicyRules};
 
 use crate::client::Client;
@@ -140,8 +141,20 @@ async fn change(session: &Session, name: &HandlerName, patch: &PolicyPatch) -> R
         if policy.disallow.contains(rule) {
             session.output.warn(&format!("a disallow rule is the same, and wins: {rule}"));
         }
+        if names_no_scheme(rule) {
+            session.output.warn(&format!(
+                "a URL begins with its scheme, so `{rule}` allows none: `^https://{rule}` would"
+            ));
+        }
     }
     done(session, name, &policy)
+}
+
+/// Whether a rule that is to allow looks like a URL whose scheme was left out: `example.com/path`.
+fn names_no_scheme(rule: &str) -> bool {
+    let Ok(target) = Target::parse(&format!("https://{rule}")) else { return false };
+    let Ok(policy) = wasmcloud_policy::Policy::new([rule], [""; 0]) else { return false };
+    matches!(policy.verdict(&target), Verdict::NotAllowed { near: Some(_) })
 }
 
 /// A rule that no list has is most likely a slip of the keyboard.
@@ -216,6 +229,16 @@ fn done(session: &Session, name: &HandlerName, policy: &Policy) -> Result<(), Fa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_without_a_scheme_is_noticed() {
+        for rule in ["example.com", "example.com/path", "localhost:3000"] {
+            assert!(names_no_scheme(rule), "{rule}");
+        }
+        for rule in ["^https://example.com", "https?://example.com", ".*", "http", "^random://", "(a|b)"] {
+            assert!(!names_no_scheme(rule), "{rule}");
+        }
+    }
 
     #[test]
     fn a_limit_is_a_number_or_the_default() {

@@ -85,13 +85,20 @@ fn rules_are_added_and_removed_by_name(shape: Shape) {
     admin.run(&["policy", "allow", "ruled", api, other]).good().says("2 allow rules");
     admin.run(&["policy", "disallow", "ruled", "/admin"]).good().says("1 disallow rule");
     admin.run(&["policy", "allow", "ruled", "/admin"]).good().says("wins: /admin");
-    admin.run(&["policy", "remove", "ruled", other, "/admin"]).good();
+    admin.run(&["policy", "allow", "ruled", "b.example"]).good().says("`^https://b.example` would");
+    admin.run(&["policy", "remove", "ruled", other, "/admin", "b.example"]).good();
     let policy = admin.run(&["policy", "show", "ruled", "--json"]).good().json();
     assert_eq!(policy, json!({"allow": [api], "disallow": [], "mode": "deny"}));
-    admin.run(&["policy", "remove", "ruled", "^https://nothing/"]).code(4).says("wasmcloud policy show ruled");
+    admin
+        .run(&["policy", "remove", "ruled", "^https://nothing/"])
+        .code(4)
+        .says("wasmcloud policy show ruled");
     admin.run(&["policy", "allow", "ruled", "("]).code(1).says("allow rule 2: `(`");
     let file = admin.file("policy.json", r#"{"disallow": ["x"]}"#);
-    admin.run(&["policy", "set", "ruled", "--file", &file, "--mode", "observe"]).good().says("policy learned ruled");
+    admin
+        .run(&["policy", "set", "ruled", "--file", &file, "--mode", "observe"])
+        .good()
+        .says("policy learned ruled");
     let policy = admin.run(&["policy", "show", "ruled", "--json"]).good().json();
     assert_eq!(policy, json!({"allow": [], "disallow": ["x"], "mode": "observe"}));
 }
@@ -194,7 +201,8 @@ fn a_run_opens_what_its_flags_and_its_policy_allow() {
     let denied = run(&["--stats"]).good();
     assert!(!denied.stdout.contains("far away"), "{denied:?}");
     let command = advised(denied.stderr.lines());
-    let rule = command.strip_prefix("wasmcloud run --allow '").and_then(|rest| rest.strip_suffix("' …")).unwrap();
+    let rule =
+        command.strip_prefix("wasmcloud run --allow '").and_then(|rest| rest.strip_suffix("' …")).unwrap();
     denied.says(&format!("  denied      {far}"));
     let allowed = run(&["--stats", "--allow", rule]).good();
     assert!(allowed.stdout.contains("far away"), "{allowed:?}");
