@@ -32,7 +32,7 @@ fn flags_come_before_the_environment_and_that_before_the_file() {
 #[test]
 fn an_operators_limits_hold_for_uploads_and_invocations() {
     for shape in [Shape::Serve, Shape::Split] {
-        let flags = ["--limit-memory-bytes", "65536", "--limit-gas", "1000000"];
+        let flags = ["--limit-memory-bytes", "65536", "--limit-gas", "1000000", "--limit-gas-max", "2000000"];
         let platform = Platform::new(shape).common_flags(&flags).started();
         let admin = platform.admin();
         let refused = admin.run(&["create", &fixture("echo.wat"), "--name", "too-large"]).code(5);
@@ -41,6 +41,12 @@ fn an_operators_limits_hold_for_uploads_and_invocations() {
         let reply = endless.get().has_status(504);
         let log = endless.log_of(&reply.invocation()).join("\n");
         assert!(log.contains("killed by gas limit") && log.contains("1000000"), "{log}");
+        let above = admin.run(&["policy", "set", "endless", "--gas", "2000001"]).code(1);
+        above.says("gas is 2000001").says("ceiling is 2000000").says("gas_max under [limits]");
+        admin.run(&["policy", "set", "endless", "--gas", "2000000"]).good();
+        let reply = endless.get().has_status(504);
+        let log = endless.log_of(&reply.invocation()).join("\n");
+        assert!(log.contains("2000000 of 2000000"), "{log}");
     }
 }
 
