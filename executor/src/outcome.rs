@@ -1,7 +1,7 @@
 //! From how a run ended to what is told about it.
 
 use wasmcloud_wire::limits::LOCAL_REDIRECTS_MAX;
-use wasmcloud_wire::{Call, Level, LimitName, Limits, Outcome, Trigger};
+use wasmcloud_wire::{Call, Level, LimitName, Outcome, Trigger};
 
 use crate::guest::{Answered, Kill, Session, Stop, Watch};
 use crate::olin::Ending;
@@ -24,7 +24,9 @@ pub(crate) fn close_output(ending: &Ending, session: &mut Session) -> Result<Ans
             stdout.finish(false, logs)
         }
         // What a limit ended can still be answered with an error, if nothing was sent before.
-        Ending::Stopped(_) | Ending::Killed | Ending::Limit(..) | Ending::Internal(_) => Ok(stdout.abandon()),
+        Ending::Stopped(_) | Ending::Killed(_) | Ending::Limit(..) | Ending::Internal(_) => {
+            Ok(stdout.abandon())
+        }
     }
 }
 
@@ -36,7 +38,6 @@ pub(crate) fn of(
     gas: u64,
     watch: &Watch,
 ) -> (Outcome, Answered) {
-    let limits = &call.deployment.limits;
     let (answered, output_stop) = match answered {
         Ok(answered) => (answered, None),
         Err(stop) => (Answered::Nothing, Some(stop)),
@@ -50,8 +51,8 @@ pub(crate) fn of(
             _ => Outcome::Ok,
         },
         (Ending::Exit(_), Some(stop)) | (Ending::Stopped(stop), _) => stopped(stop, call, watch),
-        (Ending::Killed, _) => killed(limits, call.trigger, watch),
-        (Ending::Limit(limit, place), _) => hit(limit, &place, gas, limits, call.trigger),
+        (Ending::Killed(place), _) => killed(&place, call, watch),
+        (Ending::Limit(limit, place), _) => hit(limit, &place, gas, call),
         (Ending::Trap(message), _) => Outcome::Trap { message },
         (Ending::Internal(message), _) => {
             tracing::error!(invocation = %call.invocation, message, "an instance could not be made");
@@ -68,44 +69,44 @@ fn stopped(stop: Stop, call: &Call, watch: &Watch) -> Outcome {
             limit: LimitName::Response,
             message: format!(
                 "killed by response limit: more than {bytes} bytes; {}",
-                raise(call.trigger, "response_bytes")
+                raise(call, "response_bytes")
             ),
         },
         Stop::Denied(message) => Outcome::Denied { message },
         Stop::UnknownResource(_) => Outcome::Trap { message: stop.to_string() },
         Stop::OutputClosed => Outcome::Cancelled,
-        Stop::Killed | Stop::Redirected | Stop::Exit(_) => {
-            killed(&call.deployment.limits, call.trigger, watch)
-        }
+        Stop::Killed | Stop::Redirected | Stop::Exit(_) => killed("", call, watch),
     }
 }
 
-fn killed(limits: &Limits, trigger: Trigger, watch: &Watch) -> Outcome {
+fn killed(place: &str, call: &Call, watch: &Watch) -> Outcome {
     match watch.reason() {
         Some(Kill::ClientGone) => Outcome::Cancelled,
         Some(Kill::Wall) | None => {
+            let limits = &call.deployment.limits;
             let seconds = format!("{}.{:03}", limits.wall_ms / 1000, limits.wall_ms % 1000);
             Outcome::Limit {
                 limit: LimitName::Wall,
                 message: format!(
-                    "killed by wall limit: {seconds} of {seconds} s; {}",
-                    raise(trigger, "wall_ms")
+                    "killed by wall limit: {seconds} of {seconds} s{place}; {}",
+                    raise(call, "wall_ms")
                 ),
             }
         }
     }
 }
 
-fn hit(limit: LimitName, place: &str, gas: u64, limits: &Limits, trigger: Trigger) -> Outcome {
+fn hit(limit: LimitName, place: &str, gas: u64, call: &Call) -> Outcome {
+    let limits = &call.deployment.limits;
     let message = match limit {
         LimitName::Gas => {
-            format!("killed by gas limit: {gas} of {}{place}; {}", limits.gas, raise(trigger, "gas"))
+            format!("killed by gas limit: {gas} of {}{place}; {}", limits.gas, raise(call, "gas"))
         }
         LimitName::Stack => {
             format!("killed by stack limit: 1 MiB{place}; use less recursion, or smaller frames")
         }
         LimitName::Memory => {
-            format!("killed by memory limit{place}; {}", raise(trigger, "memory_bytes"))
+            format!("killed by memory limit{place}; {}", raise(call, "memory_bytes"))
         }
         other => format!("killed by {} limit{place}", other.as_str()),
     };
@@ -113,10 +114,14 @@ fn hit(limit: LimitName, place: &str, gas: u64, limits: &Limits, trigger: Trigge
 }
 
 /// How a limit is raised, by whoever can.
-fn raise(trigger: Trigger, setting: &str) -> String {
-    match trigger {
-        Trigger::Run => format!("raise it with --{}", setting.replace('_', "-")),
-        Trigger::Edge | Trigger::Invoke => {
+fn raise(call: &Call, setting: &str) -> String {
+    let flag = setting.replace('_', "-");
+    match (call.trigger, setting) {
+        (Trigger::Run, _) => format!("raise it: wasmcloud run --{flag} N …"),
+        (Trigger::Edge | Trigger::Invoke, "gas" | "wall_ms" | "memory_bytes") => {
+            format!("raise it: wasmcloud policy set {} --{flag} N", call.deployment.name)
+        }
+        (Trigger::Edge | Trigger::Invoke, _) => {
             format!("the server's operator can raise it: {setting} under [limits] in server.toml")
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wasmcloud_wire::{Abi, Inspection, Limits, Refusal};
 use wasmer::sys::{Cranelift, EngineBuilder, Features, NativeEngineExt, Target};
 use wasmer::{
-    Engine, Extern, ExternType, Function, FunctionType, ImportType, Instance, InstantiationError, MemoryType,
-    Module, Store,
+    Engine, Extern, ExternType, Function, FunctionType, ImportType, Instance, InstantiationError, Module,
+    Store,
 };
 
 use super::pool::{Contents, Image, Pool};
@@ -120,10 +120,11 @@ impl Program {
     /// What an instance's memory holds before its program runs. Nothing of the program runs here.
     fn image(&self) -> Result<Option<Arc<Image>>, String> {
         let segments = Arc::default();
-        let minimum = |memory: &MemoryType| memory.minimum.0;
+        let info = self.module.info();
+        // As small as it can be: inspection has checked what the program begins with.
         let bounds = Bounds {
-            memory_pages: self.module.info().memories.values().map(minimum).max().unwrap_or(0),
-            table_elements: u32::MAX,
+            memory_pages: info.memories.values().map(|memory| memory.minimum.0).max().unwrap_or(0),
+            table_elements: info.tables.values().map(|table| table.minimum).max().unwrap_or(0),
         };
         let contents = Contents::Recorded(Arc::clone(&segments));
         let mut store = Store::new(self.engine_with(bounds, contents, &Arc::default()));
@@ -145,7 +146,6 @@ impl Program {
     }
 
     /// How many bytes of memory the program's data take, besides its code.
-    #[cfg(test)]
     pub(crate) fn image_bytes(&self) -> usize {
         self.image.as_ref().map_or(0, |image| image.bytes())
     }

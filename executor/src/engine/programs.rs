@@ -16,7 +16,7 @@ use super::program::{Program, artifact_key};
 
 /// Most compiled modules in memory; of those that do not run, the one unused for longest goes first.
 const PROGRAMS_MAX: usize = 1_024;
-/// About the most memory that they take, in bytes of their artifacts.
+/// About the most memory that they take, in bytes of their artifacts and their data.
 const PROGRAM_BYTES_MAX: usize = 1 << 30;
 /// Most modules being compiled at once: those that were just begun, and those that take long.
 const QUICK_COMPILATIONS_MAX: usize = 4;
@@ -44,9 +44,16 @@ struct Slot {
     last_used: AtomicU64,
 }
 
-/// A program, and the size of its artifact in bytes.
+/// A program, and the size of its artifact and its data in bytes.
 #[derive(Clone)]
 struct Made(Arc<Program>, usize);
+
+impl Made {
+    fn new(program: Program, artifact: &Verified) -> Made {
+        let bytes = artifact.bytes().len() + program.image_bytes();
+        Made(Arc::new(program), bytes)
+    }
+}
 
 impl Slot {
     /// Nobody waits for it, and nothing of it runs.
@@ -162,7 +169,7 @@ impl Programs {
             let artifact = Verified::fresh(artifact);
             artifacts.keep(&known, &artifact);
             Program::load(&artifact, inspection, &pool)
-                .map(|program| Made(Arc::new(program), artifact.bytes().len()))
+                .map(|program| Made::new(program, &artifact))
                 .map_err(|reason| ProgramError::Unavailable { digest: known, reason })
         })
         .await
@@ -209,7 +216,7 @@ fn load_kept(
 ) -> Option<Made> {
     let artifact = artifacts.load(digest)?;
     match Program::load(&artifact, inspection.clone(), pool) {
-        Ok(program) => Some(Made(Arc::new(program), artifact.bytes().len())),
+        Ok(program) => Some(Made::new(program, &artifact)),
         Err(error) => {
             tracing::warn!(%digest, %error, "compiled artifact cannot be loaded; it is made anew");
             artifacts.forget(digest);

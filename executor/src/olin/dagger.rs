@@ -124,13 +124,12 @@ fn close(host: &mut Host<'_>, arguments: &[i64]) -> Result<i64, Failure> {
     Ok(0)
 }
 
+/// `read`. The end is a failure like any other, as it was in Dagger: a program that reads until it is told -1
+/// would not end otherwise.
 fn read(host: &mut Host<'_>, arguments: &[i64]) -> Result<i64, Failure> {
     let target = host.memory.range(address(argument(arguments, 1)?)?, address(argument(arguments, 2)?)?)?;
     let resource = host.descriptors.get(argument(arguments, 0)?)?;
-    match fill(resource, host.session, &host.memory, target) {
-        Err(Failure::Error(Error::EndOfFile)) => Ok(0),
-        result => Ok(count(result?)),
-    }
+    Ok(count(fill(resource, host.session, &host.memory, target)?))
 }
 
 fn write(host: &mut Host<'_>, arguments: &[i64]) -> Result<i64, Failure> {

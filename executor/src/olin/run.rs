@@ -24,8 +24,8 @@ pub(crate) enum Ending {
     Exit(i32),
     /// A host call ended it.
     Stopped(Stop),
-    /// It was interrupted; the session's watch knows why.
-    Killed,
+    /// It was interrupted, in this function; the session's watch knows why.
+    Killed(String),
     /// Gas, stack or memory ran out, in this function or for this reason.
     Limit(LimitName, String),
     /// It did what WebAssembly forbids.
@@ -181,12 +181,12 @@ impl Run {
 fn explain(error: RuntimeError, killed: bool, out_of_gas: bool, place: String) -> Ending {
     let error = match error.downcast::<Stop>() {
         Ok(Stop::Exit(status)) => return Ending::Exit(status),
-        Ok(Stop::Killed) => return Ending::Killed,
+        Ok(Stop::Killed) => return Ending::Killed(place),
         Ok(stop) => return Ending::Stopped(stop),
         Err(error) => error,
     };
     if killed {
-        return Ending::Killed;
+        return Ending::Killed(place);
     }
     if out_of_gas {
         return Ending::Limit(LimitName::Gas, place);

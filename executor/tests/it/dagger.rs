@@ -80,7 +80,7 @@ async fn failures_are_the_numbers_of_the_abi() {
         ("(call $read (i32.const 0) (i32.const 0) (i32.const 1))", -1),
         (
             "(drop (call $open (i32.const 0) (i32.const 0))) (call $read (i32.const 0) (i32.const 1000) (i32.const 9))",
-            0,
+            -1,
         ),
         (
             "(drop (call $open (i32.const 0) (i32.const 0))) (call $read (i32.const 0) (i32.const 65535) (i32.const 2))",

@@ -489,7 +489,8 @@ async fn a_dagger_program_fetches_like_an_olin_program() {
                 (if (i64.gt_s (local.get $n) (i64.const 0))
                   (then (drop (call $write (i64.const 1) (i64.const 1000) (local.get $n))) (br $more))))
               (drop (call $close (i64.const 0)))
-              (local.get $n)))"#
+              (i64.ne (local.get $n) (i64.const -1))
+              (i64.extend_i32_u)))"#
     ));
     let run = |rules: &[&str]| Run { urls: allowing(rules), egress: open(), ..crate::local::a_run(&module) };
     let fetched = ran(run(&[".*"])).await;

@@ -36,7 +36,12 @@ fn assert_hit(answer: &Answer, recorded: &Recorded, status: u16, limit: LimitNam
 async fn an_endless_loop_ends_when_its_gas_is_spent() {
     for (module, function) in [("infinite_loop", "spin"), ("infinite_loop_in_start", "spin")] {
         let (answer, recorded) = limited(&fixture(module), |limits| limits.gas = 1_000_000).await;
-        let said = ["killed by gas limit: 1000000 of 1000000", function, "server.toml"];
+        let said = [
+            "killed by gas limit: 1000000 of 1000000",
+            function,
+            "raise it: wasmcloud policy set",
+            "--gas N",
+        ];
         assert_hit(&answer, &recorded, 504, LimitName::Gas, &said);
         assert_eq!(recorded.receipt.gas, 1_000_000);
     }
@@ -50,7 +55,7 @@ async fn an_endless_loop_with_gas_enough_ends_when_its_time_is_over() {
             limits.wall_ms = 300;
         })
         .await;
-        let said = ["killed by wall limit: 0.300 of 0.300 s", "wall_ms"];
+        let said = ["killed by wall limit: 0.300 of 0.300 s, in spin", "--wall-ms N"];
         assert_hit(&answer, &recorded, 504, LimitName::Wall, &said);
         assert!(recorded.receipt.wall_us >= 300_000);
     }

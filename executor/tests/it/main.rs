@@ -19,6 +19,7 @@ mod internal;
 mod invoker;
 mod limits;
 mod local;
+mod old_programs;
 mod olin;
 mod programs;
 mod records;

@@ -107,7 +107,6 @@ impl Image {
     }
 
     /// How many bytes of memory it takes.
-    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.len
     }

@@ -25,7 +25,8 @@ pub(crate) use websocket::WebSocketResource;
 /// # Errors
 ///
 /// `InvalidArgument` for what is no URL, `NotFound` for a scheme that nobody provides, `PermissionDenied` for
-/// what the policy does not let through, if it does not end the program.
+/// what the policy does not let through, if it does not end the program. A policy that ends programs is asked
+/// about every scheme, as Olin asked it before it looked at the scheme.
 pub(crate) fn open(session: &mut Session, url: &str) -> Result<Resource, Failure> {
     let (scheme, rest) = url.split_once("://").ok_or(Error::InvalidArgument)?;
     let local: fn(&str) -> Resource = match scheme.to_ascii_lowercase().as_str() {
@@ -36,7 +37,10 @@ pub(crate) fn open(session: &mut Session, url: &str) -> Result<Resource, Failure
         "null" => |_| Resource::Null,
         "zero" => |_| Resource::Zero,
         "random" => |_| Resource::Random,
-        _ => return Err(Error::NotFound.into()),
+        _ => {
+            session.permit_local(url)?;
+            return Err(Error::NotFound.into());
+        }
     };
     session.permit_local(url)?;
     session.used.url(url);
