@@ -39,7 +39,7 @@ pub const FUNCTIONS: &[Function] = &[
         "(url, flags) → a descriptor, the lowest free one; the URL ends with a NUL. A failure is minus its number",
     ),
     row("close", 1, "(descriptor) → 0"),
-    row("read", 3, "(descriptor, buffer, buffer length) → how many bytes were read; 0 at the end"),
+    row("read", 3, "(descriptor, buffer, buffer length) → how many bytes were read; -1 at the end"),
     row("write", 3, "(descriptor, bytes, bytes length) → how many bytes were written"),
     row("sync", 1, "(descriptor) → 0; what was written takes effect now"),
     row("flush", 1, "the same as sync, as older programs call it"),
