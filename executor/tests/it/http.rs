@@ -127,7 +127,7 @@ async fn what_makes_no_sense_is_an_invalid_argument_and_the_log_says_why() {
         (vec!["wGET http://other.example/ HTTP/1.1\n\n", "f"], "f -2\n", "which was opened"),
         (vec!["wGET / HTTP/1.1\n\n", "f", "wGET / HTTP/1.1\n\n"], "w -2\n", "open another"),
         (vec!["ohttp://user@127.0.0.1/"], "o -2\n", "Authorization header"),
-        (vec!["ohttp://"], "o -2\n", "is not a URL"),
+        (vec!["ohttp://:80/"], "o -2\n", "is not a URL"),
     ] {
         let ran = ran(remote(&[vec![open.as_str()], steps.clone()].concat())).await;
         assert!(printed(&ran.output).ends_with(said), "{steps:?}: {}", ran.output);

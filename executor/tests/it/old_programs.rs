@@ -5,7 +5,7 @@ use bytes::Bytes;
 use wasmcloud_executor::local::Run;
 use wasmcloud_wire::{Level, Outcome, PolicyMode, Source, UrlPolicy};
 
-use crate::far::strings;
+use crate::far::{Server, allowing, ok, printed, remote, strings};
 use crate::local::{Ran, a_run, ran};
 use crate::wasm::wat;
 
@@ -97,6 +97,32 @@ async fn a_policy_file_is_asked_about_every_scheme_even_one_that_nobody_provides
         assert_eq!(status(&ran(with_policy_file(&opens(url), &["^file://", "^random://"])).await), result);
         assert_eq!(status(&ran(a_run(&opens(url))).await), result, "{url}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_opens_a_scheme_alone_reaches_the_host_that_its_request_names() {
+    let server = Server::start(|_| ok("hello")).await;
+    // Olin's own client ended one line with CRLF and the others with LF, and wrote one empty line too many.
+    let request = format!("wGET /x HTTP/1.1\r\nHost: {}\nuser-agent: Olin/dev\n\n\n", server.addr);
+    let steps = ["ohttp://", request.as_str(), "f", "r4096"];
+    let fetched = ran(remote(&steps)).await;
+    assert!(printed(&fetched.output).contains("\nf 0\nrHTTP/1.1 200 OK\r\n"), "{}", fetched.output);
+    assert!(fetched.output.contains("\r\n\r\nhello "), "{}", fetched.output);
+    assert_eq!(fetched.receipt.urls, [server.url("/x")]);
+    assert_eq!(server.accepted(), 1);
+
+    // The policy is asked about the host that is named, and a request without one goes nowhere.
+    let denied = ran(Run { urls: allowing(&["^https://", "/y$"]), ..remote(&steps) }).await;
+    assert!(printed(&denied.output).contains("\nf -3\n"), "{}", denied.output);
+    assert_eq!(denied.receipt.outbound.denied, [server.url("/x")]);
+    let nowhere = ran(remote(&["ohttp://", "wGET /x HTTP/1.1\n\n", "f"])).await;
+    assert!(printed(&nowhere.output).ends_with("\nf -2\n"), "{}", nowhere.output);
+    assert!(
+        nowhere.lines.iter().any(|line| line.text.contains("http:// names no host")),
+        "{:#?}",
+        nowhere.lines
+    );
+    assert_eq!(server.accepted(), 1);
 }
 
 #[tokio::test]

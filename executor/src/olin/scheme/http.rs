@@ -9,20 +9,20 @@ mod request;
 
 use bytes::Bytes;
 use olin::abi::Error;
-use wasmcloud_egress::{HEADER_BYTES_MAX, Outgoing, Redirects, Target};
+use wasmcloud_egress::{HEADER_BYTES_MAX, Outgoing, Redirects};
 
 use super::network::{target, told, wrong};
 use crate::guest::{Session, Unsent};
 use crate::olin::Failure;
 use answer::Answer;
-use request::{Incomplete, Parsed, parse};
+use request::{Incomplete, Opened, Parsed, parse};
 
 /// Largest request, head and body.
 const REQUEST_BYTES_MAX: usize = (10 << 20) + HEADER_BYTES_MAX;
 
 /// An open `http://` or `https://`.
 pub(crate) struct HttpResource {
-    opened: Target,
+    opened: Opened,
     state: State,
 }
 
@@ -37,7 +37,12 @@ enum State {
 
 impl HttpResource {
     pub(crate) fn open(session: &mut Session, url: &str) -> Result<HttpResource, Failure> {
-        let opened = target(session, url)?;
+        let opened = match url.to_ascii_lowercase().as_str() {
+            // The policy is asked when the request is sent.
+            "http://" => Opened::Scheme("http"),
+            "https://" => Opened::Scheme("https"),
+            _ => Opened::At(target(session, url)?),
+        };
         Ok(HttpResource { opened, state: State::Writing(session.unsent()) })
     }
 

@@ -1,10 +1,29 @@
 //! From the bytes that a program wrote to the request that it means.
 
+use std::fmt;
+
 use http::Method;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use httparse::Status;
 use wasmcloud_egress::Target;
 use wasmcloud_wire::limits::HEADER_FIELDS_MAX;
+
+/// What was opened.
+pub(super) enum Opened {
+    /// A URL with its host.
+    At(Target),
+    /// `http://` or `https://` alone, as Olin's own client did it: the request's `Host` field names the host.
+    Scheme(&'static str),
+}
+
+impl fmt::Display for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Opened::At(target) => target.fmt(f),
+            Opened::Scheme(scheme) => write!(f, "{scheme}://"),
+        }
+    }
+}
 
 /// A request.
 #[derive(Debug)]
@@ -23,7 +42,7 @@ pub(super) struct Parsed {
 pub(super) struct Incomplete(pub(super) String);
 
 /// Reads a request. Lines end with CRLF or LF, in any mixture.
-pub(super) fn parse(opened: &Target, bytes: &[u8]) -> Result<Parsed, Incomplete> {
+pub(super) fn parse(opened: &Opened, bytes: &[u8]) -> Result<Parsed, Incomplete> {
     let mut space = [httparse::EMPTY_HEADER; HEADER_FIELDS_MAX];
     let mut request = httparse::Request::new(&mut space);
     let malformed = |what: String| Incomplete(format!("is malformed: {what}"));
@@ -36,7 +55,6 @@ pub(super) fn parse(opened: &Target, bytes: &[u8]) -> Result<Parsed, Incomplete>
     };
     let method = request.method.unwrap_or_default();
     let method = Method::from_bytes(method.as_bytes()).map_err(|error| malformed(error.to_string()))?;
-    let target = target(opened, request.path.unwrap_or_default()).map_err(malformed)?;
     let mut fields = HeaderMap::with_capacity(request.headers.len());
     for field in request.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes());
@@ -46,6 +64,15 @@ pub(super) fn parse(opened: &Target, bytes: &[u8]) -> Result<Parsed, Incomplete>
         };
         fields.append(name, value);
     }
+    let named;
+    let opened = match opened {
+        Opened::At(opened) => opened,
+        Opened::Scheme(scheme) => {
+            named = named_host(scheme, &fields)?;
+            &named
+        }
+    };
+    let target = target(opened, request.path.unwrap_or_default()).map_err(malformed)?;
     let rest = bytes.get(head_bytes..).unwrap_or_default();
     let body = body(&fields, rest)?;
     let other_host = fields.get_all(HOST).iter().find_map(|host| other_host(opened, host));
@@ -62,6 +89,19 @@ fn target(opened: &Target, written: &str) -> Result<Target, String> {
         return Ok(target);
     }
     Err(format!("its target {target} is not at {}, which was opened", opened.origin()))
+}
+
+/// The host that the `Host` field names, where none was opened.
+fn named_host(scheme: &str, fields: &HeaderMap) -> Result<Target, Incomplete> {
+    let mut hosts = fields.get_all(HOST).iter();
+    let no_host = || Incomplete("names no host: neither the URL that was opened nor a Host field".to_owned());
+    let host = hosts.next().ok_or_else(no_host)?;
+    if hosts.any(|other| other != host) {
+        return Err(Incomplete("names several hosts".to_owned()));
+    }
+    let host = String::from_utf8_lossy(host.as_bytes());
+    Target::parse(&format!("{scheme}://{host}/"))
+        .map_err(|error| Incomplete(format!("names a host in its Host field that is none: {error}")))
 }
 
 /// The host that a `Host` field names, if it is another than the one that was opened.
@@ -132,8 +172,8 @@ fn chunk_size(line: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn opened() -> Target {
-        Target::parse("https://a.example/opened").unwrap()
+    fn opened() -> Opened {
+        Opened::At(Target::parse("https://a.example/opened").unwrap())
     }
 
     fn parsed(bytes: &str) -> Parsed {
@@ -187,6 +227,32 @@ mod tests {
         let request = parsed("GET / HTTP/1.1\nHost: evil.example\n\n");
         assert_eq!(request.target.as_str(), "https://a.example/");
         assert_eq!(request.other_host.as_deref(), Some("evil.example"));
+    }
+
+    #[test]
+    fn without_a_host_that_was_opened_the_host_field_names_it() {
+        let named = |bytes: &str| {
+            let request = parse(&Opened::Scheme("https"), bytes.as_bytes());
+            request.map(|request| request.target.to_string()).map_err(|Incomplete(why)| why)
+        };
+        assert_eq!(
+            named("GET /x?y HTTP/1.1\r\nHost: A.example:8443\n\n\n").unwrap(),
+            "https://a.example:8443/x?y"
+        );
+        assert_eq!(
+            named("GET / HTTP/1.1\nHost: a.example\nhost: a.example\n\n").unwrap(),
+            "https://a.example/"
+        );
+        for (bytes, why) in [
+            ("GET / HTTP/1.1\n\n", "names no host"),
+            ("GET / HTTP/1.1\nHost:\n\n", "that is none"),
+            ("GET / HTTP/1.1\nHost: user@a.example\n\n", "that is none"),
+            ("GET / HTTP/1.1\nHost: a.example\nHost: b.example\n\n", "several hosts"),
+            ("GET https://b.example/ HTTP/1.1\nHost: a.example\n\n", "its target"),
+        ] {
+            let refused = named(bytes).unwrap_err();
+            assert!(refused.contains(why), "{bytes:?}: {refused}");
+        }
     }
 
     #[test]
