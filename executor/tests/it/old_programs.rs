@@ -43,7 +43,7 @@ async fn a_program_may_take_its_functions_from_both_import_modules() {
             (import "env" "log_write" (func $log (param i32 i32 i32)))
             (import "cwa" "runtime_exit" (func $exit (param i32)))
             (memory (export "memory") 1)
-            (data (i32.const 0) "coi")
+            (data (i32.const 0) "hi!")
             (func (export "_start")
                 (call $log (i32.const 6) (i32.const 0) (i32.const 3))
                 (call $log (i32.const 4) (i32.const 0) (i32.const 3))
@@ -52,7 +52,7 @@ async fn a_program_may_take_its_functions_from_both_import_modules() {
     assert_eq!(status(&ran), 5);
     let logged = ran.lines.iter().filter(|line| line.source == Source::Log);
     let lines: Vec<(Level, &str)> = logged.map(|line| (line.level, line.text.as_str())).collect();
-    assert_eq!(lines, [(Level::INFO, "coi"), (Level(4), "coi")]);
+    assert_eq!(lines, [(Level::INFO, "hi!"), (Level(4), "hi!")]);
 }
 
 #[tokio::test]
