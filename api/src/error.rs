@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use wasmcloud_policy::SettingError;
+use wasmcloud_wire::limits::CALL_DEPTH_MAX;
 use wasmcloud_wire::{ErrorBody, ErrorDetail, InvokeError, NameError, PrepareError, Refusal};
 
 use crate::store::StoreError;
@@ -150,6 +151,16 @@ impl ApiError {
     /// 422: a value that cannot be used.
     pub fn invalid(message: impl Into<String>, hint: impl Into<String>) -> ApiError {
         ApiError::new(422, "invalid", message, hint)
+    }
+
+    /// 508: handlers that call handlers went as deep as they may.
+    pub(crate) fn too_deep() -> ApiError {
+        ApiError::new(
+            508,
+            "call_depth",
+            format!("the request has come through {CALL_DEPTH_MAX} handlers, which is as deep as calls go"),
+            "a handler calls itself, perhaps by way of others; let one answer without another call",
+        )
     }
 
     /// The error as its JSON body.

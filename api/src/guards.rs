@@ -11,9 +11,9 @@ use rocket::request::{FromRequest, Outcome, Request};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
-use wasmcloud_wire::Policy;
 use wasmcloud_wire::body::POLICY_HEADER;
-use wasmcloud_wire::limits::POLICY_BYTES_MAX;
+use wasmcloud_wire::limits::{CALL_DEPTH_MAX, POLICY_BYTES_MAX};
+use wasmcloud_wire::{DEPTH_FIELD, Policy, depth};
 
 use crate::ApiError;
 use crate::app::App;
@@ -155,6 +155,21 @@ impl<'r> FromRequest<'r> for Peer {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Peer, ()> {
         Outcome::Success(Peer(Meta::of(request).peer))
+    }
+}
+
+/// How many handlers the request has come through; 508 beyond the most, as at the edge.
+pub(crate) struct Depth(pub u32);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Depth {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Depth, ()> {
+        let fields = request.headers().get(DEPTH_FIELD);
+        let fields: Vec<_> = fields.map(|value| (DEPTH_FIELD.to_owned(), value.to_owned())).collect();
+        let depth = Some(depth(&fields)).filter(|&depth| depth < CALL_DEPTH_MAX);
+        or_reject(request, depth.map(Depth).ok_or_else(ApiError::too_deep))
     }
 }
 

@@ -10,13 +10,13 @@ use http::{HeaderName, HeaderValue, Method};
 use rocket::{State, post};
 use wasmcloud_wire::body::InvokeRequest;
 use wasmcloud_wire::limits::{HEADER_BYTES_MAX, HEADER_FIELDS_MAX, REQUEST_BODY_BYTES_MAX, URL_BYTES_MAX};
-use wasmcloud_wire::{Call, Deployment, Header, InvocationId, RequestHead, RouteKey, Trigger};
+use wasmcloud_wire::{Call, DEPTH_FIELD, Deployment, Header, InvocationId, RequestHead, RouteKey, Trigger};
 
 use super::versions::version_not_found;
 use super::{handler_name, own_handler};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::guards::{Json, Peer};
+use crate::guards::{Depth, Json, Peer};
 use crate::reply::{Live, Result};
 use crate::{ApiError, EdgeUrl};
 
@@ -25,6 +25,7 @@ use crate::{ApiError, EdgeUrl};
 pub(crate) async fn invoke(
     app: &State<Arc<App>>,
     caller: Caller,
+    depth: Depth,
     peer: Peer,
     name: &str,
     body: Json<InvokeRequest>,
@@ -38,7 +39,8 @@ pub(crate) async fn invoke(
         (None, Some(version)) => return Err(version_not_found(&name, version)),
         (None, None) => return Err(ApiError::handler_not_found(name.as_str())),
     };
-    let call = call(body.0, deployment, &key, peer.0, &app.core.config.edge_url)?;
+    let mut call = call(body.0, deployment, &key, peer.0, &app.core.config.edge_url)?;
+    stamp(&mut call.request.headers, depth.0);
     Ok(Live::lines(app.invoker.invoke(call).await?))
 }
 
@@ -75,6 +77,14 @@ fn call(
         },
         body,
     })
+}
+
+/// The depth is that of the request to the API: what the request for the program says of it counts for nothing.
+fn stamp(headers: &mut Vec<Header>, depth: u32) {
+    headers.retain(|(name, _)| name != DEPTH_FIELD);
+    if depth > 0 {
+        headers.push((DEPTH_FIELD.to_owned(), depth.to_string()));
+    }
 }
 
 fn decode_body(text: &str) -> Result<Bytes> {

@@ -7,7 +7,7 @@ use serde_json::json;
 use wasmcloud_wire::limits::REQUEST_BODY_BYTES_MAX;
 use wasmcloud_wire::{Event, HandlerId, InvocationId, InvokeError, Trigger, VersionNumber};
 
-use crate::app::{TestApp, module, receipt};
+use crate::app::{Answer, TestApp, module, receipt};
 
 async fn next_event(response: &mut reqwest::Response) -> Option<Event> {
     let part = response.chunk().await.unwrap()?;
@@ -82,6 +82,40 @@ async fn the_request_is_what_was_asked_for() {
         ("GET", "/", &None)
     );
     assert_eq!((empty.request.method.as_str(), empty.body.as_deref()), ("POST", Some([].as_slice())));
+}
+
+#[tokio::test]
+async fn the_depth_of_calls_is_that_of_the_request_to_the_api() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    alice.has_handler("hello").await;
+    let invoke = async |depths: &[&str], said: &[[&str; 2]]| {
+        let mut request =
+            alice.request("POST", "/api/v1/handlers/hello/invoke").json(&json!({"headers": said}));
+        for depth in depths {
+            request = request.header("Wasmcloud-Depth", *depth);
+        }
+        Answer::of(request).await
+    };
+    let said = [["Wasmcloud-Depth", "1"], ["wasmcloud-depth", "9"]];
+    for (depths, said, passed_on) in
+        [(&[][..], &[][..], &[][..]), (&[], &said, &[]), (&["4"], &[], &["4"]), (&["2", "3"], &said, &["3"])]
+    {
+        assert_eq!(invoke(depths, said).await.status, 200);
+        let headers = app.invoker.calls().pop().unwrap().request.headers;
+        let found: Vec<&str> = headers
+            .iter()
+            .filter(|(name, _)| name == "wasmcloud-depth")
+            .map(|(_, value)| value.as_str())
+            .collect();
+        assert_eq!(found, passed_on, "{depths:?} {said:?}");
+    }
+    let calls = app.invoker.calls().len();
+    for too_deep in [&["5"][..], &["0", "6"], &["many"], &["-1"]] {
+        let answer = invoke(too_deep, &[["wasmcloud-depth", "0"]]).await;
+        assert!(answer.error(508, "call_depth").contains("5 handlers"), "{too_deep:?}");
+    }
+    assert_eq!(app.invoker.calls().len(), calls, "nothing was run");
 }
 
 #[tokio::test]

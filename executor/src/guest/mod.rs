@@ -2,7 +2,6 @@
 
 mod advice;
 mod answer;
-mod depth;
 mod known_hosts;
 mod logs;
 mod outbound;
@@ -13,11 +12,11 @@ mod watch;
 
 pub(crate) use advice::Advice;
 pub(crate) use answer::{Answered, CgiAnswer, Part, Reader};
-pub(crate) use depth::{DEPTH_FIELD, depth};
 pub(crate) use known_hosts::KnownHosts;
 pub(crate) use logs::Logs;
 pub(crate) use outbound::{Network, Outbound, Refused, Unsent};
 pub(crate) use policies::Policies;
 pub(crate) use session::{Output, RawOutput, Session};
 pub(crate) use stop::Stop;
+pub(crate) use wasmcloud_wire::{DEPTH_FIELD, depth};
 pub(crate) use watch::{Kill, Watch};

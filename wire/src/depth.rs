@@ -1,14 +1,14 @@
 //! How deep handlers call handlers: counted in a header field, so that a loop through the network ends.
 
-use wasmcloud_wire::Header;
-use wasmcloud_wire::limits::CALL_DEPTH_MAX;
+use crate::Header;
+use crate::limits::CALL_DEPTH_MAX;
 
-/// The field that the host sets in every outbound request: how many handlers it has come through.
-pub(crate) const DEPTH_FIELD: &str = "wasmcloud-depth";
+/// The field that an executor sets in every outbound request: how many handlers it has come through.
+pub const DEPTH_FIELD: &str = "wasmcloud-depth";
 
 /// How many handlers a request has come through. Of several fields the deepest counts, and what is no
 /// number counts as too deep: nobody gets a smaller depth by adding a field.
-pub(crate) fn depth(headers: &[Header]) -> u32 {
+pub fn depth(headers: &[Header]) -> u32 {
     let fields = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(DEPTH_FIELD));
     fields.map(|(_, value)| value.trim().parse().unwrap_or(CALL_DEPTH_MAX)).max().unwrap_or(0)
 }
