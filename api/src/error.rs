@@ -11,7 +11,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 use wasmcloud_policy::SettingError;
 use wasmcloud_wire::limits::CALL_DEPTH_MAX;
-use wasmcloud_wire::{ErrorBody, ErrorDetail, InvokeError, NameError, PrepareError, Refusal};
+use wasmcloud_wire::{
+    ErrorBody, ErrorDetail, HandlerName, InvokeError, NameError, PrepareError, Refusal, VersionNumber,
+};
 
 use crate::store::StoreError;
 
@@ -135,6 +137,16 @@ impl ApiError {
             "handler_not_found",
             format!("you have no handler `{name}`"),
             "`wasmcloud list` shows the handlers that you have",
+        )
+    }
+
+    /// 404 for a version that a handler does not have.
+    pub(crate) fn version_not_found(name: &HandlerName, version: VersionNumber) -> ApiError {
+        ApiError::new(
+            404,
+            "version_not_found",
+            format!("`{name}` has no version {version}"),
+            format!("GET /api/v1/handlers/{name}/versions lists those that it has"),
         )
     }
 

@@ -9,11 +9,11 @@ use wasmcloud_wire::body::{Deployed, Handler};
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
     Change, Digest, HandlerId, HandlerName, Inspection, Invoker, Limits, Policy, PrepareError, Refusal,
-    RouteKey, Timestamp, UserId,
+    RouteKey, Timestamp, UserId, VersionNumber,
 };
 
 use super::Core;
-use crate::store::{CreateHandler, HandlerRow, NewHandler, NewModule};
+use crate::store::{AddVersion, CreateHandler, HandlerRow, NewHandler, NewModule, PromoteResult};
 use crate::{ApiError, EdgeUrl};
 
 /// Where an upload goes.
@@ -75,6 +75,28 @@ impl Core {
         self.announce(invoker, Change::Handler { name: target.name().clone() }).await;
         let version = row.live;
         Ok(Deployed { handler: handler_body(row, &self.config.edge_url), version, inspection })
+    }
+
+    /// Makes a version live; new requests see it when this returns.
+    pub(crate) async fn promote(
+        &self,
+        invoker: &Arc<dyn Invoker>,
+        owner: UserId,
+        name: HandlerName,
+        version: VersionNumber,
+    ) -> Result<HandlerRow, ApiError> {
+        let fits = |policy: &Policy, module: &Inspection| self.room(policy, module);
+        match self.store.promote(owner, &name, version, &fits).await? {
+            PromoteResult::Promoted(row) => {
+                self.announce(invoker, Change::Handler { name }).await;
+                Ok(*row)
+            }
+            PromoteResult::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
+            PromoteResult::VersionNotFound => Err(ApiError::version_not_found(&name, version)),
+            PromoteResult::NoRoom(no_room) => {
+                Err(self.no_room(&name, &format!("version {version}"), no_room))
+            }
+        }
     }
 
     /// Refuses early what would be refused in the end; the policy that the handler is going to have.
@@ -155,11 +177,15 @@ impl Core {
                     CreateHandler::NameHeld(until) => Err(name_held(name, until)),
                 }
             }
-            Target::Existing { name, policy } => self
-                .store
-                .add_version(owner, name, module, policy.as_ref())
-                .await?
-                .ok_or_else(|| ApiError::handler_not_found(name.as_str())),
+            Target::Existing { name, policy } => {
+                // The policy may be another since the module was inspected by it.
+                let fits = |policy: &Policy, module: &Inspection| self.room(policy, module);
+                match self.store.add_version(owner, name, module, policy.as_ref(), &fits).await? {
+                    AddVersion::Added(row) => Ok(*row),
+                    AddVersion::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
+                    AddVersion::NoRoom(no_room) => Err(self.no_room(name, "the module", no_room)),
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod follow;
 mod hub;
 mod plane;
 mod policies;
+mod room;
 mod users;
 
 use std::sync::Arc;

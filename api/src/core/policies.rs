@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use wasmcloud_policy::{LearnError, Learner};
-use wasmcloud_wire::{Change, HandlerName, Invoker, Limits, Policy, Timestamp, UserId};
+use wasmcloud_wire::{Change, HandlerName, Inspection, Invoker, Limits, Policy, Timestamp, UserId};
 
 use super::Core;
 use crate::ApiError;
-use crate::store::{EditPolicy, HandlerRow};
+use crate::store::{EditPolicy, HandlerRow, Unfit};
 
 /// Receipts that a policy is learned from at most: the newest.
 const LEARNED_RECEIPTS_MAX: usize = 20_000;
@@ -31,16 +31,25 @@ impl Core {
         edit: impl Fn(Policy) -> Policy + Send + Sync,
     ) -> Result<Policy, ApiError> {
         let ceiling = &self.config.limits_max;
-        let edit = |policy: Policy| {
+        let edit = |policy: Policy, live: &Inspection| {
+            let memory_bytes = policy.memory_bytes;
             let policy = edit(policy);
-            wasmcloud_policy::check(&policy, ceiling).map(|()| policy)
+            wasmcloud_policy::check(&policy, ceiling)?;
+            // A limit that the operator has lowered since does not stand in the way of other changes.
+            if policy.memory_bytes != memory_bytes {
+                self.room(&policy, live)?;
+            }
+            Ok(policy)
         };
         match self.store.edit_policy(owner, &name, &edit).await? {
             EditPolicy::Changed(row) => {
                 self.announce(invoker, Change::Handler { name }).await;
                 Ok(row.policy)
             }
-            EditPolicy::Refused(error) => Err(error.into()),
+            EditPolicy::Refused(Unfit::Setting(error)) => Err(error.into()),
+            EditPolicy::Refused(Unfit::NoRoom(no_room)) => {
+                Err(self.no_room(&name, "the live version", no_room))
+            }
             EditPolicy::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
         }
     }

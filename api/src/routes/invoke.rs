@@ -12,7 +12,6 @@ use wasmcloud_wire::body::InvokeRequest;
 use wasmcloud_wire::limits::{HEADER_BYTES_MAX, HEADER_FIELDS_MAX, REQUEST_BODY_BYTES_MAX, URL_BYTES_MAX};
 use wasmcloud_wire::{Call, DEPTH_FIELD, Deployment, Header, InvocationId, RequestHead, RouteKey, Trigger};
 
-use super::versions::version_not_found;
 use super::{handler_name, own_handler};
 use crate::app::App;
 use crate::auth::Caller;
@@ -36,7 +35,7 @@ pub(crate) async fn invoke(
     let deployment = app.core.deployment(&key).await?.filter(|deployment| deployment.handler == row.id);
     let deployment = match (deployment, key.version) {
         (Some(deployment), _) => deployment,
-        (None, Some(version)) => return Err(version_not_found(&name, version)),
+        (None, Some(version)) => return Err(ApiError::version_not_found(&name, version)),
         (None, None) => return Err(ApiError::handler_not_found(name.as_str())),
     };
     let mut call = call(body.0, deployment, &key, peer.0, &app.core.config.edge_url)?;

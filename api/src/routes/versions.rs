@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rocket::{State, get, post, put};
 use wasmcloud_wire::body::{Deployed, Handler, Promote, Version};
-use wasmcloud_wire::{Change, HandlerName, RouteKey};
+use wasmcloud_wire::{HandlerName, RouteKey};
 
 use super::handler_name;
 use crate::app::App;
@@ -12,7 +12,7 @@ use crate::auth::Caller;
 use crate::core::{Target, handler_body};
 use crate::guards::{Json, Payload, PolicyField};
 use crate::reply::{Reply, Result};
-use crate::store::{PromoteResult, VersionRow};
+use crate::store::VersionRow;
 use crate::{ApiError, EdgeUrl};
 
 /// Uploads a handler's next version and makes it live.
@@ -48,24 +48,8 @@ pub(crate) async fn promote(
     body: Json<Promote>,
 ) -> Result<Reply<Handler>> {
     let (name, version) = (handler_name(name)?, body.0.version);
-    match app.core.store.promote(caller.user.id, &name, version).await? {
-        PromoteResult::Promoted(row) => {
-            app.core.announce(&app.invoker, Change::Handler { name }).await;
-            Reply::ok(handler_body(*row, &app.core.config.edge_url))
-        }
-        PromoteResult::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
-        PromoteResult::VersionNotFound => Err(version_not_found(&name, version)),
-    }
-}
-
-/// 404 for a version that a handler does not have.
-pub(super) fn version_not_found(name: &HandlerName, version: wasmcloud_wire::VersionNumber) -> ApiError {
-    ApiError::new(
-        404,
-        "version_not_found",
-        format!("`{name}` has no version {version}"),
-        format!("GET /api/v1/handlers/{name}/versions lists those that it has"),
-    )
+    let row = app.core.promote(&app.invoker, caller.user.id, name, version).await?;
+    Reply::ok(handler_body(row, &app.core.config.edge_url))
 }
 
 fn version_body(row: VersionRow, name: &HandlerName, edge: &EdgeUrl) -> Version {

@@ -4,11 +4,11 @@
 //! another user's thing is simply not found. The store never sees HTTP.
 
 mod error;
+mod fit;
 mod sql;
 
 use async_trait::async_trait;
 use uuid::Uuid;
-use wasmcloud_policy::SettingError;
 use wasmcloud_wire::body::{Token, User};
 use wasmcloud_wire::{
     Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, InvocationId, Limits, LogLine, Policy,
@@ -16,6 +16,7 @@ use wasmcloud_wire::{
 };
 
 pub use error::StoreError;
+pub use fit::{Fits, NoRoom, PolicyEdit, Unfit};
 pub use sql::{PostgresStore, SqliteStore};
 
 /// Everything that the control plane remembers.
@@ -57,14 +58,16 @@ pub trait Store: Send + Sync {
 
     /// Adds a handler with its version 1, live.
     async fn create_handler(&self, new: NewHandler, now: Timestamp) -> Result<CreateHandler, StoreError>;
-    /// Adds a version and makes it live; with a policy, the handler has that one from the same moment on.
+    /// Adds a version and makes it live, if its module `fits` the handler's policy; with a policy, the handler
+    /// has that one from the same moment on.
     async fn add_version(
         &self,
         owner: UserId,
         name: &HandlerName,
         module: NewModule,
         policy: Option<&Policy>,
-    ) -> Result<Option<HandlerRow>, StoreError>;
+        fits: &Fits<'_>,
+    ) -> Result<AddVersion, StoreError>;
     /// A user's handler.
     async fn handler(&self, owner: UserId, name: &HandlerName) -> Result<Option<HandlerRow>, StoreError>;
     /// A user's handlers by name.
@@ -99,12 +102,13 @@ pub trait Store: Send + Sync {
         owner: UserId,
         name: &HandlerName,
     ) -> Result<Option<Vec<VersionRow>>, StoreError>;
-    /// Makes a version live: one atomic pointer move.
+    /// Makes a version live: one atomic pointer move, if its module `fits` the handler's policy.
     async fn promote(
         &self,
         owner: UserId,
         name: &HandlerName,
         version: VersionNumber,
+        fits: &Fits<'_>,
     ) -> Result<PromoteResult, StoreError>;
     /// What an address serves, whoever asks.
     async fn deployment(&self, key: &RouteKey) -> Result<Option<DeploymentRow>, StoreError>;
@@ -214,6 +218,17 @@ pub enum CreateHandler {
     NameHeld(Timestamp),
 }
 
+/// What became of a version that was to be added.
+#[derive(Clone, Debug)]
+pub enum AddVersion {
+    /// It is there, and live.
+    Added(Box<HandlerRow>),
+    /// The user has no such handler.
+    HandlerNotFound,
+    /// The handler's policy leaves the version too little memory; nothing changed.
+    NoRoom(NoRoom),
+}
+
 /// A handler and its live version.
 #[derive(Clone, Debug)]
 pub struct HandlerRow {
@@ -239,16 +254,13 @@ pub struct HandlerRow {
     pub updated_at: Timestamp,
 }
 
-/// What becomes of a handler's policy, or why it stays.
-pub type PolicyEdit<'a> = dyn Fn(Policy) -> Result<Policy, SettingError> + Send + Sync + 'a;
-
 /// What became of a policy that was to be changed.
 #[derive(Clone, Debug)]
 pub enum EditPolicy {
     /// It is changed.
     Changed(Box<HandlerRow>),
     /// The edit refused; nothing changed.
-    Refused(SettingError),
+    Refused(Unfit),
     /// The user has no such handler.
     HandlerNotFound,
 }
@@ -319,6 +331,8 @@ pub enum PromoteResult {
     HandlerNotFound,
     /// The handler has no such version.
     VersionNotFound,
+    /// The handler's policy leaves the version too little memory; nothing changed.
+    NoRoom(NoRoom),
 }
 
 /// Which records are asked for.

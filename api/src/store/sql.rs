@@ -21,8 +21,8 @@ use wasmcloud_wire::{
 
 use self::backend::Backend;
 use super::{
-    CreateHandler, DeploymentRow, EditPolicy, HandlerRow, LogQuery, NewHandler, NewModule, NewTokenRow,
-    NewUser, PolicyEdit, Positioned, Positions, PromoteResult, Store, StoreError, VersionRow,
+    AddVersion, CreateHandler, DeploymentRow, EditPolicy, Fits, HandlerRow, LogQuery, NewHandler, NewModule,
+    NewTokenRow, NewUser, PolicyEdit, Positioned, Positions, PromoteResult, Store, StoreError, VersionRow,
 };
 
 /// The store over one of the databases. Each verb's queries are in the submodule of its noun.
@@ -104,8 +104,9 @@ impl<B: Backend> Store for SqlStore<B> {
         name: &HandlerName,
         module: NewModule,
         policy: Option<&Policy>,
-    ) -> Result<Option<HandlerRow>, StoreError> {
-        handlers::add_version(&self.write, owner, name, &module, policy).await
+        fits: &Fits<'_>,
+    ) -> Result<AddVersion, StoreError> {
+        handlers::add_version(&self.write, owner, name, &module, policy, fits).await
     }
 
     async fn handler(&self, owner: UserId, name: &HandlerName) -> Result<Option<HandlerRow>, StoreError> {
@@ -156,8 +157,9 @@ impl<B: Backend> Store for SqlStore<B> {
         owner: UserId,
         name: &HandlerName,
         version: VersionNumber,
+        fits: &Fits<'_>,
     ) -> Result<PromoteResult, StoreError> {
-        handlers::promote(&self.write, owner, name, version).await
+        handlers::promote(&self.write, owner, name, version, fits).await
     }
 
     async fn deployment(&self, key: &RouteKey) -> Result<Option<DeploymentRow>, StoreError> {

@@ -1,12 +1,18 @@
 //! A handler's policy: set, changed, learned, and in force from the answer on.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use tokio::sync::Notify;
+use wasmcloud_api::store::{NewModule, Store as _};
 use wasmcloud_wire::limits::POLICY_BYTES_MAX;
 use wasmcloud_wire::{
-    Change, InvocationId, Limits, Outbound, Policy, PolicyMode, Receipt, Record, Timestamp,
+    Change, Digest, Inspection, InvocationId, Limits, Outbound, Policy, PolicyMode, Receipt, Record,
+    Timestamp,
 };
 
-use crate::app::{Answer, Client, Heard, TestApp, module, receipt};
+use crate::app::{Answer, Client, Heard, Prepares, TestApp, inspection, module, receipt};
+use crate::store_story::{FITS, added};
 
 const POLICY: &str = "/api/v1/handlers/hello/policy";
 
@@ -158,6 +164,7 @@ async fn a_policy_decides_which_modules_fit_and_a_refusal_says_how_to_let_them_i
     alice.patch(POLICY, json!({"memory_bytes": 268_435_456u64})).await.good::<Policy>(200);
     alice.update("hello", with_memory(4_096)).await.good::<Value>(201);
 
+    alice.update("hello", module("small")).await.good::<Value>(201);
     alice.put(POLICY, json!({"memory_bytes": 1 << 20})).await.good::<Policy>(200);
     let small = alice.update("hello", with_memory(32)).await;
     assert!(small.error(422, "over_limit").contains("16 pages"));
@@ -166,6 +173,95 @@ async fn a_policy_decides_which_modules_fit_and_a_refusal_says_how_to_let_them_i
     let above = alice.update("hello", with_memory(8_193)).await;
     above.error(422, "over_limit");
     assert!(!hint(&above).contains("policy"), "no policy could let it in: {}", hint(&above));
+}
+
+#[tokio::test]
+async fn a_policy_below_what_the_live_version_begins_with_is_refused_with_both_numbers() {
+    let app = TestApp::start_with(|config| config.limits_max.memory_bytes = 512 << 20).await;
+    let alice = app.user("alice").await;
+    let upload = alice.request("POST", "/api/v1/handlers?name=hello").body(with_memory(4_096));
+    let enough = r#"{"memory_bytes":268435456}"#;
+    Answer::of(upload.header("wasmcloud-policy", enough)).await.good::<Value>(201);
+
+    for (method, policy, limit) in [
+        ("PUT", json!({"memory_bytes": 268_435_455}), "268435455"),
+        ("PUT", json!({}), "134217728"),
+        ("PATCH", json!({"memory_bytes": 65_536}), "65536"),
+        ("PATCH", json!({"memory_bytes": null}), "134217728"),
+    ] {
+        let refused = Answer::of(alice.request(method, POLICY).json(&policy)).await;
+        let message = refused.error(422, "over_limit");
+        assert!(message.contains("begins with 268435456 bytes"), "{method} {policy}: {message}");
+        assert!(message.ends_with(&format!("would be {limit} bytes")), "{method} {policy}: {message}");
+        let command = "wasmcloud policy set hello --memory-bytes 268435456";
+        assert!(hint(&refused).ends_with(command), "{}", hint(&refused));
+    }
+    let policy: Policy = alice.get(POLICY).await.good(200);
+    assert_eq!(policy.memory_bytes, Some(268_435_456));
+    alice.patch(POLICY, json!({"memory_bytes": 268_435_457})).await.good::<Policy>(200);
+}
+
+#[tokio::test]
+async fn a_version_that_begins_with_more_than_the_policy_allows_cannot_be_promoted() {
+    let app = TestApp::start_with(|config| config.limits_max.memory_bytes = 512 << 20).await;
+    let alice = app.user("alice").await;
+    alice.create("hello", with_memory(32)).await.good::<Value>(201);
+    alice.update("hello", module("small")).await.good::<Value>(201);
+    alice.put(POLICY, json!({"memory_bytes": 1 << 20})).await.good::<Policy>(200);
+    let promote =
+        async |version: u32| alice.post("/api/v1/handlers/hello/promote", json!({"version": version})).await;
+
+    let announced = app.invoker.heard().len();
+    let refused = promote(1).await;
+    let message = refused.error(422, "over_limit");
+    assert!(message.contains("version 1 begins with 2097152 bytes"), "{message}");
+    assert!(message.contains("1048576 bytes"), "{message}");
+    assert!(
+        hint(&refused).ends_with("wasmcloud policy set hello --memory-bytes 2097152"),
+        "{}",
+        hint(&refused)
+    );
+    assert_eq!(alice.get("/api/v1/handlers/hello").await.good::<Value>(200)["live"], 2);
+    assert_eq!(app.invoker.heard().len(), announced, "nothing changed, so nothing is told");
+
+    alice.patch(POLICY, json!({"memory_bytes": 2 << 20})).await.good::<Policy>(200);
+    assert_eq!(promote(1).await.good::<Value>(200)["live"], 1);
+}
+
+#[tokio::test]
+async fn a_policy_that_is_lowered_while_an_upload_goes_on_refuses_it_in_the_end() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    alice.has_handler("hello").await;
+    let (second, release) = (with_memory(32), Arc::new(Notify::new()));
+    app.invoker.at_prepare(&second, Prepares::Holding(Arc::clone(&release)));
+    let upload = tokio::spawn({
+        let alice = alice.clone();
+        async move { alice.update("hello", second).await }
+    });
+    app.invoker.holding.notified().await;
+    alice.patch(POLICY, json!({"memory_bytes": 1 << 20})).await.good::<Policy>(200);
+    release.notify_one();
+    let message = upload.await.unwrap().error(422, "over_limit");
+    assert!(message.contains("begins with 2097152 bytes") && message.contains("1048576 bytes"), "{message}");
+    assert_eq!(alice.get("/api/v1/handlers/hello").await.good::<Value>(200)["live"], 1);
+    assert_eq!(app.stored_modules().await, 1, "the refused bytes are gone");
+}
+
+#[tokio::test]
+async fn a_limit_that_the_operator_lowered_stands_in_the_way_of_no_other_change() {
+    let app = TestApp::start_with(|config| config.limits_max.memory_bytes = 1 << 20).await;
+    let alice = app.user("alice").await;
+    alice.has_handler("hello").await;
+    let inspection = Inspection { memory_bytes_min: 2 << 20, ..inspection() };
+    let module = NewModule { digest: Digest::of(b"from before"), inspection };
+    let owner = alice.whoami().await.id;
+    added(app.store.add_version(owner, &"hello".parse().unwrap(), module, None, &FITS).await.unwrap());
+
+    alice.patch(POLICY, json!({"gas": 5})).await.good::<Policy>(200);
+    let refused = alice.patch(POLICY, json!({"memory_bytes": 1 << 20})).await;
+    refused.error(422, "over_limit");
+    assert!(hint(&refused).contains("ceiling is 1048576 bytes"), "no command can help: {}", hint(&refused));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use wasmcloud_wire::{HandlerId, HandlerName, InvocationId, Record, VersionNumber
 
 use crate::database::{Database, on_both_databases};
 use crate::store_story::records::{line, receipt};
-use crate::store_story::{NOW, created, later, module, new_handler, new_user};
+use crate::store_story::{FITS, NOW, added, created, later, module, new_handler, new_user};
 
 on_both_databases!(
     of_many_who_create_one_name_exactly_one_wins,
@@ -78,7 +78,7 @@ async fn many_uploads_at_once_get_numbers_without_gap_or_collision(database: Dat
         // Every other one has the same bytes.
         let module = module(&format!("upload {}", number / 2));
         async move {
-            let row = store.add_version(ada, &cups(), module.clone(), None).await.unwrap().unwrap();
+            let row = added(store.add_version(ada, &cups(), module.clone(), None, &FITS).await.unwrap());
             assert_eq!(row.digest, module.digest, "its own version is live when it commits");
             row.live.0
         }

@@ -7,7 +7,9 @@ mod policies;
 pub mod records;
 
 use uuid::Uuid;
-use wasmcloud_api::store::{CreateHandler, HandlerRow, NewHandler, NewModule, NewUser, Store};
+use wasmcloud_api::store::{
+    AddVersion, CreateHandler, HandlerRow, NewHandler, NewModule, NewUser, NoRoom, Store,
+};
 use wasmcloud_wire::body::User;
 use wasmcloud_wire::{Abi, Digest, HandlerId, Inspection, Policy, Timestamp, UserId};
 
@@ -84,6 +86,16 @@ pub fn new_handler(owner: UserId, name: &str) -> NewHandler {
         forward_authorization: false,
         policy: Policy { gas: Some(5), ..Policy::default() },
         module: module("first"),
+    }
+}
+
+/// Everything fits.
+pub const FITS: fn(&Policy, &Inspection) -> Result<(), NoRoom> = |_, _| Ok(());
+
+pub fn added(result: AddVersion) -> HandlerRow {
+    match result {
+        AddVersion::Added(row) => *row,
+        other => panic!("not added: {other:?}"),
     }
 }
 

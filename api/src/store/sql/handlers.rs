@@ -2,13 +2,16 @@
 
 use sqlx::Pool;
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
-use wasmcloud_wire::{Digest, HandlerId, HandlerName, Policy, RouteKey, Timestamp, UserId, VersionNumber};
+use wasmcloud_wire::{
+    Digest, HandlerId, HandlerName, Inspection, Policy, RouteKey, Timestamp, UserId, VersionNumber,
+};
 
 use super::backend::{Backend, Columns, begin, read, write};
 use super::policies::{policy, policy_text};
 use super::value::{digest, parse, values, version};
 use crate::store::{
-    CreateHandler, DeploymentRow, HandlerRow, NewHandler, NewModule, PromoteResult, StoreError, VersionRow,
+    AddVersion, CreateHandler, DeploymentRow, Fits, HandlerRow, NewHandler, NewModule, PromoteResult,
+    StoreError, VersionRow,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -85,18 +88,23 @@ pub async fn add_version<B: Backend>(
     name: &HandlerName,
     module: &NewModule,
     policy: Option<&Policy>,
-) -> Result<Option<HandlerRow>, StoreError> {
+    fits: &Fits<'_>,
+) -> Result<AddVersion, StoreError> {
     let mut transaction = begin(pool).await?;
     let sql = "UPDATE handlers SET last_version = last_version + 1, live_version = last_version + 1,
             policy = COALESCE($3, policy)
         WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING id, last_version";
     let policy = policy.map(policy_text).transpose()?;
     let rows = B::rows(&mut transaction, sql, values![owner, name.as_str(), policy.as_deref()]).await?;
-    let Some(updated) = rows.first() else { return Ok(None) };
+    let Some(updated) = rows.first() else { return Ok(AddVersion::HandlerNotFound) };
     insert_version::<B>(&mut transaction, HandlerId(updated.uuid(0)?), updated.int(1)?, module).await?;
-    let row = find_in::<B>(&mut transaction, owner, name).await?;
+    let row = find_in::<B>(&mut transaction, owner, name).await?.ok_or_else(vanished)?;
+    if let Err(no_room) = fits(&row.policy, &module.inspection) {
+        // Dropping the transaction rolls it back.
+        return Ok(AddVersion::NoRoom(no_room));
+    }
     transaction.commit().await?;
-    row.map(Some).ok_or_else(vanished)
+    Ok(AddVersion::Added(Box::new(row)))
 }
 
 async fn insert_version<B: Backend>(
@@ -184,24 +192,46 @@ pub async fn versions<B: Backend>(
     rows.iter().map(version_row).collect::<Result<Vec<_>, _>>().map(Some)
 }
 
+/// The pointer is moved first, which locks the handler's row, and moved back if what is live then does not fit.
 pub async fn promote<B: Backend>(
     pool: &Pool<B>,
     owner: UserId,
     name: &HandlerName,
     number: VersionNumber,
+    fits: &Fits<'_>,
 ) -> Result<PromoteResult, StoreError> {
     let mut transaction = begin(pool).await?;
     let sql = "UPDATE handlers SET live_version = $3
         WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL
         AND EXISTS (SELECT 1 FROM versions v WHERE v.handler_id = handlers.id AND v.number = $3)";
     let moved = B::execute(&mut transaction, sql, values![owner, name.as_str(), number]).await?;
-    let row = find_in::<B>(&mut transaction, owner, name).await?;
+    let row = match find_in::<B>(&mut transaction, owner, name).await? {
+        None => return Ok(PromoteResult::HandlerNotFound),
+        Some(_) if moved == 0 => return Ok(PromoteResult::VersionNotFound),
+        Some(row) => row,
+    };
+    let live = live_inspection::<B>(&mut transaction, owner, name).await?;
+    if let Err(no_room) = fits(&row.policy, &live) {
+        // Dropping the transaction rolls it back.
+        return Ok(PromoteResult::NoRoom(no_room));
+    }
     transaction.commit().await?;
-    Ok(match row {
-        None => PromoteResult::HandlerNotFound,
-        Some(_) if moved == 0 => PromoteResult::VersionNotFound,
-        Some(row) => PromoteResult::Promoted(Box::new(row)),
-    })
+    Ok(PromoteResult::Promoted(Box::new(row)))
+}
+
+/// What a handler's live module is.
+pub(super) async fn live_inspection<B: Backend>(
+    connection: &mut B::Connection,
+    owner: UserId,
+    name: &HandlerName,
+) -> Result<Inspection, StoreError> {
+    let sql = "SELECT m.inspection FROM handlers h
+        JOIN versions v ON v.handler_id = h.id AND v.number = h.live_version
+        JOIN modules m ON m.digest = v.digest
+        WHERE h.owner_id = $1 AND h.name = $2 AND h.deleted_at IS NULL";
+    let rows = B::rows(connection, sql, values![owner, name.as_str()]).await?;
+    let text = rows.first().ok_or_else(vanished)?.text(0)?;
+    serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("inspection: {error}")))
 }
 
 pub async fn deployment<B: Backend>(

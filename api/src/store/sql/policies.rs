@@ -4,7 +4,7 @@ use sqlx::Pool;
 use wasmcloud_wire::{HandlerName, Policy, UserId};
 
 use super::backend::{Backend, Columns, begin};
-use super::handlers::{find_in, vanished};
+use super::handlers::{find_in, live_inspection, vanished};
 use super::value::values;
 use crate::store::{EditPolicy, PolicyEdit, StoreError};
 
@@ -21,10 +21,11 @@ pub async fn edit<B: Backend>(
         WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING policy";
     let rows = B::rows(&mut transaction, sql, values![owner, name.as_str()]).await?;
     let Some(row) = rows.first() else { return Ok(EditPolicy::HandlerNotFound) };
-    let edited = match edit(policy(&row.text(0)?)?) {
+    let live = live_inspection::<B>(&mut transaction, owner, name).await?;
+    let edited = match edit(policy(&row.text(0)?)?, &live) {
         Ok(edited) => policy_text(&edited)?,
         // Dropping the transaction rolls it back.
-        Err(error) => return Ok(EditPolicy::Refused(error)),
+        Err(unfit) => return Ok(EditPolicy::Refused(unfit)),
     };
     let sql = "UPDATE handlers SET policy = $3 WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL";
     B::execute(&mut transaction, sql, values![owner, name.as_str(), edited.as_str()]).await?;

@@ -1,10 +1,10 @@
 //! Handlers, versions, addresses. Ada has `one-of-cups`, Bob has `two-of-cups`.
 
-use wasmcloud_api::store::{CreateHandler, HandlerRow, PromoteResult, Store};
+use wasmcloud_api::store::{AddVersion, CreateHandler, HandlerRow, NoRoom, PromoteResult, Store};
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
-use wasmcloud_wire::{Abi, Digest, HandlerName, VersionNumber};
+use wasmcloud_wire::{Abi, Digest, HandlerName, Inspection, Policy, VersionNumber};
 
-use super::{NOW, People, created, later, module, new_handler};
+use super::{FITS, NOW, People, added, created, later, module, new_handler};
 
 fn name(text: &str) -> HandlerName {
     text.parse().unwrap()
@@ -39,20 +39,32 @@ pub async fn are_created(store: &dyn Store, people: &People) -> HandlerRow {
 
 pub async fn get_versions(store: &dyn Store, people: &People) {
     let (ada, cups) = (people.ada.id, name("one-of-cups"));
-    let second = store.add_version(ada, &cups, module("second"), None).await.unwrap().unwrap();
+    let second = added(store.add_version(ada, &cups, module("second"), None, &FITS).await.unwrap());
     assert_eq!((second.live, second.digest), (VersionNumber(2), Digest::of(b"second")));
     assert!(second.updated_at > second.created_at, "the trigger keeps updated_at");
 
     // Back, and forth again by a third upload, whose number is new although 1 was live.
-    let back = promoted(store.promote(ada, &cups, VersionNumber(1)).await.unwrap());
+    let back = promoted(store.promote(ada, &cups, VersionNumber(1), &FITS).await.unwrap());
     assert_eq!((back.live, back.digest), (VersionNumber(1), Digest::of(b"first")));
-    let third = store.add_version(ada, &cups, module("second"), None).await.unwrap().unwrap();
+    let third = added(store.add_version(ada, &cups, module("second"), None, &FITS).await.unwrap());
     assert_eq!(third.live, VersionNumber(3));
-    promoted(store.promote(ada, &cups, VersionNumber(2)).await.unwrap());
+    promoted(store.promote(ada, &cups, VersionNumber(2), &FITS).await.unwrap());
     for number in [0, 4, u32::MAX] {
-        let result = store.promote(ada, &cups, VersionNumber(number)).await.unwrap();
+        let result = store.promote(ada, &cups, VersionNumber(number), &FITS).await.unwrap();
         assert!(matches!(result, PromoteResult::VersionNotFound), "{number}: {result:?}");
     }
+
+    // What does not fit stays as it is; the policy and the module that are asked about are those of the moment.
+    let no_room = NoRoom { begins_with_bytes: 2, limit_bytes: 1 };
+    let refuse = |policy: &Policy, inspection: &Inspection| {
+        assert_eq!((policy.gas, inspection.size_bytes), (Some(5), 5));
+        Err(no_room)
+    };
+    let refused = store.add_version(ada, &cups, module("third"), None, &refuse).await.unwrap();
+    assert!(matches!(refused, AddVersion::NoRoom(why) if why == no_room), "{refused:?}");
+    let refused = store.promote(ada, &cups, VersionNumber(1), &refuse).await.unwrap();
+    assert!(matches!(refused, PromoteResult::NoRoom(why) if why == no_room), "{refused:?}");
+    assert_eq!(store.handler(ada, &cups).await.unwrap().unwrap().live, VersionNumber(2));
 
     let versions = store.versions(ada, &cups).await.unwrap().unwrap();
     let seen: Vec<_> =
@@ -85,9 +97,10 @@ pub async fn are_nobody_elses(store: &dyn Store, people: &People) {
     let (bob, cups) = (people.bob.id, name("one-of-cups"));
     assert!(store.handler(bob, &cups).await.unwrap().is_none());
     assert!(store.versions(bob, &cups).await.unwrap().is_none());
-    assert!(store.add_version(bob, &cups, module("evil"), None).await.unwrap().is_none());
+    let evil = store.add_version(bob, &cups, module("evil"), None, &FITS).await.unwrap();
+    assert!(matches!(evil, AddVersion::HandlerNotFound), "{evil:?}");
     assert!(store.set_forward_authorization(bob, &cups, false).await.unwrap().is_none());
-    let result = store.promote(bob, &cups, VersionNumber(1)).await.unwrap();
+    let result = store.promote(bob, &cups, VersionNumber(1), &FITS).await.unwrap();
     assert!(matches!(result, PromoteResult::HandlerNotFound), "{result:?}");
     assert!(!store.delete_handler(bob, &cups, NOW).await.unwrap());
 
@@ -105,9 +118,10 @@ pub async fn are_deleted(store: &dyn Store, people: &People) {
 
     assert!(store.handler(ada, &cups).await.unwrap().is_none());
     assert!(store.versions(ada, &cups).await.unwrap().is_none());
-    assert!(store.add_version(ada, &cups, module("late"), None).await.unwrap().is_none());
+    let late = store.add_version(ada, &cups, module("late"), None, &FITS).await.unwrap();
+    assert!(matches!(late, AddVersion::HandlerNotFound), "{late:?}");
     assert!(matches!(
-        store.promote(ada, &cups, VersionNumber(1)).await.unwrap(),
+        store.promote(ada, &cups, VersionNumber(1), &FITS).await.unwrap(),
         PromoteResult::HandlerNotFound
     ));
     for address in ["one-of-cups", "v1--one-of-cups"] {

@@ -1,10 +1,10 @@
 //! Policies: a handler's, kept with it, changed one change after the other.
 
-use wasmcloud_api::store::{EditPolicy, HandlerRow, Store};
+use wasmcloud_api::store::{EditPolicy, HandlerRow, Store, Unfit};
 use wasmcloud_policy::SettingError;
-use wasmcloud_wire::{HandlerName, Limits, Policy, PolicyMode, VersionNumber};
+use wasmcloud_wire::{HandlerName, Inspection, Limits, Policy, PolicyMode, VersionNumber};
 
-use super::{People, module};
+use super::{FITS, People, added, module};
 
 fn changed(result: EditPolicy) -> HandlerRow {
     match result {
@@ -21,9 +21,10 @@ pub async fn are_edited(store: &dyn Store, people: &People) {
 
     // An edit is given what there is, and nobody else's edit comes in between.
     let add = |rule: String| {
-        move |policy: Policy| {
+        move |policy: Policy, live: &Inspection| {
+            assert_eq!(live, &module("first").inspection, "the edit is told what is live");
             let allow = policy.allow.iter().cloned().chain([rule.clone()]).collect();
-            Ok::<_, SettingError>(Policy { allow, ..policy })
+            Ok::<_, Unfit>(Policy { allow, ..policy })
         }
     };
     let edits: Vec<_> = (0..8).map(|number| add(format!("^https://{number}/\u{fc}"))).collect();
@@ -38,9 +39,12 @@ pub async fn are_edited(store: &dyn Store, people: &People) {
     assert!(rows.iter().all(|row| row.updated_at > row.created_at), "the trigger keeps updated_at");
 
     // What the edit refuses stays as it is.
-    let refuse = |_: Policy| Err(SettingError::TooManyRules(65));
+    let refuse = |_: Policy, _: &Inspection| Err(SettingError::TooManyRules(65).into());
     let refused = store.edit_policy(ada, &ace, &refuse).await.unwrap();
-    assert!(matches!(refused, EditPolicy::Refused(SettingError::TooManyRules(65))), "{refused:?}");
+    assert!(
+        matches!(refused, EditPolicy::Refused(Unfit::Setting(SettingError::TooManyRules(65)))),
+        "{refused:?}"
+    );
     assert_eq!(of_ace().await, policy);
 
     // Another's handler, and one that is not there, are the same.
@@ -52,9 +56,9 @@ pub async fn are_edited(store: &dyn Store, people: &People) {
 
     // A version comes with its policy, or leaves the policy as it is.
     let own = Policy { mode: PolicyMode::End, wall_ms: Some(7), ..Policy::default() };
-    let row = store.add_version(ada, &ace, module("of ace"), Some(&own)).await.unwrap().unwrap();
+    let row = added(store.add_version(ada, &ace, module("of ace"), Some(&own), &FITS).await.unwrap());
     assert_eq!((row.live, &row.policy), (VersionNumber(2), &own));
-    let row = store.add_version(ada, &ace, module("first"), None).await.unwrap().unwrap();
+    let row = added(store.add_version(ada, &ace, module("first"), None, &FITS).await.unwrap());
     assert_eq!((row.live, &row.policy), (VersionNumber(3), &own));
 
     // Every version has the handler's policy, within what the operator allows.

@@ -75,6 +75,14 @@ fn an_upload_brings_its_policy_with_it(shape: Shape) {
     assert_eq!(versions.as_array().unwrap().len(), 2);
     admin.run(&["policy", "set", "strict", "--memory-bytes", "134283264"]).good();
     admin.run(&["update", "strict", &big]).good();
+
+    // Nor does one that the live version does not fit, or a version that does not fit the policy.
+    let small = ["policy", "set", "strict", "--memory-bytes", "1048576"];
+    admin.run(&small).code(1).says("134283264 bytes").says("1048576 bytes").says(&raise);
+    admin.run(&["promote", "strict", "2"]).good();
+    admin.run(&small).good();
+    admin.run(&["promote", "strict", "3"]).code(1).says("version 3 begins with").says(&raise);
+    admin.handler("strict").answers("done");
 }
 
 fn rules_are_added_and_removed_by_name(shape: Shape) {
