@@ -21,7 +21,8 @@ const COMPILED_BYTES_MAX: usize = 40 << 10;
 /// permits must match from the URL's first byte and must not stop inside the host or the port, so that
 /// `https://example.com` permits everything below that origin, as it was meant to, and neither
 /// `https://example.com.evil.net/` nor `https://evil.net/?https://example.com`, which Olin let through.
-/// Every policy in Olin's repository means the same under both.
+/// Olin's policies mean the same under both, but for one: it allows some and disallows everything, and lived by
+/// a permitting rule winning there (see [`Policy`](crate::Policy)).
 #[derive(Clone, Debug)]
 pub struct UrlPattern {
     source: String,
