@@ -5,19 +5,28 @@
 
 mod error;
 mod fit;
+mod handlers;
+mod records;
 mod sql;
+mod users;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 use wasmcloud_wire::body::{Token, User};
 use wasmcloud_wire::{
-    Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, InvocationId, Limits, LogLine, Policy,
-    Receipt, Record, RouteKey, Timestamp, UserId, UserName, VersionNumber,
+    Digest, HandlerId, HandlerName, LogLine, Policy, Receipt, Record, RouteKey, Timestamp, UserId, UserName,
+    VersionNumber,
 };
 
 pub use error::StoreError;
 pub use fit::{Fits, NoRoom, PolicyEdit, Unfit};
+pub use handlers::{
+    AddVersion, CreateHandler, DeploymentRow, EditPolicy, HandlerRow, NewHandler, NewModule, PromoteResult,
+    VersionRow,
+};
+pub use records::{LogQuery, Positioned, Positions};
 pub use sql::{PostgresStore, SqliteStore};
+pub use users::{NewTokenRow, NewUser};
 
 /// Everything that the control plane remembers.
 #[async_trait]
@@ -153,215 +162,4 @@ pub trait Store: Send + Sync {
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
-}
-
-/// A user to be added.
-#[derive(Clone, Debug)]
-pub struct NewUser {
-    /// The user's id.
-    pub id: UserId,
-    /// The user's name.
-    pub name: UserName,
-    /// The password's argon2id hash as a PHC string.
-    pub password_hash: String,
-    /// Whether the user operates this installation.
-    pub is_admin: bool,
-}
-
-/// A token to be kept.
-#[derive(Clone, Debug)]
-pub struct NewTokenRow {
-    /// Its `jti`.
-    pub id: Uuid,
-    /// Whose it is.
-    pub user: UserId,
-    /// What it is for.
-    pub label: String,
-    /// When it ends.
-    pub expires_at: Timestamp,
-}
-
-/// A module that is stored already.
-#[derive(Clone, Debug)]
-pub struct NewModule {
-    /// Its digest.
-    pub digest: Digest,
-    /// What it is and asks for.
-    pub inspection: Inspection,
-}
-
-/// A handler to be added.
-#[derive(Clone, Debug)]
-pub struct NewHandler {
-    /// Its id.
-    pub id: HandlerId,
-    /// Whose it is.
-    pub owner: UserId,
-    /// Its name.
-    pub name: HandlerName,
-    /// Whether `Authorization` reaches the program.
-    pub forward_authorization: bool,
-    /// Its own policy.
-    pub policy: Policy,
-    /// Its first version's module.
-    pub module: NewModule,
-}
-
-/// What became of a handler that was to be added.
-#[derive(Clone, Debug)]
-pub enum CreateHandler {
-    /// It is there.
-    Created(Box<HandlerRow>),
-    /// Somebody's handler has this name.
-    NameTaken,
-    /// Somebody else's deleted handler had this name, until when it is held.
-    NameHeld(Timestamp),
-}
-
-/// What became of a version that was to be added.
-#[derive(Clone, Debug)]
-pub enum AddVersion {
-    /// It is there, and live.
-    Added(Box<HandlerRow>),
-    /// The user has no such handler.
-    HandlerNotFound,
-    /// The handler's policy leaves the version too little memory; nothing changed.
-    NoRoom(NoRoom),
-}
-
-/// A handler and its live version.
-#[derive(Clone, Debug)]
-pub struct HandlerRow {
-    /// Its id.
-    pub id: HandlerId,
-    /// Its name.
-    pub name: HandlerName,
-    /// Whose it is.
-    pub owner: UserId,
-    /// The live version.
-    pub live: VersionNumber,
-    /// The live version's ABI.
-    pub abi: Abi,
-    /// The live version's module.
-    pub digest: Digest,
-    /// Whether `Authorization` reaches the program.
-    pub forward_authorization: bool,
-    /// Its own policy.
-    pub policy: Policy,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When it last changed.
-    pub updated_at: Timestamp,
-}
-
-/// What became of a policy that was to be changed.
-#[derive(Clone, Debug)]
-pub enum EditPolicy {
-    /// It is changed.
-    Changed(Box<HandlerRow>),
-    /// The edit refused; nothing changed.
-    Refused(Unfit),
-    /// The user has no such handler.
-    HandlerNotFound,
-}
-
-/// What an address serves.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeploymentRow {
-    /// The handler.
-    pub handler: HandlerId,
-    /// Its name.
-    pub name: HandlerName,
-    /// Whose it is.
-    pub owner: UserId,
-    /// The version.
-    pub version: VersionNumber,
-    /// The version's module.
-    pub digest: Digest,
-    /// How the module speaks to the host.
-    pub abi: Abi,
-    /// Whether `Authorization` reaches the program.
-    pub forward_authorization: bool,
-    /// The handler's own policy.
-    pub policy: Policy,
-}
-
-impl DeploymentRow {
-    /// What an executor is told, where the operator has these defaults and ceilings.
-    pub fn deployment(self, default: &Limits, ceiling: &Limits) -> Deployment {
-        Deployment {
-            limits: self.policy.limits(default, ceiling),
-            urls: self.policy.urls(),
-            handler: self.handler,
-            name: self.name,
-            owner: self.owner,
-            version: self.version,
-            digest: self.digest,
-            abi: self.abi,
-            // A handler has no variables of its own yet.
-            env: Default::default(),
-            forward_authorization: self.forward_authorization,
-        }
-    }
-}
-
-/// A version.
-#[derive(Clone, Debug)]
-pub struct VersionRow {
-    /// Its number.
-    pub number: VersionNumber,
-    /// Its module.
-    pub digest: Digest,
-    /// Its module's ABI.
-    pub abi: Abi,
-    /// Its module's size.
-    pub size_bytes: u64,
-    /// Whether it is live.
-    pub live: bool,
-    /// When it was uploaded.
-    pub created_at: Timestamp,
-}
-
-/// What became of a version that was to be made live.
-#[derive(Clone, Debug)]
-pub enum PromoteResult {
-    /// It is live.
-    Promoted(Box<HandlerRow>),
-    /// The user has no such handler.
-    HandlerNotFound,
-    /// The handler has no such version.
-    VersionNotFound,
-    /// The handler's policy leaves the version too little memory; nothing changed.
-    NoRoom(NoRoom),
-}
-
-/// Which records are asked for.
-#[derive(Clone, Debug)]
-pub struct LogQuery {
-    /// Not before this time.
-    pub since: Option<Timestamp>,
-    /// Of this invocation only.
-    pub invocation: Option<InvocationId>,
-    /// After this position only. Then the oldest come first, and the limit cuts the newest.
-    pub after: Option<i64>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// A record and its place in the order in which the store learned of records.
-#[derive(Clone, Debug)]
-pub struct Positioned<T> {
-    /// The place.
-    pub position: i64,
-    /// The record.
-    pub record: T,
-}
-
-/// The last positions that a follower has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Positions {
-    /// Of log lines.
-    pub line: i64,
-    /// Of receipts.
-    pub receipt: i64,
 }
