@@ -8,6 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+/// The kind of a range that an operator closed.
+pub const CLOSED_BY_OPERATOR: &str = "closed by this server's operator";
+
 /// What an operator opens and closes beside the built-in ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressRules {
@@ -49,7 +52,7 @@ impl AddressRules {
         let refused = |(range, kind)| Err(AddressRefusal { address, range, kind });
         let bare = address.to_canonical();
         if let Some(range) = within(&self.closed, address).or_else(|| within(&self.closed, bare)) {
-            return refused((range, "closed by this server's operator"));
+            return refused((range, CLOSED_BY_OPERATOR));
         }
         if let Some(range) = METADATA.iter().find(|range| range.contains(&bare)) {
             let exactly = self.opened.contains(range);

@@ -29,7 +29,7 @@ mod resolver;
 mod session;
 mod tls;
 
-pub use address::{AddressRefusal, AddressRules, parse_range};
+pub use address::{AddressRefusal, AddressRules, CLOSED_BY_OPERATOR, parse_range};
 pub use body::ResponseBody;
 pub use connection::Connection;
 pub use error::{EgressError, Step};

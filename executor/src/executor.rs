@@ -110,6 +110,11 @@ impl Executor {
         &self.settings.worker_id
     }
 
+    /// What the operator lets handlers have.
+    pub(crate) fn ceiling(&self) -> &Limits {
+        &self.settings.limits_max
+    }
+
     /// How many invocations run right now.
     pub fn running(&self) -> usize {
         self.admission.running()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use wasmcloud_cgi::{Context, RequestError, Variables};
 use wasmcloud_wire::limits::LOCAL_REDIRECTS_MAX;
-use wasmcloud_wire::{Abi, Call, InvokeError, Outcome, Record, RequestHead, Timestamp};
+use wasmcloud_wire::{Abi, Call, InvokeError, Limits, Outcome, Record, RequestHead, Timestamp};
 
 use crate::admission::Place;
 use crate::engine::{Program, ProgramError};
@@ -62,6 +62,7 @@ pub(crate) async fn start(
         &call.request.headers,
     );
     let job = Job {
+        ceiling: executor.ceiling().clone(),
         worker_id: executor.worker_id().to_owned(),
         recorder: executor.recorder.clone(),
         began,
@@ -122,6 +123,8 @@ fn variables(
 /// Everything that an invocation needs on its own thread.
 struct Job {
     call: Call,
+    /// What the operator lets handlers' owners raise their limits to.
+    ceiling: Limits,
     worker_id: String,
     recorder: Arc<Recorder>,
     began: Instant,
@@ -197,8 +200,10 @@ impl Job {
             let end =
                 |outcome, answered, session| Ended { outcome, answered, gas, memory_peak_bytes, session };
             let Ok(Answered::LocalRedirect(target)) = answered else {
+                let (call, ceiling) = (&self.call, &self.ceiling);
                 let (outcome, answered) =
-                    outcome::of(ended.ending, answered, &self.call, gas, &self.reader.watch);
+                    outcome::of(ended.ending, answered, call, ceiling, gas, &self.reader.watch);
+                outcome::log_refused_memory(ended.memory_refused_bytes, call, ceiling, &mut session);
                 outcome::log(&outcome, &ended.backtrace, &mut session);
                 return Some(end(outcome, answered, session));
             };

@@ -18,6 +18,7 @@ mod invocation;
 pub mod local;
 mod olin;
 mod outcome;
+mod raise;
 mod receipt;
 mod recorder;
 mod remote;

@@ -154,9 +154,11 @@ async fn until_deadline(
 }
 
 pub(crate) fn finish(run: olin::Ended, call: &Call, watch: &Watch, began: Instant) -> Receipt {
-    let olin::Ended { ending, backtrace, gas, memory_peak_bytes, mut session } = run;
+    let olin::Ended { ending, backtrace, gas, memory_peak_bytes, memory_refused_bytes, mut session } = run;
+    let ceiling = Limits::ceiling();
     let answered = outcome::close_output(&ending, &mut session);
-    let (outcome, _) = outcome::of(ending, answered, call, gas, watch);
+    let (outcome, _) = outcome::of(ending, answered, call, &ceiling, gas, watch);
+    outcome::log_refused_memory(memory_refused_bytes, call, &ceiling, &mut session);
     outcome::log(&outcome, &backtrace, &mut session);
     let (_, log_lines, log_lines_dropped) = session.logs.finish();
     let parts = receipt::Parts {

@@ -1,10 +1,11 @@
 //! From how a run ended to what is told about it.
 
 use wasmcloud_wire::limits::LOCAL_REDIRECTS_MAX;
-use wasmcloud_wire::{Call, Level, LimitName, Outcome, Trigger};
+use wasmcloud_wire::{Call, Level, LimitName, Limits, Outcome};
 
 use crate::guest::{Answered, Kill, Session, Stop, Watch};
 use crate::olin::Ending;
+use crate::raise::{Raisable, raise};
 
 /// An invocation that is over.
 pub(crate) struct Ended {
@@ -24,9 +25,11 @@ pub(crate) fn close_output(ending: &Ending, session: &mut Session) -> Result<Ans
             stdout.finish(false, logs)
         }
         // What a limit ended can still be answered with an error, if nothing was sent before.
-        Ending::Stopped(_) | Ending::Killed(_) | Ending::Limit(..) | Ending::Internal(_) => {
-            Ok(stdout.abandon())
-        }
+        Ending::Stopped(_)
+        | Ending::Killed(_)
+        | Ending::Limit(..)
+        | Ending::TooLarge(_)
+        | Ending::Internal(_) => Ok(stdout.abandon()),
     }
 }
 
@@ -35,9 +38,11 @@ pub(crate) fn of(
     ending: Ending,
     answered: Result<Answered, Stop>,
     call: &Call,
+    ceiling: &Limits,
     gas: u64,
     watch: &Watch,
 ) -> (Outcome, Answered) {
+    let raised = |limit, at_least| raise(limit, at_least, call, ceiling);
     let (answered, output_stop) = match answered {
         Ok(answered) => (answered, None),
         Err(stop) => (Answered::Nothing, Some(stop)),
@@ -50,9 +55,17 @@ pub(crate) fn of(
             },
             _ => Outcome::Ok,
         },
-        (Ending::Exit(_), Some(stop)) | (Ending::Stopped(stop), _) => stopped(stop, call, watch),
-        (Ending::Killed(place), _) => killed(&place, call, watch),
-        (Ending::Limit(limit, place), _) => hit(limit, &place, gas, call),
+        (Ending::Exit(_), Some(stop)) | (Ending::Stopped(stop), _) => stopped(stop, call, watch, &raised),
+        (Ending::Killed(place), _) => killed(&place, call, watch, &raised),
+        (Ending::Limit(limit, place), _) => hit(limit, &place, gas, call, &raised),
+        (Ending::TooLarge(begins_with), _) => Outcome::Limit {
+            limit: LimitName::Memory,
+            message: format!(
+                "killed by memory limit: the program begins with {begins_with} bytes, and may have {}; {}",
+                call.deployment.limits.memory_bytes,
+                raised(Raisable::Memory, begins_with)
+            ),
+        },
         (Ending::Trap(message), _) => Outcome::Trap { message },
         (Ending::Internal(message), _) => {
             tracing::error!(invocation = %call.invocation, message, "an instance could not be made");
@@ -62,24 +75,24 @@ pub(crate) fn of(
     (outcome, answered)
 }
 
-fn stopped(stop: Stop, call: &Call, watch: &Watch) -> Outcome {
+fn stopped(stop: Stop, call: &Call, watch: &Watch, raised: &impl Fn(Raisable, u64) -> String) -> Outcome {
     match stop {
         Stop::BadOutput(malformed) => Outcome::BadOutput { message: malformed.to_string() },
         Stop::OutputLimit(bytes) => Outcome::Limit {
             limit: LimitName::Response,
             message: format!(
                 "killed by response limit: more than {bytes} bytes; {}",
-                raise(call, "response_bytes")
+                raised(Raisable::Response, 0)
             ),
         },
         Stop::Denied(message) => Outcome::Denied { message },
         Stop::UnknownResource(_) => Outcome::Trap { message: stop.to_string() },
         Stop::OutputClosed => Outcome::Cancelled,
-        Stop::Killed | Stop::Redirected | Stop::Exit(_) => killed("", call, watch),
+        Stop::Killed | Stop::Redirected | Stop::Exit(_) => killed("", call, watch, raised),
     }
 }
 
-fn killed(place: &str, call: &Call, watch: &Watch) -> Outcome {
+fn killed(place: &str, call: &Call, watch: &Watch, raised: &impl Fn(Raisable, u64) -> String) -> Outcome {
     match watch.reason() {
         Some(Kill::ClientGone) => Outcome::Cancelled,
         Some(Kill::Wall) | None => {
@@ -89,42 +102,34 @@ fn killed(place: &str, call: &Call, watch: &Watch) -> Outcome {
                 limit: LimitName::Wall,
                 message: format!(
                     "killed by wall limit: {seconds} of {seconds} s{place}; {}",
-                    raise(call, "wall_ms")
+                    raised(Raisable::Wall, 0)
                 ),
             }
         }
     }
 }
 
-fn hit(limit: LimitName, place: &str, gas: u64, call: &Call) -> Outcome {
-    let limits = &call.deployment.limits;
+fn hit(
+    limit: LimitName,
+    place: &str,
+    gas: u64,
+    call: &Call,
+    raised: &impl Fn(Raisable, u64) -> String,
+) -> Outcome {
     let message = match limit {
         LimitName::Gas => {
-            format!("killed by gas limit: {gas} of {}{place}; {}", limits.gas, raise(call, "gas"))
+            format!(
+                "killed by gas limit: {gas} of {}{place}; {}",
+                call.deployment.limits.gas,
+                raised(Raisable::Gas, 0)
+            )
         }
         LimitName::Stack => {
             format!("killed by stack limit: 1 MiB{place}; use less recursion, or smaller frames")
         }
-        LimitName::Memory => {
-            format!("killed by memory limit{place}; {}", raise(call, "memory_bytes"))
-        }
         other => format!("killed by {} limit{place}", other.as_str()),
     };
     Outcome::Limit { limit, message }
-}
-
-/// How a limit is raised, by whoever can.
-fn raise(call: &Call, setting: &str) -> String {
-    let flag = setting.replace('_', "-");
-    match (call.trigger, setting) {
-        (Trigger::Run, _) => format!("raise it: wasmcloud run --{flag} N …"),
-        (Trigger::Edge | Trigger::Invoke, "gas" | "wall_ms" | "memory_bytes") => {
-            format!("raise it: wasmcloud policy set {} --{flag} N", call.deployment.name)
-        }
-        (Trigger::Edge | Trigger::Invoke, _) => {
-            format!("the server's operator can raise it: {setting} under [limits] in server.toml")
-        }
-    }
 }
 
 /// The outcome of a handler that goes on redirecting to itself.
@@ -149,6 +154,18 @@ pub(crate) fn log(outcome: &Outcome, backtrace: &[String], session: &mut Session
     for frame in backtrace {
         session.logs.platform(Level::ERROR, &format!("  at {frame}"));
     }
+}
+
+/// Tells the log of memory that the limit kept from the program. Many programs say nothing of it when they
+/// end for that reason.
+pub(crate) fn log_refused_memory(refused: Option<u64>, call: &Call, ceiling: &Limits, session: &mut Session) {
+    let Some(bytes) = refused else { return };
+    let limit = call.deployment.limits.memory_bytes;
+    let how = raise(Raisable::Memory, bytes, call, ceiling);
+    session.logs.platform(
+        Level::WARNING,
+        &format!("memory limit: growing to {bytes} of {limit} bytes was refused; {how}"),
+    );
 }
 
 /// The status that the client gets when a program gave no answer.

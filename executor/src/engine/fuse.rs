@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Stops one instance, from any thread.
+/// Stops one instance, from any thread, and knows what it was refused.
 pub(crate) struct Fuse {
     /// Where the instance keeps its count; null before there is one.
     count: AtomicPtr<u64>,
@@ -16,6 +16,8 @@ pub(crate) struct Fuse {
     armed: Mutex<bool>,
     /// What was left when it was taken away; [`NOTHING`] if it was not.
     taken: AtomicU64,
+    /// The most bytes that the memory was not allowed to have; 0 if nothing was refused.
+    memory_refused: AtomicU64,
 }
 
 const NOTHING: u64 = u64::MAX;
@@ -25,7 +27,12 @@ pub(crate) struct Armed<'a>(&'a Fuse);
 
 impl Default for Fuse {
     fn default() -> Fuse {
-        Fuse { count: AtomicPtr::default(), armed: Mutex::default(), taken: AtomicU64::new(NOTHING) }
+        Fuse {
+            count: AtomicPtr::default(),
+            armed: Mutex::default(),
+            taken: AtomicU64::new(NOTHING),
+            memory_refused: AtomicU64::new(0),
+        }
     }
 }
 
@@ -56,6 +63,16 @@ impl Fuse {
     /// What was left when the gas was taken away; `None` if it was not.
     pub(crate) fn taken(&self) -> Option<u64> {
         Some(self.taken.load(Ordering::Relaxed)).filter(|left| *left != NOTHING)
+    }
+
+    /// Notes that the memory was not allowed to grow to so many bytes.
+    pub(super) fn refuse_memory(&self, bytes: u64) {
+        self.memory_refused.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// The most bytes that the memory was not allowed to have, if something was refused.
+    pub(crate) fn memory_refused(&self) -> Option<u64> {
+        Some(self.memory_refused.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
 
     /// Points the fuse at an instance's count.

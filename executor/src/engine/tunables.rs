@@ -106,6 +106,7 @@ impl Tunables for Bounded {
         // SAFETY: the caller's promise about `definition` is passed on: it is the instance's own, and outlasts
         // the guest's code and every call of the host's that works on the memory.
         let memory = unsafe { PooledMemory::new(&self.pool, bounded, &self.contents, definition) }?;
+        let memory = memory.telling(self.fuse.clone(), ty.maximum);
         Ok(memory.into())
     }
 

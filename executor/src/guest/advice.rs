@@ -1,6 +1,6 @@
 //! What to do about a URL that was refused, as a command to type.
 
-use wasmcloud_egress::{Denial, DenialReason, EgressError};
+use wasmcloud_egress::{CLOSED_BY_OPERATOR, Denial, DenialReason, EgressError};
 use wasmcloud_wire::{HandlerId, HandlerName, Trigger};
 
 /// Whom to advise: the owner of a handler, or whoever typed `wasmcloud run`.
@@ -33,7 +33,9 @@ impl Advice {
     pub(crate) fn denial(&self, denial: &Denial) -> String {
         let how = match (self, &denial.reason) {
             (Advice::Owner(name, _), DenialReason::Disallowed(rule)) => {
-                format!("take the rule away: wasmcloud policy remove {name} {}", quoted(rule))
+                // Else it would be taken for a flag.
+                let end_of_flags = if rule.starts_with('-') { "-- " } else { "" };
+                format!("take the rule away: wasmcloud policy remove {name} {end_of_flags}{}", quoted(rule))
             }
             (Advice::Owner(name, _), _) => {
                 format!("allow it: wasmcloud policy allow {name} {}", quoted(&denial.rule_to_add))
@@ -56,6 +58,9 @@ impl Advice {
             };
         }
         let how = match (self, error.innermost()) {
+            (_, EgressError::Address { range, kind: CLOSED_BY_OPERATOR, .. }) => Some(format!(
+                "the server's operator has closed it: {range} is in `close` under [egress] in server.toml"
+            )),
             (Advice::Owner(..), EgressError::Address { address, .. }) => Some(format!(
                 "the server's operator can open it: open = [\"{address}\"] under [egress] in server.toml"
             )),

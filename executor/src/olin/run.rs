@@ -1,5 +1,6 @@
 //! One run of one Olin program, in an instance of its own.
 
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use wasmcloud_cgi::escape_to;
@@ -28,6 +29,8 @@ pub(crate) enum Ending {
     Killed(String),
     /// Gas, stack or memory ran out, in this function or for this reason.
     Limit(LimitName, String),
+    /// It begins with so much memory, which is more than its limit.
+    TooLarge(u64),
     /// It did what WebAssembly forbids.
     Trap(String),
     /// It could not be started.
@@ -40,6 +43,8 @@ pub(crate) struct Ended {
     pub(crate) backtrace: Vec<String>,
     pub(crate) gas: u64,
     pub(crate) memory_peak_bytes: u64,
+    /// The most that its memory was to grow to and that its limit, not its own maximum, refused.
+    pub(crate) memory_refused_bytes: Option<u64>,
     pub(crate) session: Box<Session>,
 }
 
@@ -48,7 +53,14 @@ pub(crate) struct Ended {
 /// `gas` is what the run may spend. The instance and all its memory are gone when this returns.
 pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas: u64) -> Option<Ended> {
     if let Some(ending) = above_memory_limit(program, limits) {
-        return Some(Ended { ending, backtrace: Vec::new(), gas: 0, memory_peak_bytes: 0, session });
+        return Some(Ended {
+            ending,
+            backtrace: Vec::new(),
+            gas: 0,
+            memory_peak_bytes: 0,
+            memory_refused_bytes: None,
+            session,
+        });
     }
     let watch = session.watch.clone();
     let fuse = Arc::new(Fuse::default());
@@ -65,14 +77,14 @@ pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas
     let run = run_instance(program, &mut store, &env, gas, &fuse);
     watch.set_interrupt(None);
     let session = env.as_mut(&mut store).session.take()?;
-    Some(run.with_taken(fuse.taken()).explain(program.inspection.abi, session, gas))
+    let ended = run.with_taken(fuse.taken()).explain(program.inspection.abi, session, gas);
+    Some(Ended { memory_refused_bytes: fuse.memory_refused(), ..ended })
 }
 
 /// A limit that was lowered after the program was uploaded may be below what it begins with.
 fn above_memory_limit(program: &Program, limits: &Limits) -> Option<Ending> {
-    let (begins_with, max) = (program.inspection.memory_bytes_min, limits.memory_bytes);
-    let text = || format!(": the program begins with {begins_with} bytes, and may have {max}");
-    (begins_with > max).then(|| Ending::Limit(LimitName::Memory, text()))
+    let begins_with = program.inspection.memory_bytes_min;
+    (begins_with > limits.memory_bytes).then_some(Ending::TooLarge(begins_with))
 }
 
 /// What a run came to, before its session is taken back.
@@ -172,6 +184,7 @@ impl Run {
             backtrace,
             gas: gas - self.gas_left.unwrap_or(0).min(gas),
             memory_peak_bytes: self.memory_peak_bytes,
+            memory_refused_bytes: None,
             session,
         }
     }
@@ -209,11 +222,45 @@ fn frames(error: &RuntimeError) -> Vec<String> {
     frames
         .map(|frame| match frame.function_name() {
             Some(name) => {
-                // Names are the module's own, of any length and with any character.
+                // As they stand in the source, without the hash that Rust adds. They are the module's own, of any
+                // length and with any character.
+                let name = demangled(name);
                 let name = escape_to(name.as_bytes(), NAME_CHARS_MAX, "…");
                 format!("{name} (at byte {:#x})", frame.module_offset())
             }
             None => format!("function {} (at byte {:#x})", frame.func_index(), frame.module_offset()),
         })
         .collect()
+}
+
+/// A function's name as its source has it, cut soon after what is told of it: a name may stand for one that
+/// is much longer.
+fn demangled(name: &str) -> String {
+    struct Cut(String);
+    impl fmt::Write for Cut {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.push_str(text);
+            if self.0.len() > 4 * NAME_CHARS_MAX { Err(fmt::Error) } else { Ok(()) }
+        }
+    }
+    let mut cut = Cut(String::new());
+    // An error says that it was cut, which the caller does anyway.
+    let _ = write!(cut, "{:#}", rustc_demangle::demangle(name));
+    cut.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_named_as_in_their_source() {
+        for (name, told) in [
+            ("parse_header", "parse_header"),
+            ("_ZN4core6option13unwrap_failed17h0123456789abcdefE", "core::option::unwrap_failed"),
+            ("_RNvNtCs1234_7mycrate3foo3bar", "mycrate::foo::bar"),
+        ] {
+            assert_eq!(demangled(name), told);
+        }
+    }
 }

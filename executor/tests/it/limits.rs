@@ -40,7 +40,7 @@ async fn an_endless_loop_ends_when_its_gas_is_spent() {
             "killed by gas limit: 1000000 of 1000000",
             function,
             "raise it: wasmcloud policy set",
-            "--gas N",
+            "hello --gas 2000000",
         ];
         assert_hit(&answer, &recorded, 504, LimitName::Gas, &said);
         assert_eq!(recorded.receipt.gas, 1_000_000);
@@ -55,7 +55,7 @@ async fn an_endless_loop_with_gas_enough_ends_when_its_time_is_over() {
             limits.wall_ms = 300;
         })
         .await;
-        let said = ["killed by wall limit: 0.300 of 0.300 s, in spin", "--wall-ms N"];
+        let said = ["killed by wall limit: 0.300 of 0.300 s, in spin", "--wall-ms 600"];
         assert_hit(&answer, &recorded, 504, LimitName::Wall, &said);
         assert!(recorded.receipt.wall_us >= 300_000);
     }
@@ -179,9 +179,33 @@ async fn memory_grows_to_the_limit_and_then_growing_fails() {
 }
 
 #[tokio::test]
+async fn growing_that_only_the_limit_refuses_is_told_with_the_command_that_allows_it() {
+    let module = |maximum: &str| {
+        wat(&format!(
+            r#"(module (memory (export "memory") 1 {maximum})
+                 (func (export "_start") (drop (memory.grow (i32.const 9))) unreachable))"#
+        ))
+    };
+    let small = |limits: &mut Limits| limits.memory_bytes = 131_072;
+    let (_, recorded) = limited(&module(""), small).await;
+    let log = recorded.texts().join("\n");
+    assert!(log.contains("memory limit: growing to 655360 of 131072 bytes was refused"), "{log}");
+    assert!(log.contains("--memory-bytes 655360"), "{log}");
+    let (_, recorded) = limited(&module("4"), small).await;
+    let log = recorded.texts().join("\n");
+    assert!(!log.contains("memory limit"), "its own maximum refused it: {log}");
+}
+
+#[tokio::test]
 async fn a_memory_that_begins_above_a_lowered_limit_is_a_limit_that_was_hit() {
     let (answer, recorded) = limited(&fixture("globals_canary"), |limits| limits.memory_bytes = 65_536).await;
-    assert_hit(&answer, &recorded, 502, LimitName::Memory, &["131072", "65536", "memory_bytes"]);
+    assert_hit(
+        &answer,
+        &recorded,
+        502,
+        LimitName::Memory,
+        &["131072", "65536", "raise it: wasmcloud policy set", "--memory-bytes 131072"],
+    );
 }
 
 #[tokio::test]

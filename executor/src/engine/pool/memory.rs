@@ -11,6 +11,7 @@ use wasmer::{MemoryError, MemoryType, Pages};
 
 use super::slot::Slot;
 use super::{Image, Pool, STYLE, Segment};
+use crate::engine::Fuse;
 
 /// What a new memory holds.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub(crate) struct PooledMemory {
     /// (`Instance::new`), so this is how they are told from `memory.init`.
     segments_there: AtomicUsize,
     recorded: Option<Arc<Mutex<Vec<Segment>>>>,
+    /// Who is told of growth that only the limit refuses, and the program's own maximum.
+    told: Option<(Arc<Fuse>, Pages)>,
 }
 
 // SAFETY: the definition belongs to the instance that the memory belongs to, and goes where it goes; wasmer
@@ -84,10 +87,23 @@ impl PooledMemory {
             definition,
             segments_there: AtomicUsize::new(image.map_or(0, |image| image.segments())),
             recorded,
+            told: None,
         })
     }
 
+    /// The same, telling of growth that it refuses and the program's own maximum would not.
+    pub(crate) fn telling(mut self, fuse: Arc<Fuse>, own_maximum: Option<Pages>) -> PooledMemory {
+        self.told = Some((fuse, own_maximum.unwrap_or(Pages::max_value())));
+        self
+    }
+
     fn could_not_grow(&self, delta: Pages) -> MemoryError {
+        let wanted = self.pages.checked_add(delta);
+        if let (Some((fuse, own_maximum)), Some(wanted)) = (&self.told, wanted)
+            && wanted <= *own_maximum
+        {
+            fuse.refuse_memory(wanted.bytes().0 as u64);
+        }
         MemoryError::CouldNotGrow { current: self.pages, attempted_delta: delta }
     }
 }
