@@ -83,29 +83,56 @@ impl Body {
     /// What is left, as JSON.
     ///
     /// # Errors
-    /// [`JsonError`] if it is something else. A handler that passes it on with `?` answers 400 and what is
-    /// wrong, with line and column.
+    /// [`JsonError`] if it is something else, or could not be read. A handler that passes it on with `?` answers
+    /// something else with 400 and what is wrong, with line and column.
     #[cfg(feature = "json")]
     pub fn json<T: serde::de::DeserializeOwned>(self) -> Result<T, JsonError> {
-        let bytes = self.bytes().map_err(|error| JsonError(serde_json::Error::io(error)))?;
-        serde_json::from_slice(&bytes).map_err(JsonError)
+        let bytes = self.bytes().map_err(|error| JsonError(Fault::Read(error)))?;
+        serde_json::from_slice(&bytes).map_err(|error| JsonError(Fault::Json(error)))
     }
 }
 
-/// A body that is not the JSON that was expected.
+/// Why a body is not the JSON that was expected.
 #[cfg(feature = "json")]
 #[derive(Debug)]
-pub struct JsonError(serde_json::Error);
+pub struct JsonError(Fault);
+
+#[cfg(feature = "json")]
+#[derive(Debug)]
+enum Fault {
+    /// It could not be read.
+    Read(io::Error),
+    /// It is something else.
+    Json(serde_json::Error),
+}
+
+#[cfg(feature = "json")]
+impl JsonError {
+    /// Whether the body was read and is something else.
+    pub(crate) fn is_about_json(&self) -> bool {
+        matches!(self.0, Fault::Json(_))
+    }
+}
 
 #[cfg(feature = "json")]
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the body is not the JSON that is expected: {}", self.0)
+        match &self.0 {
+            Fault::Read(error) => write!(f, "cannot read the body: {error}"),
+            Fault::Json(error) => write!(f, "the body is not the JSON that is expected: {error}"),
+        }
     }
 }
 
 #[cfg(feature = "json")]
-impl std::error::Error for JsonError {}
+impl std::error::Error for JsonError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Fault::Read(error) => Some(error),
+            Fault::Json(error) => Some(error),
+        }
+    }
+}
 
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -8,9 +8,9 @@ use std::io::{self, Read as _, Write as _};
 
 use ::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use ::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 
-use super::http::{FromCgi, PATH};
+use super::http::{FromCgi, PATH, SEGMENT};
 use super::resource::Resource;
 use super::{Body, env, io as streams};
 
@@ -123,17 +123,37 @@ pub fn request() -> Result<Request<Body>, Error> {
     Ok(request)
 }
 
-/// The path comes decoded, and the query as it was sent.
+/// The path, encoded anew, and the query as it was sent.
 fn uri() -> Option<Uri> {
-    let path = env::get_bytes("PATH_INFO").unwrap_or_default();
-    let slash = if path.first() == Some(&b'/') { "" } else { "/" };
-    let mut uri = format!("{slash}{}", percent_encode(&path, PATH));
+    let decoded = env::get_bytes("PATH_INFO").unwrap_or_default();
+    let path = path_sent(&decoded).unwrap_or_else(|| percent_encode(&decoded, PATH).to_string());
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let mut uri = format!("{slash}{path}");
     let query = env::get_bytes("QUERY_STRING").unwrap_or_default();
     if !query.is_empty() {
         uri.push('?');
         uri.extend(percent_encode(&query, QUERY));
     }
     uri.parse().ok()
+}
+
+/// The path as it was sent, in the encoding of this crate: one with a `%2F` has it still, where `PATH_INFO` has one
+/// slash more.
+///
+/// `None` unless it is `PATH_INFO` once it is decoded: the host resolves what turns out to be a `..` then, and no
+/// program is to see that.
+fn path_sent(path_info: &[u8]) -> Option<String> {
+    let target = env::get_bytes("REQUEST_URI").ok()?;
+    let prefix = env::get_bytes("SCRIPT_NAME").unwrap_or_default();
+    let path = target.strip_prefix(prefix.as_slice())?.split(|byte| *byte == b'?').next()?;
+    if !percent_decode(path).eq(path_info.iter().copied()) {
+        return None;
+    }
+    let segments = path.split(|byte| *byte == b'/').map(|segment| {
+        let segment: Vec<u8> = percent_decode(segment).collect();
+        percent_encode(&segment, SEGMENT).to_string()
+    });
+    Some(segments.collect::<Vec<_>>().join("/"))
 }
 
 /// Sends an answer. `Content-Length` is set where the body's length is known.
@@ -256,6 +276,25 @@ mod tests {
         );
         assert_eq!(request.header("x-even"), None);
         assert_eq!((request.body().len(), request.into_body().text().unwrap()), (Some(3), "tea".to_owned()));
+    }
+
+    #[test]
+    fn a_slash_that_was_sent_encoded_cuts_no_path() {
+        let _host = host()
+            .env("PATH_INFO", "/a/b/é c")
+            .env("REQUEST_URI", "/~tea/%61%2fb/%C3%A9%20c?q=/")
+            .env("SCRIPT_NAME", "/~tea");
+        let request = request().unwrap();
+        assert_eq!(request.uri().path(), "/a%2Fb/%C3%A9%20c");
+        assert_eq!(request.path().segments(), ["a/b", "é c"]);
+    }
+
+    #[test]
+    fn a_path_that_the_host_resolved_is_the_one_that_counts() {
+        for (sent, prefix) in [("/a/..%2Fb", ""), ("/~tea/b", ""), ("/b", "/~tea"), ("/c", "")] {
+            let _host = host().env("PATH_INFO", "/b").env("REQUEST_URI", sent).env("SCRIPT_NAME", prefix);
+            assert_eq!(request().unwrap().uri().path(), "/b", "{sent} behind {prefix:?}");
+        }
     }
 
     #[test]

@@ -9,10 +9,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::io::{Cursor, Read as _};
-
 use super::Body;
-use super::net::{self, Error, failed, malformed};
+use super::net::{self, Error, Incoming, failed, malformed};
 
 /// Longest header of a response, in bytes, with its line end: two digits, a space, and 1024 bytes of meta.
 const HEADER_BYTES_MAX: usize = 3 + 1024 + 2;
@@ -40,8 +38,8 @@ impl Response {
 /// certificate on first use, and no other one afterwards.
 ///
 /// # Errors
-/// [`Error::Denied`] where the handler's policy does not allow the URL; [`Error::Failed`] where the host could not
-/// do it; [`Error::Malformed`] for a response that is none.
+/// [`Error::Denied`] where the handler's policy does not allow the URL; [`Error::NotFound`] where there is no server of
+/// that name; [`Error::Failed`] where the host could not do it; [`Error::Malformed`] for a response that is none.
 pub fn get(url: &str) -> Result<Response, Error> {
     let mut resource = net::open(url, &["gemini"])?;
     let request = format!("{url}\r\n");
@@ -67,7 +65,7 @@ pub fn get(url: &str) -> Result<Response, Error> {
     let (status, meta) =
         header.and_then(parse).ok_or_else(|| malformed(url, "its first line has no status"))?;
     let body = match status / 10 {
-        2 => Body::from_reader(Cursor::new(rest).chain(resource)),
+        2 => Body::from_reader(Incoming::new(url, rest, resource, None)),
         _ => Body::empty(),
     };
     Ok(Response { status, meta: meta.to_owned(), body })
@@ -108,5 +106,14 @@ mod tests {
         let _host = host("20\r\n");
         assert!(get("gemini://a.example/").unwrap().is_success());
         assert!(matches!(get("https://a.example/"), Err(Error::Url { .. })));
+        let _host = Host::new().not_found("gemini://a.example/");
+        assert!(matches!(get("gemini://a.example/"), Err(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_names_its_url() {
+        let _host = Host::new().cut("gemini://a.example/", "20 text/gemini\r\n# Te");
+        let error = get("gemini://a.example/tea").unwrap().body.text().unwrap_err();
+        assert_eq!(error.to_string(), "gemini://a.example/tea: reading the response's body: unknown error");
     }
 }

@@ -2,7 +2,7 @@
 //! [`gemini`](super::gemini).
 
 use std::fmt;
-use std::io;
+use std::io::{self, Cursor};
 
 use super::resource::Resource;
 use crate::abi;
@@ -26,8 +26,9 @@ pub enum Error {
         /// The URL.
         url: String,
     },
-    /// The host has no such scheme.
-    Scheme {
+    /// There is no such thing: a server whose name is not found, a redirect to a scheme that is not HTTP, a host that
+    /// does not provide this scheme. The log says which.
+    NotFound {
         /// The URL.
         url: String,
     },
@@ -56,7 +57,9 @@ impl fmt::Display for Error {
             Error::Denied { url } => {
                 write!(f, "{url} may not be opened; the handler's log says why, and how to allow it")
             }
-            Error::Scheme { url } => write!(f, "the host has no such scheme as that of {url}"),
+            Error::NotFound { url } => {
+                write!(f, "{url}: no such host, or no such scheme; the handler's log says which")
+            }
             Error::Failed { url, doing, error } => write!(f, "{url}: {doing}: {error}"),
             Error::Malformed { url, reason } => write!(f, "{url} gave a malformed answer: {reason}"),
         }
@@ -77,7 +80,7 @@ impl From<Error> for io::Error {
         let kind = match &error {
             Error::Url { .. } => io::ErrorKind::InvalidInput,
             Error::Denied { .. } => io::ErrorKind::PermissionDenied,
-            Error::Scheme { .. } => io::ErrorKind::Unsupported,
+            Error::NotFound { .. } => io::ErrorKind::NotFound,
             Error::Failed { .. } => io::ErrorKind::Other,
             Error::Malformed { .. } => io::ErrorKind::InvalidData,
         };
@@ -96,28 +99,84 @@ pub(crate) fn open(url: &str, schemes: &[&str]) -> Result<Resource, Error> {
         };
         return Err(Error::Url { url: url.to_owned(), reason });
     }
-    Resource::open(url).map_err(|error| {
-        let url = url.to_owned();
-        match error {
-            abi::Error::PermissionDenied => Error::Denied { url },
-            abi::Error::NotFound => Error::Scheme { url },
-            abi::Error::InvalidArgument => Error::Url { url, reason: "the host takes it for no URL" },
-            error => Error::Failed { url, doing: "opening it", error },
+    Resource::open(url).map_err(|error| match error {
+        abi::Error::InvalidArgument => {
+            Error::Url { url: url.to_owned(), reason: "the host takes it for no URL" }
         }
+        error => failed(url, "opening it", error),
     })
 }
 
 /// What went wrong with an open URL.
 pub(crate) fn failed(url: &str, doing: &'static str, error: abi::Error) -> Error {
+    let url = url.to_owned();
     match error {
-        abi::Error::PermissionDenied => Error::Denied { url: url.to_owned() },
-        error => Error::Failed { url: url.to_owned(), doing, error },
+        abi::Error::PermissionDenied => Error::Denied { url },
+        abi::Error::NotFound => Error::NotFound { url },
+        error => Error::Failed { url, doing, error },
     }
 }
 
 /// An answer that breaks its protocol.
 pub(crate) fn malformed(url: &str, reason: impl fmt::Display) -> Error {
     Error::Malformed { url: url.to_owned(), reason: reason.to_string() }
+}
+
+/// The error of this module that an error comes from, if it comes from one.
+pub(crate) fn cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(cause) = error.downcast_ref() {
+            return Some(cause);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            // `source` passes over the error that an `io::Error` is made of.
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// What comes behind an answer's head. It ends where the head said so, and not before; its errors name the URL.
+pub(crate) struct Incoming {
+    url: String,
+    /// What came together with the head.
+    begun: Cursor<Vec<u8>>,
+    resource: Resource,
+    /// How many bytes are still to come, where the head told.
+    left: Option<u64>,
+}
+
+impl Incoming {
+    pub(crate) fn new(url: &str, begun: Vec<u8>, resource: Resource, left: Option<u64>) -> Incoming {
+        Incoming { url: url.to_owned(), begun: Cursor::new(begun), resource, left }
+    }
+}
+
+impl io::Read for Incoming {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let room = room.min(buffer.len());
+        let buffer = buffer.get_mut(..room).unwrap_or_default();
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let mut count = self.begun.read(buffer)?;
+        if count == 0 {
+            let read = self.resource.read_some(buffer);
+            let read = read.map_err(|error| failed(&self.url, "reading the response's body", error))?;
+            count = read.unwrap_or(0);
+        }
+        if let Some(left) = &mut self.left {
+            if count == 0 {
+                let early = malformed(&self.url, format!("its body ends {left} bytes too early"));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, early));
+            }
+            *left = left.saturating_sub(count as u64);
+        }
+        Ok(count)
+    }
 }
 
 #[cfg(test)]
@@ -136,5 +195,28 @@ mod tests {
         let error = open("https://elsewhere.example/");
         assert_eq!(error.to_string(), "https://elsewhere.example/: opening it: unknown error");
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Other);
+    }
+
+    #[test]
+    fn a_name_that_is_not_found_is_no_scheme_that_is_missing() {
+        let _host = Host::new().not_found("https://nowhere.example/").not_found("wss://nowhere.example/");
+        let url = "https://nowhere.example/x";
+        let error = crate::http::get(url).unwrap_err();
+        assert_eq!(error, Error::NotFound { url: url.to_owned() });
+        assert_eq!(
+            error.to_string(),
+            "https://nowhere.example/x: no such host, or no such scheme; the handler's log says which"
+        );
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);
+        assert!(matches!(crate::ws::connect("wss://nowhere.example/"), Err(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn the_cause_of_an_error_is_found_however_deep_it_lies() {
+        let denied = Error::Denied { url: "https://a.example/".to_owned() };
+        let nested = io::Error::other(io::Error::from(denied.clone()));
+        assert_eq!(cause(&nested), Some(&denied));
+        assert_eq!(cause(&crate::cgi::Error::Io(nested)), Some(&denied));
+        assert_eq!(cause(&io::Error::other("the kettle broke")), None);
     }
 }

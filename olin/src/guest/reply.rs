@@ -16,7 +16,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::any::Any;
 use std::fmt;
 
 use ::http::header::{CONTENT_TYPE, LOCATION};
@@ -73,7 +72,8 @@ pub fn see_other(location: &str) -> Result<Response<Body>, Failure> {
 
 /// Why a handler does not answer as it was asked to: a status, and words for the client or for the log.
 ///
-/// Any error becomes one with `?`. The client of a handler that could not reach another server gets 502, the one
+/// Any error becomes one with `?`. The client of a handler that could not have another server's answer, or not all of
+/// it, gets 502, the one
 /// whose JSON is none gets 400 and what is wrong with it, and for all other errors it is 500. Except for the JSON, what
 /// the error says goes to the log, and not to the client.
 #[derive(Debug)]
@@ -104,15 +104,16 @@ impl Failure {
 
 impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Failure {
-        let any: &dyn Any = &error;
+        let any: &(dyn std::error::Error + 'static) = &error;
         #[cfg(feature = "json")]
-        if any.is::<super::body::JsonError>() {
+        if any.downcast_ref().is_some_and(super::body::JsonError::is_about_json) {
             return Failure::new(StatusCode::BAD_REQUEST, error);
         }
         let internal = Failure::internal(&error);
-        match any.is::<net::Error>() {
-            true => Failure { status: StatusCode::BAD_GATEWAY, ..internal },
-            false => internal,
+        // The body of an answer fails with an `io::Error` that is made of one.
+        match net::cause(any) {
+            Some(_) => Failure { status: StatusCode::BAD_GATEWAY, ..internal },
+            None => internal,
         }
     }
 }
@@ -201,6 +202,22 @@ mod tests {
         let logs: Vec<String> = host.logs().into_iter().map(|(_, text)| text).collect();
         assert_eq!(logs[0], "the kettle broke");
         assert!(logs[1].contains("https://a.example/ may not be opened"), "{logs:?}");
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_the_other_servers_fault() {
+        let host = Host::new()
+            .cut("https://a.example/", "HTTP/1.1 200 OK\r\n\r\n[1,")
+            .bytes("https://b.example/", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1,");
+        let body = |url| crate::http::get(url).unwrap().into_body();
+        assert_eq!(fails(body("https://a.example/x").text().unwrap_err()).0, 502);
+        assert_eq!(fails(body("https://b.example/").bytes_at_most(100).unwrap_err()).0, 502);
+        #[cfg(feature = "json")]
+        assert_eq!(fails(body("https://a.example/").json::<u8>().unwrap_err()).0, 502);
+        for (_, text) in host.logs() {
+            assert!(text.contains("https://"), "{text:?} does not say which answer broke off");
+        }
+        assert_eq!(host.logs()[0].1, "https://a.example/x: reading the response's body: unknown error");
     }
 
     #[test]

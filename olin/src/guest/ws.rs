@@ -26,8 +26,8 @@ pub struct WebSocket {
 /// Connects to a `ws://` or `wss://` URL. The handshake and TLS are the host's business.
 ///
 /// # Errors
-/// [`Error::Denied`] where the handler's policy does not allow the URL; [`Error::Failed`] where the host could not
-/// connect.
+/// [`Error::Denied`] where the handler's policy does not allow the URL; [`Error::NotFound`] where there is no server of
+/// that name; [`Error::Failed`] where the host could not connect.
 pub fn connect(url: &str) -> Result<WebSocket, Error> {
     let resource = net::open(url, &["ws", "wss"])?;
     Ok(WebSocket { resource, url: url.to_owned() })

@@ -27,6 +27,8 @@ pub(crate) const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'@')
     .remove(b'/');
+/// As [`PATH`], for what stands between two slashes.
+pub(crate) const SEGMENT: &AsciiSet = &PATH.add(b'/');
 
 /// Marks a request that the program was started for: its header fields are variables too.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,11 @@
 //! The client: one resource is one request.
 
-use std::io::{self, Cursor, Read as _};
-
 use ::http::header::CONTENT_LENGTH;
 use ::http::{Method, Request, Response, StatusCode};
 
 use super::message::{HEAD_BYTES_MAX, parse_head, request_head};
 use crate::guest::Body;
-use crate::guest::net::{self, Error, failed, malformed};
+use crate::guest::net::{self, Error, Incoming, failed, malformed};
 use crate::guest::resource::Resource;
 
 /// Bytes of a head that are asked for at once.
@@ -29,16 +27,18 @@ pub fn get(url: &str) -> Result<Response<Body>, Error> {
 /// handler's policy about each of them; TLS and names are its business too.
 ///
 /// # Errors
-/// [`Error::Denied`] where the policy does not allow the URL; [`Error::Failed`] where the host could not do it
-/// or the request's body could not be read; [`Error::Malformed`] for a response that is none.
+/// [`Error::Denied`] where the policy does not allow the URL; [`Error::NotFound`] where there is no server of that
+/// name; [`Error::Failed`] where the host could not do it or the request's body could not be read;
+/// [`Error::Malformed`] for a response that is none. The response's body is read later: the `io::Error` of that is
+/// made of one of these.
 pub fn send(request: Request<impl Into<Body>>) -> Result<Response<Body>, Error> {
     let (parts, body) = request.into_parts();
     let url = parts.uri.to_string();
     // The host is told how long the body is before it comes.
-    let body = body.into().bytes().map_err(|_| Error::Failed {
-        url: url.clone(),
-        doing: "reading the request's body",
-        error: crate::Error::Unknown,
+    let body = body.into().bytes().map_err(|error| match net::cause(&error) {
+        // It is another answer, and the fault is there.
+        Some(cause) => cause.clone(),
+        None => failed(&url, "reading the request's body", crate::Error::Unknown),
     })?;
     let request = Request::from_parts(parts, ());
     let mut resource = net::open(&url, &["http", "https"])?;
@@ -74,31 +74,9 @@ fn read_response(mut resource: Resource, url: &str, method: &Method) -> Result<R
         Body::empty()
     } else {
         let told = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let whole = Cursor::new(rest).chain(resource);
-        Body::from_reader_of(Exactly { reader: whole, left: told }, told)
+        Body::from_reader_of(Incoming::new(url, rest, resource, told), told)
     };
     Ok(Response::from_parts(parts, body))
-}
-
-/// A body that ends where its head said so, and not before.
-struct Exactly<R> {
-    reader: R,
-    left: Option<u64>,
-}
-
-impl<R: io::Read> io::Read for Exactly<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(left) = self.left else { return self.reader.read(buffer) };
-        let room = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let buffer = buffer.get_mut(..room).unwrap_or_default();
-        let count = self.reader.read(buffer)?;
-        if count == 0 && room > 0 {
-            let message = format!("the response ends {left} bytes too early");
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
-        }
-        self.left = Some(left.saturating_sub(count as u64));
-        Ok(count)
-    }
 }
 
 #[cfg(test)]
@@ -143,13 +121,34 @@ mod tests {
             .bytes("http://a.example/long", format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(HEAD_BYTES_MAX)))
             .bytes("http://a.example/gone", "");
         let error = get("http://a.example/body").unwrap().into_body().bytes().unwrap_err();
-        assert_eq!(error.to_string(), "the response ends 4 bytes too early");
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (
+                std::io::ErrorKind::UnexpectedEof,
+                "http://a.example/body gave a malformed answer: its body ends 4 bytes too early"
+            )
+        );
         for (path, words) in
             [("head", "within its head"), ("long", "more than 65536 bytes"), ("gone", "within its head")]
         {
             let error = get(&format!("http://a.example/{path}")).unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_body_that_the_host_cannot_read_on_names_its_url() {
+        let cut = || Host::new().cut("http://a.example/", "HTTP/1.1 200 OK\r\n\r\nhalf a");
+        let words = "http://a.example/tea: reading the response's body: unknown error";
+        let host = cut();
+        let error = get("http://a.example/tea").unwrap().into_body().text().unwrap_err();
+        assert_eq!(error.to_string(), words);
+        assert_eq!(host.open_resources(), 0);
+        // The same where it is passed on as the body of another request.
+        let _host = cut().http("http://b.example/", |_| Response::new(Vec::new()));
+        let half = get("http://a.example/tea").unwrap().into_body();
+        let error = send(Request::post("http://b.example/").body(half).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), words);
     }
 
     #[test]

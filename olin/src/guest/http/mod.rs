@@ -24,7 +24,7 @@ pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, 
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use ask::variable;
-pub(crate) use ask::{FromCgi, PATH};
+pub(crate) use ask::{FromCgi, PATH, SEGMENT};
 pub use ask::{Path, RequestExt};
 pub use client::{get, send};
 pub(crate) use message::field;

@@ -96,6 +96,7 @@ impl Host {
         self = self
             .env("REQUEST_METHOD", parts.method.as_str())
             .env("PATH_INFO", path)
+            .env("REQUEST_URI", parts.uri.path_and_query().map_or("/", |target| target.as_str()))
             .env("QUERY_STRING", parts.uri.query().unwrap_or_default())
             .env("SCRIPT_NAME", "")
             .env("SERVER_NAME", "handler.example");
@@ -159,6 +160,18 @@ impl Host {
     #[must_use]
     pub fn deny(self, beginning: &str) -> Host {
         self.site(beginning, Site::Denied)
+    }
+
+    /// URLs with this beginning name a server that is not found.
+    #[must_use]
+    pub fn not_found(self, beginning: &str) -> Host {
+        self.site(beginning, Site::NotFound)
+    }
+
+    /// As [`bytes`](Host::bytes), but then the host fails: the connection broke, or a limit was reached.
+    #[must_use]
+    pub fn cut(self, beginning: &str, bytes: impl Into<Vec<u8>>) -> Host {
+        self.site(beginning, Site::Cut(bytes.into()))
     }
 
     fn site(self, beginning: &str, site: Site) -> Host {
@@ -271,6 +284,7 @@ mod tests {
         for (name, value) in [
             ("REQUEST_METHOD", "POST"),
             ("PATH_INFO", "/a b"),
+            ("REQUEST_URI", "/a%20b?c=%20"),
             ("QUERY_STRING", "c=%20"),
             ("HTTP_X_TWICE", "1, 2"),
             ("CONTENT_TYPE", "text/tea"),

@@ -19,7 +19,10 @@ type Answers<Q, A> = Rc<RefCell<dyn FnMut(&Q) -> A>>;
 #[derive(Clone)]
 pub(super) enum Site {
     Denied,
+    NotFound,
     Bytes(Vec<u8>),
+    /// These, and then an error in place of the end.
+    Cut(Vec<u8>),
     Http(Answers<Request<Vec<u8>>, Response<Vec<u8>>>),
     WebSocket(Answers<[u8], Vec<Vec<u8>>>),
 }
@@ -71,6 +74,8 @@ pub(super) fn connect(sites: &[(String, Site)], url: &str) -> Result<Connection,
     match site {
         None => Err(Error::Unknown),
         Some(Site::Denied) => Err(Error::PermissionDenied),
+        // A WebSocket connects when it is opened; the others when they are flushed.
+        Some(Site::NotFound) if url.starts_with("ws") => Err(Error::NotFound),
         Some(site) => Ok(Connection {
             url: url.to_owned(),
             site,
@@ -88,7 +93,7 @@ impl Connection {
         if !self.answered && !messages {
             return Err(Error::InvalidArgument);
         }
-        let Some(first) = self.coming.front() else { return Err(Error::EndOfFile) };
+        let Some(first) = self.coming.front() else { return Err(self.end()) };
         let rest = first.get(self.position..).unwrap_or_default();
         let count = rest.len().min(buffer.len());
         for (room, byte) in buffer.iter_mut().zip(rest) {
@@ -101,8 +106,16 @@ impl Connection {
             self.position = 0;
         }
         match count {
-            0 if !messages && !buffer.is_empty() => Err(Error::EndOfFile),
+            0 if !messages && !buffer.is_empty() => Err(self.end()),
             count => Ok(count),
+        }
+    }
+
+    /// What reading comes to where nothing is left.
+    fn end(&self) -> Error {
+        match self.site {
+            Site::Cut(_) => Error::Unknown,
+            _ => Error::EndOfFile,
         }
     }
 
@@ -126,7 +139,8 @@ impl Connection {
                 let request = request(&self.url, &self.unsent).ok_or(Error::InvalidArgument)?;
                 Some(Question::Http(Box::new(request), answer.clone()))
             }
-            Site::Bytes(bytes) => {
+            Site::NotFound => return Err(Error::NotFound),
+            Site::Bytes(bytes) | Site::Cut(bytes) => {
                 self.coming.push_back(bytes.clone());
                 None
             }
