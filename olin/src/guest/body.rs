@@ -108,9 +108,12 @@ enum Fault {
 
 #[cfg(feature = "json")]
 impl JsonError {
-    /// Whether the body was read and is something else.
-    pub(crate) fn is_about_json(&self) -> bool {
-        matches!(self.0, Fault::Json(_))
+    /// Why the body could not be read, if that is why.
+    pub(crate) fn unread(&self) -> Option<&io::Error> {
+        match &self.0 {
+            Fault::Read(error) => Some(error),
+            Fault::Json(_) => None,
+        }
     }
 }
 

@@ -149,11 +149,15 @@ fn path_sent(path_info: &[u8]) -> Option<String> {
     if !percent_decode(path).eq(path_info.iter().copied()) {
         return None;
     }
-    let segments = path.split(|byte| *byte == b'/').map(|segment| {
+    let mut sent = String::new();
+    for (at, segment) in path.split(|byte| *byte == b'/').enumerate() {
+        if at > 0 {
+            sent.push('/');
+        }
         let segment: Vec<u8> = percent_decode(segment).collect();
-        percent_encode(&segment, SEGMENT).to_string()
-    });
-    Some(segments.collect::<Vec<_>>().join("/"))
+        sent.extend(percent_encode(&segment, SEGMENT));
+    }
+    Some(sent)
 }
 
 /// Sends an answer. `Content-Length` is set where the body's length is known.

@@ -1,9 +1,11 @@
 //! Why something beyond the sandbox could not be had: the error of [`http`](super::http), [`ws`](super::ws) and
 //! [`gemini`](super::gemini).
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, Cursor};
 
+use super::cgi;
 use super::resource::Resource;
 use crate::abi;
 
@@ -122,20 +124,27 @@ pub(crate) fn malformed(url: &str, reason: impl fmt::Display) -> Error {
     Error::Malformed { url: url.to_owned(), reason: reason.to_string() }
 }
 
-/// The error of this module that an error comes from, if it comes from one.
-pub(crate) fn cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(cause) = error.downcast_ref() {
-            return Some(cause);
-        }
-        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            // `source` passes over the error that an `io::Error` is made of.
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
+/// The error of this module that an error is, or was made of.
+///
+/// Errors are `dyn Any` here and not `dyn Error`: that would bring each one's `Debug` into the program.
+pub(crate) fn cause(error: &dyn Any) -> Option<&Error> {
+    if let Some(error) = error.downcast_ref() {
+        return Some(error);
     }
-    None
+    #[cfg(feature = "json")]
+    if let Some(error) = error.downcast_ref::<super::body::JsonError>() {
+        return within(error.unread()?);
+    }
+    match error.downcast_ref() {
+        Some(cgi::Error::Io(error)) => within(error),
+        _ => within(error.downcast_ref()?),
+    }
+}
+
+/// The error of this module that an `io::Error` was made of.
+fn within(error: &io::Error) -> Option<&Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| within(inner.downcast_ref()?))
 }
 
 /// What comes behind an answer's head. It ends where the head said so, and not before; its errors name the URL.

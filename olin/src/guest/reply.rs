@@ -16,6 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::any::Any;
 use std::fmt;
 
 use ::http::header::{CONTENT_TYPE, LOCATION};
@@ -104,9 +105,9 @@ impl Failure {
 
 impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Failure {
-        let any: &(dyn std::error::Error + 'static) = &error;
+        let any: &dyn Any = &error;
         #[cfg(feature = "json")]
-        if any.downcast_ref().is_some_and(super::body::JsonError::is_about_json) {
+        if any.downcast_ref().is_some_and(|error: &super::body::JsonError| error.unread().is_none()) {
             return Failure::new(StatusCode::BAD_REQUEST, error);
         }
         let internal = Failure::internal(&error);
