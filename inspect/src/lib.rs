@@ -156,9 +156,10 @@ fn check_memory(types: TypesRef<'_>, limits: &Limits) -> Result<(), Refusal> {
         return Err(Refusal::new(
             "over_limit",
             format!(
-                "the module begins with {pages} pages of memory ({} bytes); the memory limit is {pages_max} pages \
-                 ({} bytes)",
+                "the module begins with {} of memory ({} bytes); the memory limit is {} ({} bytes)",
+                text::pages(pages),
                 pages.saturating_mul(PAGE_BYTES),
+                text::pages(pages_max),
                 pages_max * PAGE_BYTES
             ),
             "declare a smaller initial memory, or less static data",

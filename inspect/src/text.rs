@@ -14,6 +14,11 @@ pub(crate) fn kind(entity: &EntityType) -> &'static str {
     }
 }
 
+/// A number of memory's pages: `1 page`, `2 pages`.
+pub(crate) fn pages(number: u64) -> String {
+    format!("{number} {}", if number == 1 { "page" } else { "pages" })
+}
+
 /// An import's type.
 pub(crate) fn entity(types: TypesRef<'_>, entity: &EntityType) -> String {
     match entity {
