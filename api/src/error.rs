@@ -146,7 +146,7 @@ impl ApiError {
             404,
             "version_not_found",
             format!("`{name}` has no version {version}"),
-            format!("GET /api/v1/handlers/{name}/versions lists those that it has"),
+            format!("`wasmcloud versions {name}` lists those that it has"),
         )
     }
 

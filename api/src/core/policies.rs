@@ -91,7 +91,8 @@ fn nothing_learned(name: &HandlerName) -> ApiError {
         "nothing_learned",
         format!("no invocation of `{name}` is recorded from that time on"),
         format!(
-            "let it open everything (wasmcloud policy set {name} --mode observe), send it requests, then ask again"
+            "let it open everything (wasmcloud policy set {name} --mode observe), send it requests, then ask again: \
+             receipts arrive within a second"
         ),
     )
 }
