@@ -136,7 +136,9 @@ fn usage(error: &clap::Error) -> Exit {
         }
         _ if as_json => {
             let text = error.render().to_string();
-            let message = text.trim().strip_prefix("error: ").unwrap_or(text.trim()).to_owned();
+            // The hint says the same.
+            let text = text.split("\n\nFor more information").next().unwrap_or(&text).trim();
+            let message = text.strip_prefix("error: ").unwrap_or(text);
             if let Failure::Problem(problem) = Failure::usage(message, "see `wasmcloud help`") {
                 Output::new(true).problem(&problem);
             }

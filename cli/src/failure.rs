@@ -2,7 +2,8 @@
 
 use std::{fmt, io};
 
-use wasmcloud_wire::{ErrorBody, ErrorDetail, Refusal};
+use serde_json::json;
+use wasmcloud_wire::{ErrorDetail, Refusal};
 
 use crate::exit::Exit;
 
@@ -135,15 +136,12 @@ impl From<Refusal> for Failure {
 }
 
 impl Problem {
-    /// The problem in the one shape that the API's errors have.
-    pub fn body(&self) -> ErrorBody {
-        ErrorBody {
-            error: ErrorDetail {
-                code: self.code.clone(),
-                message: self.message.clone(),
-                hint: self.hint.clone(),
-                request_id: self.request_id.clone(),
-            },
+    /// The problem in the one shape that the API's errors have; without a request where no server was asked.
+    pub fn json(&self) -> serde_json::Value {
+        let mut error = json!({ "code": self.code, "message": self.message, "hint": self.hint });
+        if let Some(fields) = error.as_object_mut().filter(|_| !self.request_id.is_empty()) {
+            fields.insert("request_id".to_owned(), json!(self.request_id));
         }
+        json!({ "error": error })
     }
 }

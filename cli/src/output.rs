@@ -110,10 +110,7 @@ impl Output {
     /// Tells what is wrong and what to do next.
     pub fn problem(&self, problem: &Problem) {
         if self.json {
-            match serde_json::to_string(&problem.body()) {
-                Ok(text) => self.note(&text),
-                Err(_) => self.note(&problem.message),
-            }
+            self.note(&problem.json().to_string());
             return;
         }
         self.note(&format!("{} {}", self.styled_note(Style::Red, "error:"), printable(&problem.message)));

@@ -1,5 +1,6 @@
 //! `--since`: a point in time, as people write it.
 
+use std::fmt;
 use std::str::FromStr;
 
 use wasmcloud_wire::Timestamp;
@@ -17,6 +18,13 @@ impl FromStr for Since {
                 "`{text}` is no time: write 30s, 10m, 2h or 7d for that long ago, or 2026-11-21T08:09:10Z"
             )
         })
+    }
+}
+
+/// As a time of RFC 3339, which means the same moment later too.
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.rfc3339())
     }
 }
 
@@ -134,6 +142,12 @@ mod tests {
         ] {
             assert_eq!(parse(text, NOW).map(Timestamp::rfc3339).as_deref(), Some(at), "{text}");
         }
+    }
+
+    #[test]
+    fn a_length_of_time_is_shown_as_the_moment_that_it_meant() {
+        let since: Since = "10m".parse().unwrap();
+        assert_eq!(since.to_string().parse(), Ok(since));
     }
 
     #[test]

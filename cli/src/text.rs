@@ -23,6 +23,14 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// The same with all its digits, for a number that somebody may want to write: `1.5 KiB (1536 bytes)`.
+pub fn size_and_bytes(bytes: u64) -> String {
+    match bytes {
+        0..1024 => size(bytes),
+        _ => format!("{} ({bytes} bytes)", size(bytes)),
+    }
+}
+
 /// A duration given in microseconds: `12 µs`, `1.234 ms`, `2.000 s`.
 pub fn duration_us(us: u64) -> String {
     match us {
@@ -102,6 +110,8 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+        assert_eq!(size_and_bytes(1023), "1023 B");
+        assert_eq!(size_and_bytes(1_200_000), "1.1 MiB (1200000 bytes)");
     }
 
     #[test]

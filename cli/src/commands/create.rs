@@ -19,12 +19,13 @@ const NAME_TRIES_MAX: u32 = 5;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The program: a .wasm file, WebAssembly text, or `-` for standard input
+    #[arg(value_name = "PROGRAM")]
     file: PathBuf,
     /// The handler's name, the first part of its address [default: one is made up]
     #[arg(long)]
     name: Option<HandlerName>,
-    /// The handler's policy: JSON, or a policy file of Olin
-    #[arg(long, value_name = "FILE")]
+    /// The handler's policy: JSON, or a policy file of Olin; `-` for standard input
+    #[arg(long, value_name = "POLICY")]
     policy: Option<PathBuf>,
     /// Let the program see the `Authorization` field of requests
     #[arg(long)]
@@ -34,11 +35,11 @@ pub struct Args {
 /// Makes a handler, and prints its address.
 pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let client = session.client()?;
-    let policy = args.policy.as_deref().map(policy_file::read).transpose()?;
+    let policy = policy_file::beside(args.policy.as_deref(), &args.file)?;
     let upload = Upload::read(session, &args.file)?;
     let created = create(&client, &upload, policy.as_ref(), &args).await;
     upload.finish();
-    upload::show(session, "created", &created?)
+    upload::show(session, "created", &created?, policy.as_ref())
 }
 
 async fn create(

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::module_file;
 use crate::output::Table;
 use crate::session::Session;
-use crate::text::{plural, size};
+use crate::text::{plural, size_and_bytes};
 
 /// Imports that are named in a summary; the others are counted.
 const IMPORTS_SHOWN_MAX: usize = 12;
@@ -20,6 +20,7 @@ const IMPORTS_SHOWN_MAX: usize = 12;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The program: a .wasm file, WebAssembly text, or `-` for standard input
+    #[arg(value_name = "PROGRAM")]
     file: PathBuf,
 }
 
@@ -40,7 +41,7 @@ pub fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     }
     for (label, value) in [
         ("ABI", inspection.abi.to_string()),
-        ("size", size(inspection.size_bytes)),
+        ("size", size_and_bytes(inspection.size_bytes)),
         ("sha256", digest.to_string()),
         ("memory", memory_in_words(&inspection)),
     ] {
@@ -77,12 +78,12 @@ pub fn imports_in_words(inspection: &Inspection) -> String {
 
 /// A module's memory, in words.
 pub fn memory_in_words(inspection: &Inspection) -> String {
-    let first = size(inspection.memory_bytes_min);
+    let first = size_and_bytes(inspection.memory_bytes_min);
     match inspection.memory_bytes_max {
         _ if inspection.memory_bytes_min == 0 && inspection.memory_bytes_max.is_none() => {
             "none at first".to_owned()
         }
-        Some(max) => format!("{first} at first, never more than {}", size(max)),
+        Some(max) => format!("{first} at first, never more than {}", size_and_bytes(max)),
         None => format!("{first} at first"),
     }
 }
@@ -115,6 +116,9 @@ mod tests {
 
     #[test]
     fn memory_is_told_with_its_bounds() {
-        assert_eq!(memory_in_words(&inspection(0)), "64.0 KiB at first, never more than 128.0 KiB");
+        assert_eq!(
+            memory_in_words(&inspection(0)),
+            "64.0 KiB (65536 bytes) at first, never more than 128.0 KiB (131072 bytes)"
+        );
     }
 }

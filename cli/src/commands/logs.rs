@@ -60,7 +60,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
         return session.output.document(&logs);
     }
     if logs.lines.is_empty() {
-        session.output.note("no lines");
+        session.output.note("no lines (a line takes up to a second to arrive)");
     }
     for line in &logs.lines {
         session.output.line(&format_line(&session.output, line))?;

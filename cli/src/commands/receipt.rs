@@ -1,22 +1,27 @@
 //! A receipt, as people read it.
 
-use wasmcloud_wire::Receipt;
+use wasmcloud_wire::{Receipt, Trigger};
 
 use crate::output::{Output, Style};
-use crate::text::{count, duration_us, one_line, plural, size};
+use crate::text::{count, duration_us, one_line, plural, size, size_and_bytes};
 
 /// Host calls that are named; the receipt in JSON has them all.
 const HOST_CALLS_SHOWN_MAX: usize = 8;
 
 /// A receipt in one line: how it ended and what it used.
 pub fn summary(receipt: &Receipt) -> String {
-    let status = receipt.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+    let answer = match (receipt.status, receipt.trigger) {
+        (Some(status), _) => format!("{status}, "),
+        // Of what a program prints on a terminal no answer is made.
+        (None, Trigger::Run) => String::new(),
+        (None, _) => "no answer, ".to_owned(),
+    };
     format!(
-        "{status}, {}, {}, {} gas, {} of memory",
+        "{answer}{}, {}, {} gas, {} of memory",
         one_line(&receipt.outcome.to_string()),
         duration_us(receipt.wall_us),
         count(receipt.gas),
-        size(receipt.memory_peak_bytes)
+        size_and_bytes(receipt.memory_peak_bytes)
     )
 }
 
@@ -92,9 +97,7 @@ fn usize_of(number: u32) -> usize {
 mod tests {
     use std::collections::BTreeMap;
 
-    use wasmcloud_wire::{
-        Abi, Digest, InvocationId, LimitName, Outbound, Outcome, Timestamp, Trigger, VersionNumber,
-    };
+    use wasmcloud_wire::{Abi, Digest, InvocationId, LimitName, Outbound, Outcome, Timestamp, VersionNumber};
 
     use super::*;
 
@@ -127,11 +130,13 @@ mod tests {
 
     #[test]
     fn a_receipt_says_how_it_ended_and_what_it_used() {
-        assert_eq!(summary(&receipt()), "200, ok, 1.234 ms, 56 789 gas, 1.0 MiB of memory");
+        assert_eq!(summary(&receipt()), "200, ok, 1.234 ms, 56 789 gas, 1.0 MiB (1048576 bytes) of memory");
         let message = "killed by gas limit".to_owned();
         let outcome = Outcome::Limit { limit: LimitName::Gas, message };
         let failed = Receipt { status: None, outcome, ..receipt() };
         assert!(summary(&failed).starts_with("no answer, killed by gas limit, "));
+        let local = Receipt { status: None, trigger: Trigger::Run, ..receipt() };
+        assert!(summary(&local).starts_with("ok, 1.234 ms, "));
     }
 
     #[test]

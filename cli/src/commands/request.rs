@@ -35,7 +35,7 @@ pub struct RequestArgs {
 pub enum StdinIs {
     /// Nobody has read it.
     Free,
-    /// The program came from there.
+    /// The program or its policy came from there.
     Taken,
 }
 
@@ -59,8 +59,8 @@ impl RequestArgs {
         let body = match self.data.as_deref() {
             Some("-") if stdin_is == StdinIs::Taken => {
                 return Err(Failure::usage(
-                    "the program and the body cannot both come from standard input",
-                    "name the program's file, or give the body with --data @FILE",
+                    "standard input can be read once: as the program, as the policy or as the body",
+                    "name a file for the others; the body's is --data @FILE",
                 ));
             }
             Some("-") => Some(stdin(output).await?),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use wasmcloud_executor::egress::{AddressRules, Settings};
 use wasmcloud_executor::local::{self, RunError};
 use wasmcloud_policy::Learner;
+use wasmcloud_wire::limits::PAGE_BYTES;
 use wasmcloud_wire::{
     HandlerName, Limits, LogLine, Outcome, Policy, PolicyMode, Receipt, RequestHead, Scheme, UrlPolicy,
 };
@@ -29,6 +30,7 @@ use crate::session::Session;
 )]
 pub struct Args {
     /// The program: .wasm, .wat, or `-` for standard input
+    #[arg(value_name = "PROGRAM")]
     file: PathBuf,
     /// The program's arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -54,7 +56,7 @@ pub struct Args {
     #[arg(long)]
     wall_ms: Option<u64>,
     /// Linear memory that it may use, in bytes [default: the policy's, else 134217728]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(MEMORY_BYTES_MIN..=Limits::ceiling().memory_bytes))]
     memory_bytes: Option<u64>,
     /// Output that it may write, in bytes
     #[arg(long, default_value_t = Limits::default().response_bytes)]
@@ -62,21 +64,25 @@ pub struct Args {
     /// Log text that it may write, in bytes
     #[arg(long, default_value_t = Limits::default().log_bytes)]
     log_bytes: u64,
-    /// What it may open and use: JSON, or a policy file of Olin [default: it opens no URL of the network]
-    #[arg(long, value_name = "FILE", help_heading = "Policy options")]
+    /// What it may open and use: JSON, or a policy file of Olin; `-` for standard input [default: it opens no
+    /// URL of the network]
+    #[arg(long, value_name = "POLICY", help_heading = "Policy options")]
     policy: Option<PathBuf>,
     /// A rule for URLs that it may open, besides the policy's; may be given several times
     #[arg(long, value_name = "RULE", help_heading = "Policy options")]
     allow: Vec<String>,
     /// Let it open every URL, and print the smallest policy that would have allowed the run, or write it to
-    /// a file
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = "Policy options")]
+    /// a new file, or over a policy in JSON
+    #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true, help_heading = "Policy options")]
     learn: Option<Option<PathBuf>>,
     /// Addresses of this machine or its networks that it may reach, such as 127.0.0.1 or 10.0.0.0/8; may be
-    /// given several times
-    #[arg(long, value_name = "ADDRESSES", help_heading = "Policy options")]
+    /// given several times, or with commas between
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', help_heading = "Policy options")]
     open: Vec<Range>,
 }
+
+/// The least memory that `--memory-bytes` gives: one page.
+const MEMORY_BYTES_MIN: u64 = PAGE_BYTES;
 
 fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a variable looks like NAME=VALUE")?;
@@ -86,14 +92,20 @@ fn variable(text: &str) -> Result<(String, String), String> {
 /// Runs the program to its end.
 pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let policy = policy_of(&args)?;
+    policy::warn_of_missing_schemes(session, &args.allow);
+    if let Some(Some(file)) = &args.learn {
+        policy_file::check_replaceable(file, &args.file)?;
+    }
     let module = Bytes::from(module_file::read(&args.file)?);
-    let stdin_is = if args.file.as_os_str() == "-" { StdinIs::Taken } else { StdinIs::Free };
+    let stdin = Path::new("-");
+    let taken = args.file == stdin || args.policy.as_deref() == Some(stdin);
+    let stdin_is = if taken { StdinIs::Taken } else { StdinIs::Free };
     let body = args.request.body(&session.output, stdin_is).await?.map(Bytes::from);
     let env: BTreeMap<String, String> = args.env.iter().cloned().collect();
     wasmcloud_cgi::check_env(&env)
         .map_err(|error| Failure::usage(error.to_string(), "see `wasmcloud run --help`"))?;
     let run = local::Run {
-        module,
+        module: module.clone(),
         name: args.name.clone(),
         args: args.args.clone(),
         request: request(&args, body.is_some()),
@@ -115,7 +127,8 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
     };
     let output = session.output.clone();
     let on_line = move |line: &LogLine| output.note(&invoke::format_line(&output, line));
-    let receipt = local::run(run, &cache_dir(), Stdout, on_line).await.map_err(failure)?;
+    let receipt = local::run(run, &cache_dir(), Stdout, on_line).await;
+    let receipt = receipt.map_err(|error| failure(error, &module))?;
     if args.stats {
         match session.output.json {
             // Standard output is the program's own.
@@ -133,7 +146,7 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
 
 /// What the run may open and use, as its flags say.
 fn policy_of(args: &Args) -> Result<Policy, Failure> {
-    let mut policy = args.policy.as_deref().map(policy_file::read).transpose()?.unwrap_or_default();
+    let mut policy = policy_file::beside(args.policy.as_deref(), &args.file)?.unwrap_or_default();
     policy.allow.extend(args.allow.iter().cloned());
     policy_file::check_rules(&policy)?;
     Ok(policy)
@@ -233,8 +246,16 @@ fn cache_dir() -> PathBuf {
     base.unwrap_or_else(std::env::temp_dir).join("wasmcloud/compiled")
 }
 
-fn failure(error: RunError) -> Failure {
+fn failure(error: RunError, module: &[u8]) -> Failure {
     match error {
+        RunError::Refused(mut refusal) if refusal.code == "over_limit" => {
+            // What fits only where there is the most memory begins with too much of it for this run.
+            if let Ok(inspection) = wasmcloud_inspect::inspect(module, &Limits::ceiling()) {
+                let bytes = inspection.memory_bytes_min;
+                refusal.hint = format!("{}; or give it as much: --memory-bytes {bytes}", refusal.hint);
+            }
+            refusal.into()
+        }
         RunError::Refused(refusal) => refusal.into(),
         RunError::BadRequest(message) => Failure::usage(message, "correct the request's flags"),
         RunError::Engine(message) => Failure::new(Exit::Failure, "engine", message, "report this as a bug"),

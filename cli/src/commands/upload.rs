@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::Stream;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use wasmcloud_wire::Policy;
 use wasmcloud_wire::body::Deployed;
 
-use super::inspect;
+use super::{inspect, policy};
 use crate::failure::Failure;
 use crate::module_file;
 use crate::output::Output;
@@ -75,7 +76,12 @@ fn progress(output: &Output, bytes: u64) -> ProgressBar {
 }
 
 /// Prints what an upload made: the address alone on standard output, the rest beside it.
-pub fn show(session: &Session, verb: &str, deployed: &Deployed) -> Result<(), Failure> {
+pub fn show(
+    session: &Session,
+    verb: &str,
+    deployed: &Deployed,
+    new_policy: Option<&Policy>,
+) -> Result<(), Failure> {
     let output = &session.output;
     if output.json {
         return output.document(deployed);
@@ -90,5 +96,8 @@ pub fn show(session: &Session, verb: &str, deployed: &Deployed) -> Result<(), Fa
     ));
     output.note(&format!("  asks for  {}", inspect::imports_in_words(&deployed.inspection)));
     output.note(&format!("  memory    {}", inspect::memory_in_words(&deployed.inspection)));
+    if let Some(new) = new_policy {
+        policy::tell(session, &handler.name, new);
+    }
     output.line(&handler.url)
 }

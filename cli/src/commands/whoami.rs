@@ -1,5 +1,7 @@
 //! `wasmcloud whoami`
 
+use serde_json::json;
+
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -8,7 +10,13 @@ pub async fn run(session: &Session) -> Result<(), Failure> {
     let client = session.client()?;
     let user = client.whoami().await?;
     if session.output.json {
-        return session.output.document(&user);
+        return session.output.document(&json!({
+            "id": user.id,
+            "name": user.name,
+            "is_admin": user.is_admin,
+            "created_at": user.created_at,
+            "server": client.server().to_string(),
+        }));
     }
     session.output.line(user.name.as_str())?;
     let role = if user.is_admin { ", an operator of this installation" } else { "" };

@@ -75,6 +75,8 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
         let json = user.run(&[args, &["--json"]].concat()).code(2);
         let error: Value = serde_json::from_str(&json.stderr).unwrap();
         assert_eq!(error["error"]["code"], "usage", "{args:?}");
+        assert_eq!(error["error"].get("request_id"), None, "{args:?}");
+        assert!(!json.stderr.contains("For more information"), "{json:?}");
     }
 }
 

@@ -88,7 +88,9 @@ fn inspect_says_what_a_module_is() {
     let user = User::new();
     let file = user.file("a.wat", "(module (memory (export \"memory\") 1 2) (func (export \"_start\")))");
     let done = user.run(&["inspect", &file]).good();
-    for words in ["olin", "64.0 KiB at first, never more than 128.0 KiB", "_start"] {
+    for words in
+        ["olin", "64.0 KiB (65536 bytes) at first, never more than 128.0 KiB (131072 bytes)", "_start"]
+    {
         assert!(done.stdout.contains(words), "{words}: {done:?}");
     }
     let json = user.run(&["inspect", &file, "--json"]).good().json();

@@ -70,8 +70,8 @@ pub struct Set {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 struct Changes {
-    /// A whole policy, which replaces the handler's: JSON, or a policy file of Olin
-    #[arg(long, value_name = "FILE")]
+    /// A whole policy, which replaces the handler's: JSON, or a policy file of Olin; `-` for standard input
+    #[arg(long, value_name = "POLICY")]
     file: Option<PathBuf>,
     /// What happens to a URL that is not allowed: deny tells the program, end ends it, observe opens it and
     /// records it
@@ -141,13 +141,27 @@ async fn change(session: &Session, name: &HandlerName, patch: &PolicyPatch) -> R
         if policy.disallow.contains(rule) {
             session.output.warn(&format!("a disallow rule is the same, and wins: {rule}"));
         }
-        if names_no_scheme(rule) {
-            session.output.warn(&format!(
-                "a URL begins with its scheme, so `{rule}` allows none: `^https://{rule}` would"
-            ));
-        }
     }
+    warn_of_missing_schemes(session, &patch.add.allow);
     done(session, name, &policy)
+}
+
+/// Warns of rules that are to allow and look like a URL whose scheme was left out.
+pub fn warn_of_missing_schemes(session: &Session, allow: &[String]) {
+    for rule in allow.iter().filter(|rule| names_no_scheme(rule)) {
+        session.output.warn(&format!(
+            "a URL begins with its scheme, so `{rule}` allows none: `{}` would",
+            with_scheme(rule)
+        ));
+    }
+}
+
+/// The rule that was most likely meant. In what is a plain host and path, a dot is a dot.
+fn with_scheme(rule: &str) -> String {
+    let plain = !rule.contains(['\\', '*', '+', '?', '[', '(', '{', '|', '^', '$']);
+    let end = if plain && !rule.contains('/') { "/" } else { "" };
+    let rule = if plain { rule.replace('.', r"\.") } else { rule.to_owned() };
+    format!("^https://{rule}{end}")
 }
 
 /// Whether a rule that is to allow looks like a URL whose scheme was left out: `example.com/path`.
@@ -204,7 +218,8 @@ async fn learned(
         return session.output.document(&policy);
     }
     session.output.line(&pretty(&policy))?;
-    session.output.note(&format!("to apply it: wasmcloud policy learned {name} --apply"));
+    let since = since.map(|since| format!(" --since {since}")).unwrap_or_default();
+    session.output.note(&format!("to apply it: wasmcloud policy learned {name}{since} --apply"));
     Ok(())
 }
 
@@ -217,13 +232,18 @@ fn done(session: &Session, name: &HandlerName, policy: &Policy) -> Result<(), Fa
     if session.output.json {
         return session.output.document(policy);
     }
+    tell(session, name, policy);
+    Ok(())
+}
+
+/// Tells people what policy is in force now.
+pub fn tell(session: &Session, name: &HandlerName, policy: &Policy) {
     session.output.note(&format!("{name}: {}", shown::summary(policy)));
     if policy.mode == PolicyMode::Observe {
         session.output.note(&format!(
             "it opens every URL until the mode is another; what it needs: wasmcloud policy learned {name}"
         ));
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -238,6 +258,19 @@ mod tests {
         for rule in ["^https://example.com", "https?://example.com", ".*", "http", "^random://", "(a|b)"] {
             assert!(!names_no_scheme(rule), "{rule}");
         }
+    }
+
+    #[test]
+    fn the_rule_that_was_meant_is_suggested_and_is_no_mistake_itself() {
+        for (rule, meant) in [
+            ("example.com", r"^https://example\.com/"),
+            ("example.com/path", r"^https://example\.com/path"),
+            ("localhost:3000", "^https://localhost:3000/"),
+        ] {
+            assert_eq!(with_scheme(rule), meant);
+            assert!(!names_no_scheme(&with_scheme(rule)), "{rule}");
+        }
+        assert_eq!(with_scheme(r"example\.com/(a|b)"), r"^https://example\.com/(a|b)");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use wasmcloud_wire::{Limits, Policy};
 
-use crate::text::{count, one_line, plural, size};
+use crate::text::{count, one_line, plural, size_and_bytes};
 
 /// A policy as JSON over several lines, ready for `--policy FILE`.
 pub fn pretty(policy: &Policy) -> String {
@@ -18,7 +18,7 @@ pub fn summary(policy: &Policy) -> String {
     ];
     parts.extend(policy.gas.map(|gas| format!("{} gas", count(gas))));
     parts.extend(policy.wall_ms.map(|ms| format!("{} of wall time", seconds(ms))));
-    parts.extend(policy.memory_bytes.map(|bytes| format!("{} of memory", size(bytes))));
+    parts.extend(policy.memory_bytes.map(|bytes| format!("{} of memory", size_and_bytes(bytes))));
     parts.join(", ")
 }
 
@@ -27,7 +27,7 @@ pub fn lines(policy: &Policy, default: &Limits, ceiling: &Limits) -> Vec<String>
     let in_force = policy.limits(default, ceiling);
     let limit = |label, own: bool, value: String, most: String| {
         let origin = if own { "its own" } else { "the server's default" };
-        format!("{label:<12}{value} ({origin}; at most {most})")
+        format!("{label:<12}{value}, {origin}; at most {most}")
     };
     let mut lines = vec![format!("{:<12}{}", "mode", policy.mode)];
     for (label, rules) in [("allow", &policy.allow), ("disallow", &policy.disallow)] {
@@ -45,8 +45,8 @@ pub fn lines(policy: &Policy, default: &Limits, ceiling: &Limits) -> Vec<String>
         limit(
             "memory",
             policy.memory_bytes.is_some(),
-            size(in_force.memory_bytes),
-            size(ceiling.memory_bytes),
+            size_and_bytes(in_force.memory_bytes),
+            size_and_bytes(ceiling.memory_bytes),
         ),
     ]);
     lines
@@ -74,9 +74,9 @@ mod tests {
                 "allow       ^https://a/",
                 "            ^https://b/",
                 "disallow    nothing",
-                "gas         5 000 000 (its own; at most 60 000 000 000)",
-                "wall time   30.000 s (the server's default; at most 300.000 s)",
-                "memory      128.0 MiB (the server's default; at most 1.0 GiB)",
+                "gas         5 000 000, its own; at most 60 000 000 000",
+                "wall time   30.000 s, the server's default; at most 300.000 s",
+                "memory      128.0 MiB (134217728 bytes), the server's default; at most 1.0 GiB (1073741824 bytes)",
             ]
         );
         assert_eq!(summary(&policy), "mode deny, 2 allow rules, 0 disallow rules, 5 000 000 gas");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wasmcloud_executor::egress::{AddressRules, Egress, OutboundLimits, PortRules, Roots, Settings};
 
-use super::text::{List, Range};
+use super::text::{List, Port, Range};
 use super::{EgressOptions, File};
 use crate::failure::Failure;
 use crate::platform::failed;
@@ -19,7 +19,7 @@ impl EgressOptions {
     pub fn egress(&self) -> Result<Egress, Failure> {
         let settings = Settings {
             addresses: AddressRules { opened: ranges(&self.open), closed: ranges(&self.close) },
-            ports: PortRules { opened: self.ports.clone().unwrap_or_default().0 },
+            ports: PortRules { opened: ports(&self.ports) },
             limits: self.limits()?,
             roots: self.roots()?,
             ..Settings::default()
@@ -64,6 +64,10 @@ fn ranges(list: &Option<List<Range>>) -> Vec<wasmcloud_executor::egress::IpNet> 
     list.iter().flat_map(|list| &list.0).map(|range| range.0).collect()
 }
 
+fn ports(list: &Option<List<Port>>) -> Vec<u16> {
+    list.iter().flat_map(|list| &list.0).map(|port| port.0).collect()
+}
+
 fn within(name: &str, value: u64, least: u64, most: u64) -> Result<u64, Failure> {
     if (least..=most).contains(&value) {
         return Ok(value);
@@ -102,7 +106,12 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_a_name() {
-        assert!("10.0.0.0/8,localhost".parse::<List<Range>>().unwrap_err().contains("localhost"));
+        let error = "10.0.0.0/8,localhost".parse::<List<Range>>().unwrap_err();
+        assert_eq!(error.matches("localhost").count(), 1, "{error}");
+        for text in ["25,abc", "25,65536", "-1"] {
+            let error = text.parse::<List<Port>>().unwrap_err();
+            assert!(error.contains("from 0 to 65535, such as 25"), "{error}");
+        }
         let options = EgressOptions { at_once_max: Some(0), ..EgressOptions::default() };
         assert!(options.egress().unwrap_err().to_string().contains("at_once_max"));
         let options = EgressOptions { ca_file: Some("/nowhere".into()), ..EgressOptions::default() };

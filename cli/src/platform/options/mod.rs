@@ -131,7 +131,7 @@ group! {
     /// Addresses to close, whatever else is open: the operator's own, for instance
     "close" "egress-close" "WASMCLOUD_EGRESS_CLOSE" close: text::List<text::Range>, "RANGES";
     /// Ports to open that are closed by default, since they are other protocols': 25, for instance
-    "ports" "egress-ports" "WASMCLOUD_EGRESS_PORTS" ports: text::List<u16>, "PORTS";
+    "ports" "egress-ports" "WASMCLOUD_EGRESS_PORTS" ports: text::List<text::Port>, "PORTS";
     /// Certificates (PEM) that outbound connections trust besides the system's
     "ca_file" "egress-ca" "WASMCLOUD_EGRESS_CA" ca_file: PathBuf, "FILE";
     /// Outbound requests of one invocation [default: 50]

@@ -36,7 +36,7 @@ impl std::fmt::Debug for DatabaseUrl {
     }
 }
 
-/// Several values: separated by commas in a flag or a variable, a list in the file.
+/// Several values: separated by commas in a flag or a variable, a list in the file. A value's error names it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct List<T>(pub Vec<T>);
@@ -46,7 +46,7 @@ impl<T: std::str::FromStr<Err: std::fmt::Display>> std::str::FromStr for List<T>
 
     fn from_str(text: &str) -> Result<List<T>, String> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let values = parts.map(|part| part.parse().map_err(|error| format!("`{part}`: {error}")));
+        let values = parts.map(|part| part.parse().map_err(|error: T::Err| error.to_string()));
         values.collect::<Result<_, _>>().map(List)
     }
 }
@@ -74,6 +74,20 @@ macro_rules! parsed {
             }
         }
     };
+}
+
+/// A port, read from a flag or a file.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Port(pub u16);
+
+impl std::str::FromStr for Port {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Port, String> {
+        let port = text.parse().map(Port);
+        port.map_err(|_| format!("`{text}` is no port: write a number from 0 to 65535, such as 25"))
+    }
 }
 
 parsed!(Range, text => parse_range(text).map(Range));

@@ -14,6 +14,7 @@ fn a_user_logs_in_and_out(shape: Shape) {
     let api = platform.api_url();
     let ada = platform.user("ada");
     ada.run(&["whoami"]).good().says(&api);
+    assert_eq!(ada.run(&["whoami", "--json"]).good().json()["server"], api);
     let token = ada.token();
     ada.run(&["logout"]).good();
     ada.run(&["whoami"]).code(3).says("not logged in").says("wasmcloud login");

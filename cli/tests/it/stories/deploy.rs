@@ -16,7 +16,10 @@ fn a_program_answers_from_the_moment_that_create_returns(shape: Shape) {
     let done = admin.run(&["create", &fixture("echo.wat"), "--name", "parrot"]).good();
     assert_eq!(done.stdout, format!("{}\n", platform.url("parrot")));
     assert_eq!(admin.handler("parrot").post("polly").has_status(200).text(), "polly");
-    done.says("created parrot, version 1").says("olin").says("cwa.io_get_stdin").says("128.0 KiB at first");
+    done.says("created parrot, version 1")
+        .says("olin")
+        .says("cwa.io_get_stdin")
+        .says("(131072 bytes) at first");
     // It is no first start's privilege: an address that was asked for in vain before answers too.
     let late = admin.handler("latecomer");
     late.get().has_status(404);

@@ -53,7 +53,12 @@ fn limits_are_those_of_the_flags() {
     user.run(&sleep).code(7).says("killed by wall limit: 0.200 of 0.200 s").says("--wall-ms");
     user.run(&["run", "--memory-bytes", "65536", &fixture("echo.wat")])
         .code(5)
-        .says("the memory limit is 1 pages");
+        .says("the memory limit is 1 page (65536 bytes)")
+        .says("or give it as much: --memory-bytes ");
+    for bytes in ["0", "1000", "65535", "1073741825"] {
+        let refused = user.run(&["run", "--memory-bytes", bytes, &endless]).code(2);
+        refused.says("65536..=1073741824");
+    }
     user.run(&["run", &fixture("big_memory.wat")]).code(5).says("2048 pages");
     user.run(&["run", "--memory-bytes", "268435456", &fixture("big_memory.wat")]).good();
     let flood = user.run(&["run", "--response-bytes", "100000", &fixture("endless_output.wat")]).code(7);
@@ -66,6 +71,7 @@ fn stats_are_the_receipt() {
     let user = User::new();
     let file = fixture("echo.wat");
     let done = user.run(&["run", "--stats", "--data", "tea", &file]).good();
+    assert!(!done.stderr.contains("no answer"), "{done:?}");
     done.says("receipt").says(" gas").says("of memory").says("3 B in").says("io_get_stdin × 1");
     let json = user.run(&["run", "--stats", "--json", "--data", "tea", &file]).good().stderr;
     let receipt: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -36,7 +36,7 @@ fn an_operators_limits_hold_for_uploads_and_invocations() {
         let platform = Platform::new(shape).common_flags(&flags).started();
         let admin = platform.admin();
         let refused = admin.run(&["create", &fixture("echo.wat"), "--name", "too-large"]).code(5);
-        refused.says("the memory limit is 1 pages (65536 bytes)");
+        refused.says("the memory limit is 1 page (65536 bytes)");
         let endless = admin.create("endless", &fixture("infinite_loop.wat"));
         let reply = endless.get().has_status(504);
         let log = endless.log_of(&reply.invocation()).join("\n");
