@@ -1,4 +1,4 @@
-//! `--policy FILE`: a handler's policy, as JSON or as a policy file of Olin.
+//! `--policy POLICY`: a handler's policy, as JSON or as a policy file of Olin.
 
 use std::io::Read as _;
 use std::path::Path;

@@ -142,7 +142,9 @@ impl Core {
                 format!("allow it more: wasmcloud policy set {name} --memory-bytes {bytes}")
             }
             _ => {
-                format!("allow it more by a policy, a file with {{\"memory_bytes\": {bytes}}}: --policy FILE")
+                format!(
+                    "allow it more by a policy, a file with {{\"memory_bytes\": {bytes}}}: --policy POLICY"
+                )
             }
         };
         error

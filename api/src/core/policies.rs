@@ -79,7 +79,7 @@ impl Core {
                 422,
                 "too_many_rules",
                 error.to_string(),
-                "write a policy of fewer, wider rules by hand: wasmcloud policy set NAME --file FILE",
+                "write a policy of fewer, wider rules by hand: wasmcloud policy set NAME --file POLICY",
             ),
         })
     }

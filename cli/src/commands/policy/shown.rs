@@ -4,7 +4,7 @@ use wasmcloud_wire::{Limits, Policy};
 
 use crate::text::{count, one_line, plural, size_and_bytes};
 
-/// A policy as JSON over several lines, ready for `--policy FILE`.
+/// A policy as JSON over several lines, ready for `--policy POLICY`.
 pub fn pretty(policy: &Policy) -> String {
     serde_json::to_string_pretty(policy).unwrap_or_default()
 }
