@@ -10,8 +10,11 @@ use crate::Target;
 pub const PATTERN_BYTES_MAX: usize = 1 << 10;
 
 /// Largest compiled rule: room for a URL of [`PATTERN_BYTES_MAX`], little for `(a{100}){100}`. A rule runs over
-/// a URL of at most 8 KiB in time proportional to both, so this and [`RULES_MAX`](crate::RULES_MAX) bound what
-/// a policy can cost.
+/// a URL in time proportional to both; what all rules of a policy may take together is bounded where they are
+/// asked ([`Policy::verdict`](crate::Policy::verdict)).
+///
+/// Rules run as they are compiled, without automata that are built on the way: those are faster, and keep
+/// megabytes for every rule and thread.
 const COMPILED_BYTES_MAX: usize = 40 << 10;
 
 /// A rule of a policy.
@@ -128,7 +131,7 @@ impl fmt::Display for UrlPattern {
 
 fn compile(source: &str, pattern: &str) -> Result<Regex, PatternError> {
     let compiled =
-        RegexBuilder::new(pattern).unicode(false).size_limit(COMPILED_BYTES_MAX).nest_limit(50).build();
+        RegexBuilder::new(pattern).unicode(false).size_limit(COMPILED_BYTES_MAX).dfa_size_limit(0).nest_limit(50).build();
     compiled.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => PatternError::TooLarge(source.to_owned()),
         other => PatternError::Syntax { pattern: source.to_owned(), reason: last_line(&other.to_string()) },

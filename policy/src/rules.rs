@@ -1,11 +1,16 @@
 //! Rules together: what is permitted, what is not, and why.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use crate::learn::{rule_for, rules_for};
 use crate::pattern::{Fit, PatternError, UrlPattern};
 use crate::target::Target;
 
+/// The longest that all rules of a policy may take for one URL.
+pub const VERDICT_TIME_MAX: Duration = Duration::from_millis(100);
+/// Rules times bytes of URL for which nobody looks at the clock.
+const LITTLE_WORK: usize = 8 << 10;
 /// Most rules of a policy, both kinds together.
 pub const RULES_MAX: usize = 64;
 
@@ -48,6 +53,27 @@ pub enum Verdict<'a> {
         /// A permitting rule that matches elsewhere in the URL, or only a part of its host.
         near: Option<&'a UrlPattern>,
     },
+    /// The rules take too long.
+    TooCostly,
+}
+
+/// What was spent on a URL so far.
+struct Effort {
+    began: Instant,
+    url_bytes: usize,
+    rules: usize,
+}
+
+impl Effort {
+    fn over(target: &Target) -> Effort {
+        Effort { began: Instant::now(), url_bytes: target.as_str().len(), rules: 0 }
+    }
+
+    /// Counts one more rule. A machine that is busy is no reason: little work is never too much.
+    fn is_too_much(&mut self) -> bool {
+        self.rules += 1;
+        self.rules * self.url_bytes > LITTLE_WORK && self.began.elapsed() > VERDICT_TIME_MAX
+    }
 }
 
 /// A URL that a policy does not let through.
@@ -70,6 +96,8 @@ pub enum DenialReason {
     NearMiss(String),
     /// No rule permits it.
     NotAllowed,
+    /// The rules take longer than [`VERDICT_TIME_MAX`].
+    TooCostly,
 }
 
 impl Policy {
@@ -120,12 +148,23 @@ impl Policy {
     }
 
     /// What the policy says about a URL.
+    ///
+    /// Rules that take longer than [`VERDICT_TIME_MAX`] together let nothing through.
     pub fn verdict(&self, target: &Target) -> Verdict<'_> {
-        if let Some(rule) = self.disallow.iter().find(|rule| rule.matches_anywhere(target)) {
-            return Verdict::Disallowed { rule };
+        let mut effort = Effort::over(target);
+        for rule in &self.disallow {
+            if effort.is_too_much() {
+                return Verdict::TooCostly;
+            }
+            if rule.matches_anywhere(target) {
+                return Verdict::Disallowed { rule };
+            }
         }
         let mut near = None;
         for rule in &self.allow {
+            if effort.is_too_much() {
+                return Verdict::TooCostly;
+            }
             match rule.fit(target) {
                 Fit::Yes => return Verdict::Allowed { rule },
                 Fit::Near => near = near.or(Some(rule)),
@@ -145,6 +184,7 @@ impl Policy {
             Verdict::Disallowed { rule } => DenialReason::Disallowed(rule.to_string()),
             Verdict::NotAllowed { near: Some(rule) } => DenialReason::NearMiss(rule.to_string()),
             Verdict::NotAllowed { near: None } => DenialReason::NotAllowed,
+            Verdict::TooCostly => DenialReason::TooCostly,
         };
         Err(Denial { url: target.to_string(), reason, rule_to_add: rule_for(target) })
     }
@@ -174,6 +214,7 @@ impl Denial {
     pub fn hint(&self) -> String {
         match &self.reason {
             DenialReason::Disallowed(rule) => format!("remove the disallow rule `{rule}`"),
+            DenialReason::TooCostly => "write simpler rules: fewer repetitions such as `.{50}`".to_owned(),
             _ => format!("add the allow rule `{}`", self.rule_to_add),
         }
     }
@@ -189,6 +230,9 @@ impl fmt::Display for Denial {
                 "no rule allows it (`{rule}` matches, but a rule must match from the start, past the host and port)"
             ),
             DenialReason::NotAllowed => f.write_str("no rule allows it"),
+            DenialReason::TooCostly => {
+                write!(f, "its rules take longer than {} ms", VERDICT_TIME_MAX.as_millis())
+            }
         }
     }
 }
@@ -245,6 +289,22 @@ mod tests {
         for url in ["https://a.example/x", "http://127.0.0.1/", "random://"] {
             assert!(policy.check(&target(url)).is_ok(), "{url}");
         }
+    }
+
+    #[test]
+    fn rules_that_take_too_long_let_nothing_through_and_end() {
+        let rules: Vec<String> = (0..RULES_MAX).map(|n| format!(".*a.{{300}}c{n}")).collect();
+        let policy = Policy::new(rules, [""; 0]).unwrap();
+        let url = target(&format!("https://a.example/{}", "a".repeat(8_000)));
+        let began = Instant::now();
+        let denial = policy.check(&url).unwrap_err();
+        assert_eq!(denial.reason, DenialReason::TooCostly);
+        // One rule may have been under way; all of them take many times as long.
+        let one = Policy::new([".*a.{300}c"], [""; 0]).unwrap();
+        let whole = began.elapsed();
+        let began = Instant::now();
+        assert!(one.check(&url).is_err());
+        assert!(whole < VERDICT_TIME_MAX + 20 * began.elapsed(), "{whole:?}");
     }
 
     #[test]

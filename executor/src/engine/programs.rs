@@ -128,14 +128,19 @@ impl Programs {
 
     /// Drops programs until what is left is within the limits, or runs, or is being made.
     fn make_room(&self) {
+        // Dropped once nobody waits for the lock any more: giving memory back takes its time.
+        let mut dropped = Vec::new();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes: usize = slots.values().map(|slot| slot.bytes()).sum();
         while slots.len() > self.programs_max || bytes > self.bytes_max {
             let idle = slots.iter().filter(|(_, slot)| slot.is_idle());
             let oldest = idle.min_by_key(|(_, slot)| slot.last_used.load(Ordering::Relaxed));
-            let Some(oldest) = oldest.map(|(digest, _)| *digest) else { return };
-            bytes -= slots.remove(&oldest).map_or(0, |slot| slot.bytes());
+            let Some(oldest) = oldest.map(|(digest, _)| *digest) else { break };
+            let Some(slot) = slots.remove(&oldest) else { break };
+            bytes -= slot.bytes();
+            dropped.push(slot);
         }
+        drop(slots);
     }
 
     /// The program of a module whose bytes are at hand.

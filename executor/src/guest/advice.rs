@@ -37,9 +37,10 @@ impl Advice {
                 let end_of_flags = if rule.starts_with('-') { "-- " } else { "" };
                 format!("take the rule away: wasmcloud policy remove {name} {end_of_flags}{}", quoted(rule))
             }
-            (Advice::Owner(name, _), _) => {
+            (Advice::Owner(name, _), DenialReason::NearMiss(_) | DenialReason::NotAllowed) => {
                 format!("allow it: wasmcloud policy allow {name} {}", quoted(&denial.rule_to_add))
             }
+            (_, DenialReason::TooCostly) => denial.hint(),
             (Advice::Run, DenialReason::Disallowed(rule)) => {
                 format!("take the disallow rule {} out of the policy of this run", quoted(rule))
             }

@@ -11,6 +11,11 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::slot::page_bytes;
 
+/// An image is not worth its pages if it is longer than so many times the data in it, and this besides: they
+/// would take memory twice, in the image and in each run that touches them.
+const SPARSE_FACTOR: usize = 2;
+const SPARSE_BYTES: usize = 256 << 10;
+
 /// Where a piece of a program's data lies in its memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Segment {
@@ -58,7 +63,7 @@ unsafe impl Sync for Image {}
 
 impl Image {
     /// The image of a memory that its program's active data segments were just written to; `None` if it has
-    /// none.
+    /// none, or if they lie so far apart that each run does better to write them itself.
     ///
     /// # Errors
     ///
@@ -81,6 +86,10 @@ impl Image {
         };
         let start = first - first % page_bytes();
         let len = (last - start).next_multiple_of(page_bytes());
+        let written: usize = filled().map(|segment| segment.len).sum();
+        if len > written.saturating_mul(SPARSE_FACTOR).saturating_add(SPARSE_BYTES) {
+            return Ok(None);
+        }
         let offset = images.end.fetch_add(len as u64, Ordering::Relaxed);
         // Writing makes the file longer. What follows the last byte in its page is zero.
         for segment in filled() {

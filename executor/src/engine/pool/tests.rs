@@ -205,6 +205,21 @@ fn data_that_does_not_fit_fails_each_run_as_the_specification_says() {
 }
 
 #[test]
+fn data_that_lies_far_apart_is_written_by_each_run_and_makes_no_image() {
+    let pool = Pool::new().unwrap();
+    let wat = r#"(module (memory (export "memory") 1000) (func (export "_start"))
+             (data (i32.const 8) "begins!!") (data (i32.const 65000000) "and ends")
+             (func (export "at") (param i32) (result i64) (i64.load (local.get 0))))"#;
+    let program = program(&pool, wat);
+    assert_eq!(program.image_bytes(), 0);
+    for _ in 0..2 {
+        let mut run = Run::of(&program, &Limits::default());
+        assert_eq!(run.call("at", &[8]).to_le_bytes(), *b"begins!!");
+        assert_eq!(run.call("at", &[65_000_000]).to_le_bytes(), *b"and ends");
+    }
+}
+
+#[test]
 fn passive_data_is_still_copied_when_the_program_asks() {
     let pool = Pool::new().unwrap();
     let program = program(
