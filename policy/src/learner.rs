@@ -31,6 +31,8 @@ pub struct Learner {
     disallow: Policy,
     policy: wire::Policy,
     urls: BTreeMap<String, Target>,
+    /// URLs that a rule forbids, so that each is looked at once.
+    forbidden: BTreeSet<String>,
     /// Rules for origins, once there are too many URLs.
     origins: BTreeSet<String>,
     runs: u64,
@@ -57,6 +59,7 @@ impl Learner {
             disallow: Policy::new([""; 0], &policy.disallow).unwrap_or_default(),
             policy: policy.clone(),
             urls: BTreeMap::new(),
+            forbidden: BTreeSet::new(),
             origins: BTreeSet::new(),
             runs: 0,
             gas: 0,
@@ -67,6 +70,11 @@ impl Learner {
 
     /// Takes a run into account: what it opened, what it was denied, and what it used.
     pub fn see(&mut self, receipt: &Receipt) {
+        self.see_while(receipt, || true);
+    }
+
+    /// The same, as long as `goes_on` says so; it is asked before each URL.
+    pub fn see_while(&mut self, receipt: &Receipt, goes_on: impl Fn() -> bool) {
         if matches!(receipt.outcome, Outcome::Internal { .. }) {
             return;
         }
@@ -75,7 +83,13 @@ impl Learner {
         self.wall_us = self.wall_us.max(receipt.wall_us);
         self.memory_bytes = self.memory_bytes.max(receipt.memory_peak_bytes);
         for url in receipt.urls.iter().chain(&receipt.outbound.denied) {
-            self.see_url(url);
+            if !goes_on() {
+                return;
+            }
+            // What was learned or forbidden once is not asked about again.
+            if !self.urls.contains_key(url) && !self.forbidden.contains(url) {
+                self.see_url(url);
+            }
         }
     }
 
@@ -83,7 +97,14 @@ impl Learner {
         // What is no URL could not be opened whatever a policy says.
         let Ok(target) = Target::parse(url) else { return };
         let needs_a_rule = target.host().is_some() || self.policy.mode == PolicyMode::End;
-        if !needs_a_rule || matches!(self.disallow.verdict(&target), Verdict::Disallowed { .. }) {
+        if !needs_a_rule {
+            return;
+        }
+        // Where the rules take too long, they let nothing through.
+        if matches!(self.disallow.verdict(&target), Verdict::Disallowed { .. } | Verdict::TooCostly) {
+            if self.forbidden.len() < URLS_MAX {
+                self.forbidden.insert(url.to_owned());
+            }
             return;
         }
         if self.origins.is_empty() {

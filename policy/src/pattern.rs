@@ -130,8 +130,12 @@ impl fmt::Display for UrlPattern {
 }
 
 fn compile(source: &str, pattern: &str) -> Result<Regex, PatternError> {
-    let compiled =
-        RegexBuilder::new(pattern).unicode(false).size_limit(COMPILED_BYTES_MAX).dfa_size_limit(0).nest_limit(50).build();
+    let compiled = RegexBuilder::new(pattern)
+        .unicode(false)
+        .size_limit(COMPILED_BYTES_MAX)
+        .dfa_size_limit(0)
+        .nest_limit(50)
+        .build();
     compiled.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => PatternError::TooLarge(source.to_owned()),
         other => PatternError::Syntax { pattern: source.to_owned(), reason: last_line(&other.to_string()) },

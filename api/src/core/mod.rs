@@ -11,7 +11,7 @@ mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{RwLock, broadcast};
+use tokio::sync::{RwLock, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use wasmcloud_blob::Blobs;
 use wasmcloud_wire::{Change, Timestamp};
@@ -47,6 +47,8 @@ pub struct Core {
     /// Uploads read, whoever deletes a module that nothing refers to writes: so no upload loses the
     /// bytes that it has just stored.
     uploads: RwLock<()>,
+    /// Turns to learn a policy.
+    learning: Semaphore,
 }
 
 /// Why there is no control plane.
@@ -75,6 +77,7 @@ impl Core {
             changes: broadcast::Sender::new(CHANGES_MAX),
             closing: CancellationToken::new(),
             uploads: RwLock::new(()),
+            learning: Semaphore::new(policies::LEARNING_AT_ONCE),
         }))
     }
 
