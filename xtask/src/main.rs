@@ -111,6 +111,7 @@ fn test(project: &Project, rest: Vec<String>) -> anyhow::Result<()> {
     // Last, and without a line of its own at the end: what `cargo test` says is the end of the output.
     step::begin("tests");
     // Measurements have no tests, and building the engine that they compare with takes minutes.
-    let command: Command = project.cargo(["test", "--workspace", "--exclude", "wasmcloud-benches"]).args(rest);
+    let command: Command =
+        project.cargo(["test", "--workspace", "--exclude", "wasmcloud-benches"]).args(rest);
     command.run()
 }
