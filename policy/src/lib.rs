@@ -21,6 +21,6 @@ pub use file::{GAS_DEFAULT, POLICY_FILE_BYTES_MAX, PolicyFile, PolicyFileError, 
 pub use learn::rule_for;
 pub use learner::{LearnError, Learner};
 pub use pattern::{PATTERN_BYTES_MAX, PatternError, UrlPattern};
-pub use rules::{Denial, DenialReason, Policy, PolicyError, RULES_MAX, Verdict};
+pub use rules::{Denial, DenialReason, Policy, PolicyError, RULES_MAX, VERDICT_TIME_MAX, Verdict};
 pub use setting::{ReadError, SettingError, check, check_rules, read};
 pub use target::{NETWORK_SCHEMES, Target, TargetError, URL_BYTES_MAX};
