@@ -43,3 +43,6 @@ mod readme {}
 #[cfg(all(doctest, feature = "json"))]
 #[doc = include_str!("../../docs/SDK.md")]
 mod sdk {}
+#[cfg(all(doctest, feature = "json"))]
+#[doc = include_str!("../../README.md")]
+mod project_readme {}
