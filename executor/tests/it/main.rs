@@ -21,6 +21,7 @@ mod limits;
 mod local;
 mod old_programs;
 mod olin;
+mod outbound_policy;
 mod programs;
 mod records;
 mod remote;
