@@ -193,6 +193,7 @@ fn broken_off(call: &Call) -> Receipt {
         path: path.chars().take(1024).collect(),
         started_at: Timestamp::now(),
         wall_us: 0,
+        cpu_us: 0,
         gas: 0,
         memory_peak_bytes: 0,
         host_calls: Default::default(),

@@ -44,6 +44,7 @@ impl Prepared {
             env: Default::default(),
             forward_authorization: false,
             limits: Limits::default(),
+            count_gas: false,
             urls: UrlPolicy::default(),
             egress: Default::default(),
         };

@@ -67,7 +67,7 @@ async fn answer(
     }
     let body = request::body(&parts.headers, body, REQUEST_BODY_BYTES_MAX).await?;
     let request = request::head(&parts, asked, peer);
-    let call = Call { invocation, deployment: (*deployment).clone(), trigger: Trigger::Edge, request, body };
+    let call = Call { invocation, deployment: (*deployment).clone(), trigger: Trigger::Edge, request, body, count_gas: false };
     let answer = invocation::start(executor, call, false).await?;
     response::from_parts(answer).await
 }

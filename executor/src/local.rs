@@ -40,6 +40,8 @@ pub struct Run {
     pub forward_authorization: bool,
     /// What the run may use.
     pub limits: Limits,
+    /// Whether to count the instructions of a program of the WASI family, which otherwise are not.
+    pub count_gas: bool,
     /// Which URLs the run may open.
     pub urls: UrlPolicy,
     /// Which addresses and ports it may reach, and how much it may use: as on a server.
@@ -137,6 +139,7 @@ pub(crate) fn call(run: Run, digest: Digest, abi: wasmcloud_wire::Abi) -> (Call,
         trigger: Trigger::Run,
         request: run.request,
         body: run.body,
+        count_gas: run.count_gas,
     };
     (call, args)
 }

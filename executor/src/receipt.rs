@@ -39,6 +39,7 @@ impl Parts<'_> {
             path: path.chars().take(PATH_CHARS_MAX).collect(),
             started_at: self.started_at,
             wall_us: u64::try_from(self.wall.as_micros()).unwrap_or(u64::MAX),
+            cpu_us: 0,
             gas: ended.gas,
             memory_peak_bytes: ended.memory_peak_bytes,
             host_calls: used.host_calls.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),

@@ -11,7 +11,7 @@ mod imports;
 mod text;
 
 use wasmcloud_wire::limits::{PAGE_BYTES, UPLOAD_BYTES_MAX};
-use wasmcloud_wire::{Abi, Export, Import, Inspection, Limits, Refusal};
+use wasmcloud_wire::{Abi, Export, Import, Inspection, Limits, Needs, Refusal};
 use wasmparser::Validator;
 use wasmparser::types::{EntityType, TypesRef};
 
@@ -56,6 +56,8 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, Refusal> {
         memory_bytes_max: memory
             .and_then(|memory| memory.maximum)
             .map(|pages| pages.saturating_mul(PAGE_BYTES)),
+        needs: Needs::default(),
+        files: Vec::new(),
     })
 }
 

@@ -17,6 +17,8 @@ const URLS_MAX: usize = 2_000;
 const GAS_FACTOR: u64 = 2;
 /// … rounded up to two figures, but at least this.
 const GAS_MIN: u64 = 1_000_000;
+/// A learned limit of CPU time: so many times the most that was used, rounded up to a tenth of a second.
+const CPU_FACTOR: u64 = 4;
 /// A learned limit of wall time: so many times the longest run, rounded up to whole seconds.
 const WALL_FACTOR: u64 = 4;
 /// A learned limit of memory: half as much again as the largest peak, rounded up to whole MiB.
@@ -36,7 +38,10 @@ pub struct Learner {
     /// Rules for origins, once there are too many URLs.
     origins: BTreeSet<String>,
     runs: u64,
-    gas: u64,
+    /// The most of those whose instructions are counted; `None` if there was none.
+    gas: Option<u64>,
+    /// The most of the others.
+    cpu_us: Option<u64>,
     wall_us: u64,
     memory_bytes: u64,
 }
@@ -62,7 +67,8 @@ impl Learner {
             forbidden: BTreeSet::new(),
             origins: BTreeSet::new(),
             runs: 0,
-            gas: 0,
+            gas: None,
+            cpu_us: None,
             wall_us: 0,
             memory_bytes: 0,
         }
@@ -79,7 +85,10 @@ impl Learner {
             return;
         }
         self.runs += 1;
-        self.gas = self.gas.max(receipt.gas);
+        match receipt.abi.is_wasi() {
+            true => self.cpu_us = self.cpu_us.max(Some(receipt.cpu_us)),
+            false => self.gas = self.gas.max(Some(receipt.gas)),
+        }
         self.wall_us = self.wall_us.max(receipt.wall_us);
         self.memory_bytes = self.memory_bytes.max(receipt.memory_peak_bytes);
         for url in receipt.urls.iter().chain(&receipt.outbound.denied) {
@@ -139,7 +148,12 @@ impl Learner {
             allow: Vec::new(),
             disallow: self.policy.disallow.clone(),
             mode: if self.policy.mode == PolicyMode::End { PolicyMode::End } else { PolicyMode::Deny },
-            gas: Some(two_figures(self.gas.saturating_mul(GAS_FACTOR)).max(GAS_MIN).min(ceiling.gas)),
+            gas: self
+                .gas
+                .map(|gas| two_figures(gas.saturating_mul(GAS_FACTOR)).max(GAS_MIN).min(ceiling.gas)),
+            cpu_ms: self.cpu_us.map(|cpu_us| {
+                (cpu_us.saturating_mul(CPU_FACTOR).div_ceil(100_000).max(1) * 100).min(ceiling.cpu_ms)
+            }),
             wall_ms: Some((wall_s * 1_000).min(ceiling.wall_ms)),
             memory_bytes: Some(
                 (memory.div_ceil(MEMORY_UNIT).saturating_mul(MEMORY_UNIT)).min(ceiling.memory_bytes),
@@ -193,6 +207,7 @@ mod tests {
             path: "/".to_owned(),
             started_at: Timestamp(0),
             wall_us: 300_000,
+            cpu_us: 0,
             gas: 1_234_567,
             memory_peak_bytes: 2 << 20,
             host_calls: BTreeMap::new(),

@@ -118,6 +118,7 @@ pub fn check(policy: &wire::Policy, ceiling: &Limits) -> Result<(), SettingError
     check_rules(policy)?;
     for (limit, value, least, ceiling) in [
         ("gas", policy.gas, 1, ceiling.gas),
+        ("cpu_ms", policy.cpu_ms, 1, ceiling.cpu_ms),
         ("wall_ms", policy.wall_ms, 1, ceiling.wall_ms),
         ("memory_bytes", policy.memory_bytes, PAGE_BYTES, ceiling.memory_bytes),
     ] {
@@ -163,6 +164,7 @@ impl PolicyFile {
             disallow: rules(self.policy.disallow()),
             mode: PolicyMode::End,
             gas: Some(self.gas_limit),
+            cpu_ms: None,
             wall_ms: None,
             memory_bytes: Some(u64::from(self.ram_page_limit) * PAGE_BYTES),
         }

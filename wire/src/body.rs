@@ -186,6 +186,10 @@ pub struct InvokeRequest {
     /// The version to run; the live one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionNumber>,
+    /// Whether to count the instructions of a program of the WASI family: another compilation of it, which
+    /// runs slower. The Olin family's are always counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub count_gas: bool,
 }
 
 /// `GET /api/v1/handlers/N/logs?since=…&invocation=…&limit=…`: the newest `limit` lines, oldest first.

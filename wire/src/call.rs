@@ -58,6 +58,9 @@ pub struct Call {
     /// The request's body; `None` where there was none, which is not the same as an empty one.
     #[serde(with = "base64_option")]
     pub body: Option<Bytes>,
+    /// Whether to count the instructions of a program of the WASI family, which otherwise are not.
+    #[serde(default)]
+    pub count_gas: bool,
 }
 
 /// What happens during an invocation, in order: at most one `Head`, before every `Body`; `Log` at
@@ -77,6 +80,11 @@ pub enum Event {
         /// The bytes; base64 in JSON.
         #[serde(with = "base64_bytes")]
         bytes: Bytes,
+    },
+    /// The fields that follow the answer's body (RFC 9110 section 6.5).
+    Trailers {
+        /// The fields.
+        fields: Vec<Header>,
     },
     /// A line was logged.
     Log {

@@ -19,6 +19,40 @@ pub struct Inspection {
     pub memory_bytes_min: u64,
     /// The linear memory that it never exceeds, in bytes, if it says so.
     pub memory_bytes_max: Option<u64>,
+    /// Settings of its handler that it reads.
+    #[serde(default)]
+    pub needs: Needs,
+    /// Files that came with it, in the order of their paths.
+    #[serde(default)]
+    pub files: Vec<ShippedFile>,
+}
+
+/// Settings that a module reads, as far as its code and its own declaration tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// Variables of the environment.
+    pub env: Vec<Need>,
+    /// Keys of `wasi:config`.
+    pub config: Vec<Need>,
+}
+
+/// One setting that a module reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Need {
+    /// Its name.
+    pub name: String,
+    /// Whether the module says of itself that it cannot do without; what was only found in its code, it
+    /// may know how to miss.
+    pub required: bool,
+}
+
+/// A file beside a module, which its program can read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShippedFile {
+    /// Its path from the root, without a slash before it.
+    pub path: String,
+    /// Its size in bytes.
+    pub size_bytes: u64,
 }
 
 /// An import: what a module asks its host for.

@@ -27,7 +27,7 @@ pub use deployment::{Change, Deployment, RouteKey};
 pub use depth::{DEPTH_FIELD, depth};
 pub use digest::{Digest, DigestError};
 pub use error::{ErrorBody, ErrorDetail};
-pub use inspection::{Export, Import, Inspection, Refusal};
+pub use inspection::{Export, Import, Inspection, Need, Needs, Refusal, ShippedFile};
 pub use limits::Limits;
 pub use log::{Level, LogLine, Source};
 pub use name::{HandlerId, HandlerName, InvocationId, NameError, UserId, UserName, VersionNumber};

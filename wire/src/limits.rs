@@ -10,7 +10,7 @@ pub const PAGE_BYTES: u64 = 65_536;
 
 /// Largest module that can be uploaded.
 pub const UPLOAD_BYTES_MAX: usize = 32 << 20;
-/// Largest request body at the edge and in an invocation through the API.
+/// Largest request body that is kept whole: of a program that speaks CGI, and of an invocation through the API.
 pub const REQUEST_BODY_BYTES_MAX: usize = 10 << 20;
 /// Largest JSON body at the API.
 pub const JSON_BODY_BYTES_MAX: usize = 1 << 20;
@@ -73,6 +73,9 @@ pub const DELETED_NAME_HELD_DAYS: i64 = 30;
 pub struct Limits {
     /// Instructions, each weighted by the cost table of docs/LIMITS.md.
     pub gas: u64,
+    /// CPU time of a program whose instructions are not counted (the WASI family), in milliseconds.
+    #[serde(default = "default_cpu_ms")]
+    pub cpu_ms: u64,
     /// Wall time, in milliseconds.
     pub wall_ms: u64,
     /// Linear memory, in bytes; rounded down to whole pages.
@@ -81,18 +84,31 @@ pub struct Limits {
     pub table_elements: u32,
     /// Bytes of the response's body.
     pub response_bytes: u64,
+    /// Bytes of a body that streams through a `wasi:http` program, each way: nothing of it is kept.
+    #[serde(default = "default_stream_bytes")]
+    pub stream_bytes: u64,
     /// Bytes of log text.
     pub log_bytes: u64,
+}
+
+fn default_cpu_ms() -> u64 {
+    1_000
+}
+
+fn default_stream_bytes() -> u64 {
+    4 << 30
 }
 
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
             gas: 2_000_000_000,
+            cpu_ms: default_cpu_ms(),
             wall_ms: 30_000,
             memory_bytes: 128 << 20,
             table_elements: 20_000,
             response_bytes: 100 << 20,
+            stream_bytes: default_stream_bytes(),
             log_bytes: 256 << 10,
         }
     }
@@ -101,7 +117,13 @@ impl Default for Limits {
 impl Limits {
     /// What a handler's policy may ask for at most, where the operator sets no other ceilings.
     pub fn ceiling() -> Limits {
-        Limits { gas: 60_000_000_000, wall_ms: 300_000, memory_bytes: 1 << 30, ..Limits::default() }
+        Limits {
+            gas: 60_000_000_000,
+            cpu_ms: 30_000,
+            wall_ms: 300_000,
+            memory_bytes: 1 << 30,
+            ..Limits::default()
+        }
     }
 
     /// The memory limit in whole WebAssembly pages.

@@ -21,6 +21,10 @@ pub struct Policy {
     /// Weighted instructions of one invocation; the operator's default if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gas: Option<u64>,
+    /// CPU time of one invocation whose instructions are not counted, in milliseconds; the operator's default
+    /// if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ms: Option<u64>,
     /// Wall time of one invocation, in milliseconds; the operator's default if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wall_ms: Option<u64>,
@@ -73,6 +77,9 @@ pub struct PolicyPatch {
     pub gas: Option<Option<u64>>,
     /// Another limit; `null` for the operator's default.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub cpu_ms: Option<Option<u64>>,
+    /// Another limit; `null` for the operator's default.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub wall_ms: Option<Option<u64>>,
     /// Another limit; `null` for the operator's default.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
@@ -104,11 +111,12 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64
 impl PolicyPatch {
     /// The policy with these changes.
     pub fn apply(&self, mut policy: Policy) -> Policy {
-        let PolicyPatch { add, remove, mode, gas, wall_ms, memory_bytes } = self;
+        let PolicyPatch { add, remove, mode, gas, cpu_ms, wall_ms, memory_bytes } = self;
         change(&mut policy.allow, &add.allow, &remove.allow);
         change(&mut policy.disallow, &add.disallow, &remove.disallow);
         policy.mode = mode.unwrap_or(policy.mode);
         policy.gas = gas.unwrap_or(policy.gas);
+        policy.cpu_ms = cpu_ms.unwrap_or(policy.cpu_ms);
         policy.wall_ms = wall_ms.unwrap_or(policy.wall_ms);
         policy.memory_bytes = memory_bytes.unwrap_or(policy.memory_bytes);
         policy
@@ -182,6 +190,7 @@ impl Policy {
     pub fn limits(&self, default: &Limits, ceiling: &Limits) -> Limits {
         Limits {
             gas: self.gas.unwrap_or(default.gas).min(ceiling.gas),
+            cpu_ms: self.cpu_ms.unwrap_or(default.cpu_ms).min(ceiling.cpu_ms),
             wall_ms: self.wall_ms.unwrap_or(default.wall_ms).min(ceiling.wall_ms),
             memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes).min(ceiling.memory_bytes),
             ..default.clone()

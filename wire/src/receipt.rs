@@ -32,11 +32,14 @@ pub struct Receipt {
     pub started_at: Timestamp,
     /// Wall time from the first look at the request to the last byte of the answer, in microseconds.
     pub wall_us: u64,
-    /// Weighted instructions executed.
+    /// CPU time of the program and of the host's work for it, in microseconds.
+    #[serde(default)]
+    pub cpu_us: u64,
+    /// Weighted instructions executed. The WASI family's are counted only on request: 0 otherwise.
     pub gas: u64,
     /// Largest size of the linear memory, in bytes.
     pub memory_peak_bytes: u64,
-    /// Host calls by name and count.
+    /// Host calls by name and count; those of components by interface, such as `wasi:io/streams`.
     pub host_calls: BTreeMap<String, u64>,
     /// URLs opened, in order, without repetition.
     pub urls: Vec<String>,
@@ -167,6 +170,8 @@ impl fmt::Display for Outcome {
 pub enum LimitName {
     /// `Limits::gas`.
     Gas,
+    /// `Limits::cpu_ms`.
+    Cpu,
     /// `Limits::wall_ms`.
     Wall,
     /// `Limits::memory_bytes`.
@@ -175,6 +180,8 @@ pub enum LimitName {
     Stack,
     /// `Limits::response_bytes`.
     Response,
+    /// `Limits::stream_bytes`, of the request's body.
+    Request,
     /// [`crate::limits::LOCAL_REDIRECTS_MAX`].
     LocalRedirects,
 }
@@ -184,10 +191,12 @@ impl LimitName {
     pub fn as_str(self) -> &'static str {
         match self {
             LimitName::Gas => "gas",
+            LimitName::Cpu => "cpu",
             LimitName::Wall => "wall",
             LimitName::Memory => "memory",
             LimitName::Stack => "stack",
             LimitName::Response => "response",
+            LimitName::Request => "request",
             LimitName::LocalRedirects => "local_redirects",
         }
     }

@@ -75,6 +75,7 @@ fn call(
             remote_addr: peer.ip().to_canonical().to_string(),
         },
         body,
+        count_gas: asked.count_gas,
     })
 }
 

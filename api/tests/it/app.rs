@@ -293,6 +293,8 @@ pub fn inspection() -> Inspection {
         exports: Vec::new(),
         memory_bytes_min: 65_536,
         memory_bytes_max: None,
+        needs: Default::default(),
+        files: Vec::new(),
     }
 }
 
@@ -342,6 +344,7 @@ pub fn receipt(handler: HandlerId, invocation: InvocationId) -> Receipt {
         path: "/".to_owned(),
         started_at: Timestamp::now(),
         wall_us: 1_000,
+        cpu_us: 0,
         gas: 10,
         memory_peak_bytes: 65_536,
         host_calls: Default::default(),

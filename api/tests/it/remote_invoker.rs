@@ -124,6 +124,7 @@ fn call() -> Call {
             remote_addr: "127.0.0.1".to_owned(),
         },
         body: None,
+        count_gas: false,
     }
 }
 

@@ -74,6 +74,8 @@ pub fn module(text: &str) -> NewModule {
         exports: Vec::new(),
         memory_bytes_min: 65_536,
         memory_bytes_max: None,
+        needs: Default::default(),
+        files: Vec::new(),
     };
     NewModule { digest: Digest::of(text.as_bytes()), inspection }
 }

@@ -104,6 +104,8 @@ mod tests {
             exports: Vec::new(),
             memory_bytes_min: 65_536,
             memory_bytes_max: Some(131_072),
+            needs: Default::default(),
+            files: Vec::new(),
         }
     }
 

@@ -46,6 +46,7 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
         headers: args.request.headers,
         body_base64: body.map(|body| BASE64.encode(body)),
         version: args.version,
+        count_gas: false,
     };
     let mut lines = client.invoke(&args.name, &request).await?;
     let mut shown = Shown { output: &session.output, include: args.include, mid_line: false };
@@ -87,6 +88,7 @@ impl Shown<'_> {
         match event {
             Event::Head { status, headers } => self.head(status, &headers)?,
             Event::Body { bytes } => self.body(&bytes)?,
+            Event::Trailers { fields } => self.trailers(&fields)?,
             Event::Log { line } => self.output.note(&format_line(self.output, &line)),
             Event::End { receipt } => {
                 self.end(&receipt)?;
@@ -94,6 +96,16 @@ impl Shown<'_> {
             }
         }
         Ok(None)
+    }
+
+    fn trailers(&self, fields: &[Header]) -> Result<(), Failure> {
+        if !self.include {
+            return Ok(());
+        }
+        self.output.line("")?;
+        fields.iter().try_for_each(|(name, value)| {
+            self.output.line(&format!("{}: {}", one_line(name), one_line(value)))
+        })
     }
 
     fn head(&self, status: u16, headers: &[Header]) -> Result<(), Failure> {

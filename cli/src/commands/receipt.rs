@@ -114,6 +114,7 @@ mod tests {
             path: "/".to_owned(),
             started_at: Timestamp(0),
             wall_us: 1_234,
+            cpu_us: 0,
             gas: 56_789,
             memory_peak_bytes: 1 << 20,
             host_calls: BTreeMap::new(),

@@ -113,6 +113,7 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
         env,
         forward_authorization: args.forward_authorization,
         limits: limits(&args, &policy),
+        count_gas: false,
         urls: UrlPolicy {
             mode: if args.learn.is_some() { PolicyMode::Observe } else { policy.mode },
             ..policy.urls()

@@ -226,5 +226,6 @@ pub fn call(deployment: &Deployment, target: &str) -> Call {
         trigger: Trigger::Invoke,
         request: request_head("GET", target),
         body: None,
+        count_gas: false,
     }
 }

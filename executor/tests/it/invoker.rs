@@ -121,6 +121,7 @@ async fn events_come_while_the_program_still_runs_and_dropping_them_cancels_it()
             Event::Head { status, .. } => format!("head {status}"),
             Event::Body { bytes } => format!("body {}", String::from_utf8_lossy(&bytes)),
             Event::Log { line } => format!("log {}", line.text),
+            Event::Trailers { fields } => panic!("a CGI answer has no trailers: {fields:?}"),
             Event::End { receipt } => panic!("it ended: {receipt:?}"),
         });
     }

@@ -43,6 +43,7 @@ pub fn a_run(module: &[u8]) -> Run {
         env: BTreeMap::new(),
         forward_authorization: false,
         limits: Limits::default(),
+        count_gas: false,
         urls: Default::default(),
         egress: Default::default(),
     }

@@ -30,6 +30,7 @@ pub fn receipt(handler: HandlerId, invocation: InvocationId, started_at: Timesta
         path: "/käse".to_owned(),
         started_at,
         wall_us: 1234,
+        cpu_us: 0,
         gas: u64::MAX,
         memory_peak_bytes: 65_536,
         host_calls: BTreeMap::from([("log_write".to_owned(), 3)]),

@@ -177,14 +177,16 @@ impl LimitOptions {
         let response_bytes = self.response_bytes.unwrap_or(usual.response_bytes);
         let usual = Limits {
             gas,
+            cpu_ms: usual.cpu_ms,
             wall_ms,
             memory_bytes,
             table_elements: usual.table_elements,
+            stream_bytes: usual.stream_bytes,
             response_bytes: within("response_bytes", response_bytes, 1, 1 << 40)?,
             log_bytes: within("log_bytes", self.log_bytes.unwrap_or(usual.log_bytes), 1, 16 << 20)?,
         };
         let max =
-            Limits { gas: gas_max, wall_ms: wall_ms_max, memory_bytes: memory_bytes_max, ..usual.clone() };
+            Limits { gas: gas_max, cpu_ms: ceiling.cpu_ms, wall_ms: wall_ms_max, memory_bytes: memory_bytes_max, ..usual.clone() };
         Ok(LimitPair { usual, max })
     }
 
