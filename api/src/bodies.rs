@@ -14,7 +14,8 @@ use http::request::Parts;
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmcloud_listener::{Body, BodyError, CollectError, FairPool, Full, Share};
+use wasmcloud_fair::{FairPool, Full, Share};
+use wasmcloud_listener::{Body, BodyError, CollectError};
 use wasmcloud_wire::UserId;
 use wasmcloud_wire::limits::{JSON_BODY_BYTES_MAX, POLICY_BYTES_MAX, UPLOAD_BYTES_MAX};
 

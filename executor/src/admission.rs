@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use wasmcloud_listener::{FairPool, Full, Share};
+use wasmcloud_fair::{FairPool, Full, Share};
 use wasmcloud_wire::limits::{
     CONCURRENCY_PER_EXECUTOR_MAX, CONCURRENCY_PER_HANDLER_MAX, CONCURRENCY_PER_USER_MAX,
     CONCURRENCY_WAIT_MS_MAX,

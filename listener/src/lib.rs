@@ -17,8 +17,7 @@
 //! | length of the target | [`Settings::target_bytes_max`] | `wire::limits::URL_BYTES_MAX` | 414, close |
 //! | drain | [`Settings::drain`] | [`DRAIN_MS`] | its connection is cut |
 //!
-//! The size of a body is for the caller to bound: [`Body::collect`] takes the limit. What callers share
-//! among their users, [`FairPool`] hands out.
+//! The size of a body is for the caller to bound: [`Body::collect`] takes the limit.
 //!
 //! A request whose framing two parsers could read in two ways is answered with 400 and its
 //! connection is closed; the private module `framing` has the rules.
@@ -27,7 +26,6 @@
 mod bind;
 mod body;
 mod connection;
-mod fair;
 mod framing;
 mod guard;
 mod request;
@@ -40,7 +38,6 @@ mod tls;
 
 pub use bind::{BindError, bind};
 pub use body::{Body, BodyError, CollectError};
-pub use fair::{FairPool, Full, Share, WAITING_MAX};
 pub use request::Peer;
 pub use response::{BoxError, ResponseBody};
 pub use serve::serve;

@@ -6,6 +6,8 @@
 //! anything is free. So `n` who come one after the other and keep all that they can get leave about
 //! one part in `n + 1` free for whoever comes next. Nothing is reserved, and nobody is counted.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
