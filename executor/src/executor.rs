@@ -164,7 +164,8 @@ impl Executor {
 #[async_trait]
 impl Invoker for Executor {
     async fn prepare(&self, digest: &Digest) -> Result<Inspection, PrepareError> {
-        match self.programs.get(digest, &*self.control).await {
+        // Nobody's, until it is called.
+        match self.programs.get(digest, None, &*self.control).await {
             Ok(program) => Ok(program.inspection.clone()),
             Err(ProgramError::Refused(refusal)) => Err(PrepareError::Refused(refusal)),
             Err(error) => Err(PrepareError::Unavailable(error.to_string())),

@@ -10,7 +10,7 @@ use wasmcloud_wire::limits::LOCAL_REDIRECTS_MAX;
 use wasmcloud_wire::{Abi, Call, InvokeError, Limits, Outcome, Record, RequestHead, Timestamp};
 
 use crate::admission::Place;
-use crate::engine::{Program, ProgramError};
+use crate::engine::{Lease, Program, ProgramError};
 use crate::guest::{Advice, Answered, CgiAnswer, Kill, Logs, Outbound, Output, Part, Reader, Session, Watch};
 use crate::olin;
 use crate::outcome::{self, Ended};
@@ -46,7 +46,8 @@ pub(crate) async fn start(
 ) -> Result<mpsc::Receiver<Part>, StartError> {
     let began = Instant::now();
     let variables = variables(executor.worker_id(), &call, &call.request, call.body.as_ref())?;
-    let program = executor.programs.get(&call.deployment.digest, &*executor.control).await?;
+    let (digest, owner) = (&call.deployment.digest, Some(call.deployment.owner));
+    let program = executor.programs.get(digest, owner, &*executor.control).await?;
     let place = executor.admission.admit(&call.deployment).await?;
 
     let (parts, receiver) = mpsc::channel(PARTS_MAX + 1);
@@ -129,7 +130,7 @@ struct Job {
     recorder: Arc<Recorder>,
     began: Instant,
     started_at: Timestamp,
-    program: Arc<Program>,
+    program: Lease<Program>,
     reader: Reader,
     end: Option<mpsc::OwnedPermit<Part>>,
     live_log: bool,

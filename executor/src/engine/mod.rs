@@ -2,6 +2,7 @@
 
 mod artifact;
 mod bulk_cost;
+mod cache;
 mod compiler;
 mod fuse;
 mod host_exports;
@@ -13,6 +14,7 @@ mod programs;
 mod spec_tests;
 mod tunables;
 
+pub(crate) use cache::Lease;
 pub use compiler::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 pub(crate) use fuse::Fuse;
 pub(crate) use host_exports::{MEMORY, START};

@@ -1,20 +1,19 @@
-//! The compiled modules in memory: each compiled once, however many ask for it at the same time.
+//! The compiled modules: each compiled once, however many ask for it at the same time.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{OnceCell, Semaphore};
-use wasmcloud_wire::{ControlPlane, ControlPlaneError, Digest, Inspection, Limits, Refusal};
+use tokio::sync::Semaphore;
+use wasmcloud_wire::{ControlPlane, ControlPlaneError, Digest, Inspection, Limits, Refusal, UserId};
 
 use super::artifact::{Artifacts, Verified};
+use super::cache::{Cache, Held, Lease, Made};
 use super::compiler::{CompileError, Compiler, Try};
 use super::pool::Pool;
 use super::program::{Program, artifact_key};
 
-/// Most compiled modules in memory; of those that do not run, the one unused for longest goes first.
+/// Most compiled modules in memory, besides those that run.
 const PROGRAMS_MAX: usize = 1_024;
 /// About the most memory that they take, in bytes of their artifacts and their data.
 const PROGRAM_BYTES_MAX: usize = 1 << 30;
@@ -38,33 +37,10 @@ pub(crate) enum ProgramError {
     },
 }
 
-#[derive(Default)]
-struct Slot {
-    program: OnceCell<Made>,
-    last_used: AtomicU64,
-}
-
-/// A program, and the size of its artifact and its data in bytes.
-#[derive(Clone)]
-struct Made(Arc<Program>, usize);
-
-impl Made {
-    fn new(program: Program, artifact: &Verified) -> Made {
-        let bytes = artifact.bytes().len() + program.image_bytes();
-        Made(Arc::new(program), bytes)
-    }
-}
-
-impl Slot {
-    /// Nobody waits for it, and nothing of it runs.
-    fn is_idle(self: &Arc<Slot>) -> bool {
-        let runs = self.program.get().is_some_and(|Made(program, _)| Arc::strong_count(program) > 1);
-        Arc::strong_count(self) == 1 && !runs
-    }
-
-    fn bytes(&self) -> usize {
-        self.program.get().map_or(0, |Made(_, bytes)| *bytes)
-    }
+/// A program as the cache keeps it: its size is that of its artifact and its data.
+fn made(program: Program, artifact: &Verified) -> Made<Program> {
+    let bytes = artifact.bytes().len() + program.image_bytes();
+    Made { program: Arc::new(program), bytes }
 }
 
 /// Compiled modules, in memory and on disk.
@@ -72,11 +48,7 @@ pub(crate) struct Programs {
     artifacts: Arc<Artifacts>,
     limits_max: Limits,
     pool: Arc<Pool>,
-    slots: Mutex<HashMap<Digest, Arc<Slot>>>,
-    clock: AtomicU64,
-    /// So many that one has to go when another comes.
-    programs_max: usize,
-    bytes_max: usize,
+    cache: Cache<Program>,
     quick: Semaphore,
     long: Semaphore,
     compiler: Compiler,
@@ -89,17 +61,15 @@ impl Programs {
             artifacts: Arc::new(Artifacts::open(dir, artifact_key())?),
             limits_max,
             pool: Pool::new()?,
-            slots: Mutex::default(),
-            clock: AtomicU64::new(0),
-            programs_max: PROGRAMS_MAX,
-            bytes_max: PROGRAM_BYTES_MAX,
+            cache: Cache::new(Held { programs: PROGRAMS_MAX, bytes: PROGRAM_BYTES_MAX }),
             quick: Semaphore::new(QUICK_COMPILATIONS_MAX),
             long: Semaphore::new(LONG_COMPILATIONS_MAX),
             compiler,
         })
     }
 
-    /// The program of a module: from memory, from disk, or compiled from the control plane's bytes.
+    /// The program of a module: from memory, from disk, or compiled from the control plane's bytes. It is
+    /// for a handler of `owner`, or for nobody while it is only prepared.
     ///
     /// # Errors
     ///
@@ -107,40 +77,11 @@ impl Programs {
     pub(crate) async fn get(
         &self,
         digest: &Digest,
+        owner: Option<UserId>,
         control: &dyn ControlPlane,
-    ) -> Result<Arc<Program>, ProgramError> {
-        let slot = self.slot(digest);
-        slot.last_used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        if let Some(Made(program, _)) = slot.program.get() {
-            return Ok(program.clone());
-        }
-        let make = async || self.make(digest, fetch(digest, control).await?).await;
-        let made = slot.program.get_or_try_init(make).await.cloned();
-        drop(slot);
-        self.make_room();
-        made.map(|Made(program, _)| program)
-    }
-
-    fn slot(&self, digest: &Digest) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.entry(*digest).or_default().clone()
-    }
-
-    /// Drops programs until what is left is within the limits, or runs, or is being made.
-    fn make_room(&self) {
-        // Dropped once nobody waits for the lock any more: giving memory back takes its time.
-        let mut dropped = Vec::new();
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut bytes: usize = slots.values().map(|slot| slot.bytes()).sum();
-        while slots.len() > self.programs_max || bytes > self.bytes_max {
-            let idle = slots.iter().filter(|(_, slot)| slot.is_idle());
-            let oldest = idle.min_by_key(|(_, slot)| slot.last_used.load(Ordering::Relaxed));
-            let Some(oldest) = oldest.map(|(digest, _)| *digest) else { break };
-            let Some(slot) = slots.remove(&oldest) else { break };
-            bytes -= slot.bytes();
-            dropped.push(slot);
-        }
-        drop(slots);
+    ) -> Result<Lease<Program>, ProgramError> {
+        let make = async { self.make(digest, fetch(digest, control).await?).await };
+        self.cache.get(digest, owner, make).await
     }
 
     /// The program of a module whose bytes are at hand.
@@ -153,10 +94,10 @@ impl Programs {
         digest: &Digest,
         bytes: Bytes,
     ) -> Result<Arc<Program>, ProgramError> {
-        self.make(digest, bytes).await.map(|Made(program, _)| program)
+        self.make(digest, bytes).await.map(|made| made.program)
     }
 
-    async fn make(&self, digest: &Digest, module: Bytes) -> Result<Made, ProgramError> {
+    async fn make(&self, digest: &Digest, module: Bytes) -> Result<Made<Program>, ProgramError> {
         let (artifacts, limits, pool, known, bytes) =
             (self.artifacts.clone(), self.limits_max.clone(), self.pool.clone(), *digest, module.clone());
         let (inspection, kept) = blocking(digest, move || {
@@ -165,8 +106,8 @@ impl Programs {
             Ok((inspection, kept))
         })
         .await?;
-        if let Some(made) = kept {
-            return Ok(made);
+        if let Some(kept) = kept {
+            return Ok(kept);
         }
         let artifact = self.compile(digest, &module).await?;
         let (artifacts, pool, known) = (self.artifacts.clone(), self.pool.clone(), *digest);
@@ -174,7 +115,7 @@ impl Programs {
             let artifact = Verified::fresh(artifact);
             artifacts.keep(&known, &artifact);
             Program::load(&artifact, inspection, &pool)
-                .map(|program| Made::new(program, &artifact))
+                .map(|program| made(program, &artifact))
                 .map_err(|reason| ProgramError::Unavailable { digest: known, reason })
         })
         .await
@@ -218,10 +159,10 @@ fn load_kept(
     digest: &Digest,
     inspection: &Inspection,
     pool: &Arc<Pool>,
-) -> Option<Made> {
+) -> Option<Made<Program>> {
     let artifact = artifacts.load(digest)?;
     match Program::load(&artifact, inspection.clone(), pool) {
-        Ok(program) => Some(Made::new(program, &artifact)),
+        Ok(program) => Some(made(program, &artifact)),
         Err(error) => {
             tracing::warn!(%digest, %error, "compiled artifact cannot be loaded; it is made anew");
             artifacts.forget(digest);
@@ -288,39 +229,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_cache_is_bounded_in_bytes_and_never_drops_what_runs() {
+    async fn a_user_with_many_large_modules_pushes_out_nobody_elses() {
         let dir = TempDir::new().unwrap();
         let mut programs = Programs::open(dir.path(), Limits::default(), Compiler::Here).unwrap();
         let modules: Vec<Bytes> = (0..6).map(|number| says(&number.to_string())).collect();
         let control = Says(modules.clone());
         let digests: Vec<Digest> = modules.iter().map(|module| Digest::of(module)).collect();
-        let get = async |programs: &Programs, place: usize| {
-            programs.get(&digests[place], &control).await.unwrap_or_else(|error| panic!("{error}"))
+        let (modest, greedy) = (Some(UserId::new()), Some(UserId::new()));
+        let get = async |programs: &Programs, place: usize, owner: Option<UserId>| {
+            programs.get(&digests[place], owner, &control).await.unwrap_or_else(|error| panic!("{error}"))
         };
-        let running = get(&programs, 0).await;
-        let each = programs.slots.lock().unwrap()[&digests[0]].bytes();
+        drop(get(&programs, 0, modest).await);
+        let each = programs.cache.bytes();
         assert!(each > modules[0].len() / 2, "{each}");
-        programs.bytes_max = each * 3 + each / 2;
-        for place in [1, 2, 1, 3, 4] {
-            drop(get(&programs, place).await);
+        programs.cache = Cache::new(Held { programs: PROGRAMS_MAX, bytes: each * 3 + each / 2 });
+        for place in 0..6 {
+            drop(get(&programs, place, if place == 0 { modest } else { greedy }).await);
         }
-        let known = |programs: &Programs| -> Vec<usize> {
-            let slots = programs.slots.lock().unwrap();
-            (0..6).filter(|place| slots.contains_key(&digests[*place])).collect()
-        };
-        // Two was used before one, and whatever runs stays.
-        assert_eq!(known(&programs), [0, 3, 4]);
-        drop(running);
-        drop(get(&programs, 5).await);
-        assert_eq!(known(&programs), [3, 4, 5]);
-        programs.programs_max = 1;
-        let (_three, _four) = (get(&programs, 3).await, get(&programs, 4).await);
-        drop(get(&programs, 1).await);
-        assert_eq!(known(&programs), [1, 3, 4], "what was just asked for goes with the next one");
-        // What failed is no slot of its own for long.
-        assert!(programs.get(&Digest::of(b"unknown"), &control).await.is_err());
-        assert_eq!(known(&programs), [3, 4]);
-        assert_eq!(programs.slots.lock().unwrap().len(), 2);
+        let kept: Vec<usize> = (0..6).filter(|place| programs.cache.has(&digests[*place])).collect();
+        assert_eq!(kept, [0, 4, 5]);
+        drop(get(&programs, 0, None).await);
+        assert_eq!(programs.cache.bytes() / each, 3);
     }
 
     /// A compiler that refuses at once, save for modules that say `slow`: these use up their first try,
