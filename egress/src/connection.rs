@@ -80,7 +80,7 @@ impl Session {
         let (Some(host), Some(port)) = (target.host(), target.port()) else {
             return Err(EgressError::Request(format!("{target} names no host")));
         };
-        let dialed = self.shared.dialer.connect(host, port, until.at);
+        let dialed = self.dialer.connect(host, port, until.at);
         before(until.at, || until.late(Step::Connect), dialed).await
     }
 

@@ -13,7 +13,7 @@ use url::Host;
 
 use crate::error::Step;
 use crate::limits::ADDRESSES_MAX;
-use crate::{AddressRefusal, AddressRules, EgressError, Resolver};
+use crate::{AddressRefusal, AddressRules, EgressError, Resolver, User};
 
 /// Finds addresses and checks them. What it returns is what is connected to; nothing is looked up twice.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub(crate) struct Dialer {
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) addresses: Arc<AddressRules>,
     pub(crate) resolve_time: Duration,
+    /// For whom.
+    pub(crate) user: User,
 }
 
 impl Dialer {
@@ -44,7 +46,7 @@ impl Dialer {
     /// The addresses of a name: looked up once, the refused ones left out.
     async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, EgressError> {
         let failed = |reason: String| EgressError::Resolve { host: name.to_owned(), reason };
-        let found = timeout(self.resolve_time, self.resolver.resolve(name)).await;
+        let found = timeout(self.resolve_time, self.resolver.resolve(name, self.user)).await;
         let found = found
             .map_err(|_| EgressError::Timeout { what: Step::Resolve, limit: self.resolve_time })?
             .map_err(|error| failed(error.to_string()))?;

@@ -38,7 +38,7 @@ pub use limits::OutboundLimits;
 pub use port::PortRules;
 pub use request::{HEADER_BYTES_MAX, Outgoing, Redirects};
 pub use resolver::{Resolver, SystemResolver};
-pub use session::{Egress, Session, Settings, Usage};
+pub use session::{Egress, Session, Settings, Usage, User};
 pub use tls::Roots;
 // What may be opened is judged by rules that need no network; whoever uses a session uses them as well.
 pub use wasmcloud_policy::{

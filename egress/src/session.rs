@@ -52,7 +52,7 @@ pub struct Egress {
 }
 
 pub(crate) struct Shared {
-    pub(crate) dialer: Dialer,
+    dialer: Dialer,
     pub(crate) ports: PortRules,
     pub(crate) limits: OutboundLimits,
     pub(crate) tls: Tls,
@@ -83,7 +83,12 @@ impl Egress {
     /// [`EgressError::Setup`] if an extra root certificate is unusable.
     pub fn with_resolver(settings: Settings, resolver: Arc<dyn Resolver>) -> Result<Egress, EgressError> {
         let Settings { addresses, ports, limits, roots, user_agent } = settings;
-        let dialer = Dialer { resolver, addresses: Arc::new(addresses), resolve_time: limits.resolve };
+        let dialer = Dialer {
+            resolver,
+            addresses: Arc::new(addresses),
+            resolve_time: limits.resolve,
+            user: User::default(),
+        };
         let tls = Tls::new(roots)?;
         Ok(Egress { shared: Arc::new(Shared { dialer, ports, limits, tls, user_agent }) })
     }
@@ -94,6 +99,7 @@ impl Egress {
         let at_once = usize::try_from(self.shared.limits.at_once_max).unwrap_or(usize::MAX);
         Session {
             shared: Arc::clone(&self.shared),
+            dialer: self.shared.dialer.clone(),
             policy,
             deadline: None,
             stamps: HeaderMap::new(),
@@ -107,9 +113,15 @@ impl Egress {
     }
 }
 
+/// Whose invocation it is, as a number that means nothing here. What all invocations of a process share is
+/// shared fairly among users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct User(pub u128);
+
 /// One invocation's way out.
 pub struct Session {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) dialer: Dialer,
     policy: Arc<Policy>,
     deadline: Option<Instant>,
     stamps: HeaderMap,
@@ -169,6 +181,13 @@ impl Session {
         self
     }
 
+    /// Whose invocation it is; else it is the user's with the number 0.
+    #[must_use]
+    pub fn of_user(mut self, user: User) -> Session {
+        self.dialer.user = user;
+        self
+    }
+
     /// Header fields that the host sets in every request, whatever the program says.
     #[must_use]
     pub fn stamped(mut self, fields: HeaderMap) -> Session {
@@ -208,8 +227,8 @@ impl Session {
         }
         match host {
             Host::Domain(_) => {}
-            Host::Ipv4(address) => drop(self.shared.dialer.literal(IpAddr::V4(*address))?),
-            Host::Ipv6(address) => drop(self.shared.dialer.literal(IpAddr::V6(*address))?),
+            Host::Ipv4(address) => drop(self.dialer.literal(IpAddr::V4(*address))?),
+            Host::Ipv6(address) => drop(self.dialer.literal(IpAddr::V6(*address))?),
         }
         self.count(target)
     }
@@ -266,7 +285,7 @@ impl Session {
         let limits = &self.shared.limits;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(self.shared.tls.for_session(&[b"http/1.1"])?)
-            .dns_resolver(self.shared.dialer.clone())
+            .dns_resolver(self.dialer.clone())
             .no_proxy()
             .http1_only()
             .http1_max_headers(RESPONSE_FIELDS_MAX)

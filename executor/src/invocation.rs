@@ -61,7 +61,8 @@ pub(crate) async fn start(
         Advice::new(call.trigger, &call.deployment.name, call.deployment.handler),
         watch.deadline(),
         &call.request.headers,
-    );
+    )
+    .of_user(call.deployment.owner);
     let job = Job {
         ceiling: executor.ceiling().clone(),
         worker_id: executor.worker_id().to_owned(),

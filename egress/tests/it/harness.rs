@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use wasmcloud_egress::{
     AddressRules, Egress, EgressError, OutboundLimits, Outgoing, Policy, Redirects, Resolver, Roots, Session,
-    Settings, Target,
+    Settings, Target, User,
 };
 
 /// What a server does with a request.
@@ -197,7 +197,7 @@ pub struct Says<F> {
 
 #[async_trait]
 impl<F: Fn(&str, usize) -> Option<Vec<IpAddr>> + Send + Sync> Resolver for Says<F> {
-    async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+    async fn resolve(&self, name: &str, _: User) -> io::Result<Vec<IpAddr>> {
         let before = self.asked.fetch_add(1, Ordering::SeqCst);
         (self.answer)(name, before).ok_or_else(|| io::Error::other("no such name"))
     }

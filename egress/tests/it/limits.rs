@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Request;
 use tokio::net::TcpListener;
-use wasmcloud_egress::{EgressError, OutboundLimits, Redirects, Resolver, Settings, Step};
+use wasmcloud_egress::{EgressError, OutboundLimits, Redirects, Resolver, Settings, Step, User};
 
 use crate::harness::{Reply, Server, fetch, get, ok, session, session_of, settings, target};
 
@@ -134,7 +134,7 @@ struct Never;
 
 #[async_trait]
 impl Resolver for Never {
-    async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+    async fn resolve(&self, _: &str, _: User) -> io::Result<Vec<IpAddr>> {
         std::future::pending().await
     }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use wasmcloud_egress::{self as egress, Denial, Egress, EgressError, Policy, Target};
-use wasmcloud_wire::{Header, PolicyMode, Timestamp, UrlPolicy};
+use wasmcloud_wire::{Header, PolicyMode, Timestamp, UrlPolicy, UserId};
 
 use super::session::listed;
 use super::{Advice, DEPTH_FIELD, KnownHosts, Policies, Session, Stop, depth};
@@ -43,6 +43,7 @@ pub(crate) struct Outbound {
     network: Network,
     urls: UrlPolicy,
     advice: Advice,
+    user: egress::User,
     deadline: Instant,
     depth: u32,
     opened: Option<Opened>,
@@ -77,12 +78,19 @@ impl Outbound {
             network,
             urls,
             advice,
+            user: egress::User::default(),
             deadline,
             depth: depth(request),
             opened: None,
             denied: Vec::new(),
             unsent: Arc::default(),
         }
+    }
+
+    /// For a handler of this user, with whom others share the host's lookups of names.
+    pub(crate) fn of_user(mut self, owner: UserId) -> Outbound {
+        self.user = egress::User(owner.0.as_u128());
+        self
     }
 
     /// The header fields that the host sets in every request.
@@ -104,7 +112,7 @@ impl Outbound {
                     PolicyMode::Observe => Arc::new(Policy::allow_all()?),
                     PolicyMode::Deny | PolicyMode::End => policy.clone(),
                 };
-                let way = self.network.egress.session(enforced).until(self.deadline);
+                let way = self.network.egress.session(enforced).of_user(self.user).until(self.deadline);
                 Opened { policy, way: Arc::new(way.stamped(self.stamps()).without_waiting()) }
             }
         };

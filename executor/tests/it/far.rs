@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use wasmcloud_executor::egress::{AddressRules, Egress, Resolver, Roots, Settings};
+use wasmcloud_executor::egress::{AddressRules, Egress, Resolver, Roots, Settings, User};
 use wasmcloud_executor::local::Run;
 use wasmcloud_wire::{PolicyMode, UrlPolicy};
 
@@ -249,7 +249,7 @@ pub struct Says<F> {
 
 #[async_trait]
 impl<F: Fn(&str, usize) -> Vec<IpAddr> + Send + Sync> Resolver for Says<F> {
-    async fn resolve(&self, name: &str) -> std::io::Result<Vec<IpAddr>> {
+    async fn resolve(&self, name: &str, _: User) -> std::io::Result<Vec<IpAddr>> {
         let found = (self.answer)(name, self.asked.fetch_add(1, Ordering::SeqCst));
         match found.is_empty() {
             true => Err(std::io::Error::other("no such name")),

@@ -1,11 +1,13 @@
 //! `http://` and `https://`: a program's request goes out, and the answer comes in.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wasmcloud_executor::egress::{Egress, OutboundLimits, Roots};
+use async_trait::async_trait;
+use wasmcloud_executor::egress::{Egress, OutboundLimits, Resolver, Roots, User};
 use wasmcloud_executor::local::Run;
-use wasmcloud_wire::{LimitName, Outcome, UrlPolicy};
+use wasmcloud_wire::{Deployment, LimitName, Outcome, UrlPolicy};
 
 use crate::app::TestExecutor;
 use crate::far::{
@@ -194,6 +196,37 @@ async fn a_name_that_changes_its_address_is_judged_by_the_address_that_is_used()
     let recorded = app.recorded(&answer).await;
     assert!(recorded.line("192.168.0.1").text.contains("[egress]"));
     assert_eq!(server.accepted(), 1);
+}
+
+/// Finds nothing, and notes for whom it was asked.
+#[derive(Default)]
+struct ForWhom(Mutex<Vec<User>>);
+
+#[async_trait]
+impl Resolver for ForWhom {
+    async fn resolve(&self, _: &str, user: User) -> std::io::Result<Vec<IpAddr>> {
+        self.0.lock().unwrap().push(user);
+        Err(std::io::Error::other("no such name"))
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up_for_the_owner_of_the_handler() {
+    let asked = Arc::new(ForWhom::default());
+    let app =
+        TestExecutor::start_reaching(Egress::with_resolver(open(), asked.clone()).unwrap()).await;
+    let allow = |deployment: &mut Deployment| deployment.urls = allowing(&[".*"]);
+    let one = app.deploy_with("one", &fixture("remote"), allow).await;
+    let two = app.deploy_with("two", &fixture("remote"), allow).await;
+    let mut expected = Vec::new();
+    for (handler, url) in
+        [(&one, "http://a.example/"), (&two, "https://a.example/"), (&one, "ws://a.example/")]
+    {
+        let steps = script(&[&format!("o{url}"), "wGET / HTTP/1.1\n\n", "f"]);
+        app.post(handler.name.as_str(), "/", &steps).await;
+        expected.push(User(handler.owner.0.as_u128()));
+    }
+    assert_eq!(*asked.0.lock().unwrap(), expected);
 }
 
 #[tokio::test]
