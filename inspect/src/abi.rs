@@ -4,10 +4,16 @@ use olin::abi::{dagger, h};
 use wasmcloud_wire::{Abi, Refusal};
 use wasmparser::ValType;
 
-use crate::Asked;
+use crate::module::Asked;
+use crate::wasi;
 
 /// The ABI of a module with these imports. Whoever imports nothing speaks Olin.
+///
+/// A module that imports anything of WASI is of WASI, so that what else it imports is what is wrong.
 pub(crate) fn detect(imports: &[Asked]) -> Abi {
+    if imports.iter().any(|asked| wasi::MODULES.contains(&asked.import.module.as_str())) {
+        return Abi::Wasi;
+    }
     match imports.first().map(|asked| (asked.import.module.as_str(), asked.import.name.as_str())) {
         Some((dagger::MODULE, _)) => Abi::Dagger,
         Some((h::MODULE, h::FUNCTION)) => Abi::H,
@@ -15,11 +21,14 @@ pub(crate) fn detect(imports: &[Asked]) -> Abi {
     }
 }
 
-/// The export where a program begins.
+/// The export where a program begins: a module's function, or a component's interface without its version.
 pub fn entry(abi: Abi) -> &'static str {
     match abi {
         Abi::Dagger => dagger::ENTRY,
         Abi::H => h::ENTRY,
+        Abi::WasiCli => "wasi:cli/run",
+        Abi::WasiHttp => "wasi:http/incoming-handler",
+        Abi::WasiHttp3 => "wasi:http/handler",
         _ => olin::abi::ENTRY,
     }
 }

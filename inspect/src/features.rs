@@ -17,9 +17,20 @@ pub const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     // `funcref` and `externref` are types of the garbage collection proposal to the validator.
     .union(WasmFeatures::GC_TYPES);
 
+/// The features that programs of the WASI family may use: the same, without references to the host's own
+/// values (`externref`), which need a garbage collector in their engine.
+pub const WASI_FEATURES: WasmFeatures = FEATURES.difference(WasmFeatures::GC_TYPES);
+
+/// The features of components that speak WASI 0.2, on top of [`WASI_FEATURES`].
+pub(crate) const COMPONENT_FEATURES: WasmFeatures = WASI_FEATURES.union(WasmFeatures::COMPONENT_MODEL);
+
+/// The features of components that speak WASI 0.3, whose functions are asynchronous.
+pub(crate) const ASYNC_FEATURES: WasmFeatures = COMPONENT_FEATURES.union(WasmFeatures::CM_ASYNC);
+
 /// Features that a module may have been built with, each with the name that toolchains use.
 const UNSUPPORTED: &[(WasmFeatures, &str)] = &[
     (WasmFeatures::THREADS, "threads (shared memory and atomics)"),
+    (WasmFeatures::GC_TYPES, "references to the host's values (externref)"),
     (WasmFeatures::TAIL_CALL, "tail calls"),
     (WasmFeatures::MULTI_MEMORY, "multiple memories"),
     (WasmFeatures::MEMORY64, "64-bit memories"),
@@ -27,16 +38,27 @@ const UNSUPPORTED: &[(WasmFeatures, &str)] = &[
     (WasmFeatures::EXCEPTIONS, "exceptions"),
     (WasmFeatures::LEGACY_EXCEPTIONS, "legacy exceptions"),
     (WasmFeatures::FUNCTION_REFERENCES, "typed function references"),
-    (WasmFeatures::GC.union(WasmFeatures::FUNCTION_REFERENCES), "garbage collection"),
+    (
+        WasmFeatures::GC.union(WasmFeatures::FUNCTION_REFERENCES).union(WasmFeatures::GC_TYPES),
+        "garbage collection",
+    ),
     (WasmFeatures::WIDE_ARITHMETIC, "wide arithmetic"),
     (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes"),
     (WasmFeatures::STACK_SWITCHING, "stack switching"),
+    (WasmFeatures::CM_THREADING, "a component's threads"),
+    (WasmFeatures::CM_ASYNC_STACKFUL, "a component's asynchronous calls with stacks of their own"),
+    (WasmFeatures::CM_MORE_ASYNC_BUILTINS, "a component's further asynchronous built-ins"),
+    (WasmFeatures::CM_ERROR_CONTEXT, "a component's error contexts"),
+    (WasmFeatures::CM_FIXED_LENGTH_LISTS, "a component's lists of fixed length"),
+    (WasmFeatures::CM_MAP, "a component's maps"),
+    (WasmFeatures::CM_VALUES, "a component's values"),
+    (WasmFeatures::CM_GC, "a component's garbage collection"),
 ];
 
-/// Says whether a module that does not validate is broken or uses a feature that is not offered.
-pub(crate) fn explain(bytes: &[u8], error: &Error) -> Refusal {
+/// Says whether a module that does not validate with these features is broken or uses one that is not offered.
+pub(crate) fn explain(bytes: &[u8], offered: WasmFeatures, error: &Error) -> Refusal {
     let valid_with =
-        |extra: WasmFeatures| Validator::new_with_features(FEATURES.union(extra)).validate_all(bytes).is_ok();
+        |extra: WasmFeatures| Validator::new_with_features(offered.union(extra)).validate_all(bytes).is_ok();
     for (feature, name) in UNSUPPORTED {
         if valid_with(*feature) {
             return unsupported(name, error);

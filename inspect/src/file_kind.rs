@@ -1,4 +1,4 @@
-//! What a file is when it is no core module.
+//! What kind of file it is.
 
 use wasmcloud_wire::Refusal;
 use wasmparser::Parser;
@@ -17,24 +17,49 @@ const MISTAKES: &[(&[u8], &str, &str)] = &[
     (
         b"(module",
         "WebAssembly text",
-        "turn it into a binary: `wat2wasm`; `wasmcloud create` does so by itself",
+        "turn it into a binary: `wasm-tools parse`; `wasmcloud create` does so by itself",
+    ),
+    (
+        b"(component",
+        "a component as WebAssembly text",
+        "turn it into a binary: `wasm-tools parse`; `wasmcloud create` does so by itself",
+    ),
+    (
+        b"package ",
+        "a text of interfaces (WIT)",
+        "upload the compiled .wasm file of a program that implements it",
     ),
 ];
 
-/// Refuses what is no core module.
-pub(crate) fn check(bytes: &[u8]) -> Result<(), Refusal> {
+/// What a file of WebAssembly is, from its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Module,
+    Component,
+}
+
+/// What the section of a file is called in which wasmtime keeps what it was compiled for.
+const WASMTIME_SECTION: &[u8] = b".wasmtime.engine";
+
+/// Tells modules from components, and refuses what is neither.
+pub(crate) fn check(bytes: &[u8]) -> Result<FileKind, Refusal> {
     if Parser::is_core_wasm(bytes) {
-        return Ok(());
+        return Ok(FileKind::Module);
     }
     if Parser::is_component(bytes) {
-        return Err(Refusal::new(
-            "unsupported_feature",
-            "the file is a WebAssembly component; this server runs core modules that speak the Olin ABI",
-            "build a core module: target wasm32-unknown-unknown with the `olin` crate",
-        ));
+        return Ok(FileKind::Component);
     }
     if bytes.is_empty() {
         return Err(Refusal::new("not_wasm", "the file is empty", "upload a compiled .wasm file"));
+    }
+    if bytes.starts_with(b"\x7fELF")
+        && bytes.windows(WASMTIME_SECTION.len()).any(|window| window == WASMTIME_SECTION)
+    {
+        return Err(Refusal::new(
+            "not_wasm",
+            "the file is a program that wasmtime compiled (.cwasm), not a WebAssembly module",
+            "upload the .wasm file that it was made from",
+        ));
     }
     for (magic, what, hint) in MISTAKES {
         if bytes.starts_with(magic) {
