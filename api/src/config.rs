@@ -8,6 +8,8 @@ use wasmcloud_wire::{Limits, RouteKey, Scheme};
 
 use crate::ServiceToken;
 
+/// The file of the settings key, unless an operator says otherwise.
+const SETTINGS_KEY_FILE: &str = "settings-key";
 /// How many days records are kept unless an operator says otherwise.
 const RECORD_DAYS: u32 = 7;
 /// How many log lines, and how many receipts, are kept unless an operator says otherwise.
@@ -18,6 +20,8 @@ const RECORD_ROWS_MAX: u64 = 1_000_000;
 pub struct Config {
     /// Where the key that signs tokens is kept; made at the first start.
     pub jwt_key_file: PathBuf,
+    /// Where the key that handlers' settings are encrypted with is kept; made at the first start.
+    pub settings_key_file: PathBuf,
     /// Who may register.
     pub registration: Registration,
     /// Under which addresses handlers answer.
@@ -36,10 +40,12 @@ pub struct Config {
 
 impl Config {
     /// Settings with the usual values where there is one: nobody registers, no internal interface,
-    /// a week of records.
+    /// a week of records, both keys in one folder.
     pub fn new(jwt_key_file: impl Into<PathBuf>, edge_url: EdgeUrl) -> Config {
+        let jwt_key_file = jwt_key_file.into();
         Config {
-            jwt_key_file: jwt_key_file.into(),
+            settings_key_file: jwt_key_file.with_file_name(SETTINGS_KEY_FILE),
+            jwt_key_file,
             registration: Registration::Off,
             edge_url,
             service_token: None,

@@ -15,6 +15,7 @@ use wasmcloud_wire::{
     ErrorBody, ErrorDetail, HandlerName, InvokeError, NameError, PrepareError, Refusal, VersionNumber,
 };
 
+use crate::core::DeploymentError;
 use crate::store::StoreError;
 
 /// An error as a client sees it, with its cause for the log. Its parts are those of [`Problem`].
@@ -150,6 +151,17 @@ impl ApiError {
         )
     }
 
+    /// 404 for a setting that a handler does not have.
+    pub(crate) fn setting_not_found(name: &HandlerName, setting: &str) -> ApiError {
+        let setting: String = setting.chars().take(64).collect();
+        ApiError::new(
+            404,
+            "setting_not_found",
+            format!("`{name}` has no setting `{setting}`"),
+            format!("`wasmcloud env list {name}` lists those that it has"),
+        )
+    }
+
     /// 413: a body above its limit.
     pub fn too_large(bytes_max: usize) -> ApiError {
         ApiError::new(
@@ -215,6 +227,21 @@ impl From<StoreError> for ApiError {
             | StoreError::Open { .. }
             | StoreError::Migration(_)
             | StoreError::Corrupt(_) => ApiError::internal(error),
+        }
+    }
+}
+
+impl From<DeploymentError> for ApiError {
+    fn from(error: DeploymentError) -> ApiError {
+        match error {
+            DeploymentError::Store(error) => error.into(),
+            DeploymentError::Sealed(error) => ApiError::new(
+                503,
+                "settings_unreadable",
+                "the handler's settings cannot be read: the server's settings key is another than when they were set",
+                "ask whoever operates this server to restore it, or set them again: wasmcloud env set",
+            )
+            .because(error),
         }
     }
 }

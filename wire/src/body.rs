@@ -97,7 +97,7 @@ pub struct Invitation {
 
 /// A handler. `POST /api/v1/handlers?name=N` and `PUT /api/v1/handlers/N/module` take the module as
 /// their body (`application/wasm`), perhaps a [`crate::Policy`] as ASCII JSON in the header field
-/// [`POLICY_HEADER`], and answer with [`Deployed`].
+/// [`POLICY_HEADER`], perhaps a [`crate::EnvPatch`] in [`crate::ENV_HEADER`], and answer with [`Deployed`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Handler {
     /// Its id.
@@ -129,6 +129,9 @@ pub struct Deployed {
     pub version: VersionNumber,
     /// What the module is and asks for.
     pub inspection: Inspection,
+    /// What the module may miss, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// `PATCH /api/v1/handlers/N`: what is absent stays.
@@ -165,6 +168,17 @@ pub struct Version {
 pub struct Promote {
     /// The version to make live.
     pub version: VersionNumber,
+}
+
+/// The answer to `POST /api/v1/handlers/N/promote`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Promoted {
+    /// The handler as it is now.
+    #[serde(flatten)]
+    pub handler: Handler,
+    /// What the version may miss, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// `POST /api/v1/handlers/N/invoke`; the answer is a stream of [`crate::Event`]s, one JSON text a line.

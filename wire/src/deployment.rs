@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::env::Names;
 use crate::{Abi, Digest, HandlerId, HandlerName, Limits, NameError, UrlPolicy, UserId, VersionNumber};
 
 /// What an address names: a handler, and perhaps one of its versions.
@@ -57,7 +58,7 @@ impl fmt::Display for RouteKey {
 }
 
 /// One version of a handler, ready to be run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
     /// The handler.
     pub handler: HandlerId,
@@ -80,6 +81,24 @@ pub struct Deployment {
     pub urls: UrlPolicy,
     /// Whether the request's `Authorization` field reaches the program.
     pub forward_authorization: bool,
+}
+
+/// Shows the names of the environment without their values, which may be secret.
+impl fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deployment")
+            .field("handler", &self.handler)
+            .field("name", &self.name)
+            .field("owner", &self.owner)
+            .field("version", &self.version)
+            .field("digest", &self.digest)
+            .field("abi", &self.abi)
+            .field("env", &Names(&self.env))
+            .field("limits", &self.limits)
+            .field("urls", &self.urls)
+            .field("forward_authorization", &self.forward_authorization)
+            .finish()
+    }
 }
 
 /// What an executor is told when a handler changes.

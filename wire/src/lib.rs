@@ -5,11 +5,13 @@
 //! [`ControlPlane`] (executor to control plane). Nothing in this crate does I/O.
 
 mod abi;
+mod ascii;
 pub mod body;
 mod call;
 mod deployment;
 mod depth;
 mod digest;
+mod env;
 mod error;
 mod inspection;
 pub mod limits;
@@ -26,6 +28,7 @@ pub use call::{Call, Event, Header, RequestHead, Scheme};
 pub use deployment::{Change, Deployment, RouteKey};
 pub use depth::{DEPTH_FIELD, depth};
 pub use digest::{Digest, DigestError};
+pub use env::{ENV_HEADER, Env, EnvPatch, NewSetting, Setting};
 pub use error::{ErrorBody, ErrorDetail};
 pub use inspection::{Export, Import, Inspection, Need, Needs, Refusal, ShippedFile};
 pub use limits::Limits;

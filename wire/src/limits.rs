@@ -36,6 +36,10 @@ pub const ENV_ENTRY_BYTES_MAX: usize = 5 << 10;
 /// Largest environment of a handler, all names and values together.
 pub const ENV_BYTES_MAX: usize = 64 << 10;
 
+/// Largest header field of an upload that sets settings together with the version; more of them are set
+/// on their own.
+pub const ENV_HEADER_BYTES_MAX: usize = 12 << 10;
+
 /// Largest policy of a handler, as JSON without needless space: the body of a `PUT` or `PATCH`, and the
 /// header field of an upload.
 pub const POLICY_BYTES_MAX: usize = 16 << 10;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Limits;
+use crate::ascii::ascii_json;
 
 /// A handler's own policy, as its owner writes it. Without one, a program opens no URL of the network,
 /// and the operator's default limits hold.
@@ -171,18 +172,7 @@ impl Policy {
     /// The policy as JSON in ASCII, other characters as `\uXXXX`: what a header field can carry, and what
     /// counts for [`POLICY_BYTES_MAX`](crate::limits::POLICY_BYTES_MAX).
     pub fn to_ascii_json(&self) -> String {
-        let json = serde_json::to_string(self).unwrap_or_default();
-        let mut ascii = String::with_capacity(json.len());
-        for character in json.chars() {
-            if character.is_ascii() {
-                ascii.push(character);
-            } else {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    ascii.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-        }
-        ascii
+        ascii_json(self)
     }
 
     /// The limits of an invocation: the policy's own where it has some, else the operator's default; never

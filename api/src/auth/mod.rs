@@ -5,7 +5,6 @@ mod limiter;
 mod password;
 
 pub(crate) use jwt::JwtKeys;
-pub use jwt::KeyError;
 pub(crate) use limiter::{LoginLimiter, network};
 pub(crate) use password::Passwords;
 

@@ -1,19 +1,25 @@
 //! An upload: inspect, store, prepare, commit, tell. Bytes first, pointer last: a crash anywhere
 //! leaves the old version serving, and at worst bytes that nothing refers to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmcloud_blob::BlobError;
-use wasmcloud_wire::body::{Deployed, Handler};
+use wasmcloud_wire::body::{Deployed, Handler, Promoted};
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
-    Change, Digest, HandlerId, HandlerName, Inspection, Invoker, Limits, Policy, PrepareError, Refusal,
-    RouteKey, Timestamp, UserId, VersionNumber,
+    Change, Digest, EnvPatch, HandlerId, HandlerName, Inspection, Invoker, Limits, Policy, PrepareError,
+    Refusal, RouteKey, Timestamp, UserId, VersionNumber,
 };
 
 use super::Core;
-use crate::store::{AddVersion, CreateHandler, HandlerRow, NewHandler, NewModule, PromoteResult};
+use super::env::{names, names_after};
+use super::needs::{Missing, command};
+use super::room::missing_setting;
+use crate::store::{
+    AddVersion, CreateHandler, HandlerRow, NewHandler, NewModule, PromoteResult, SettingRow, SettingsEdit,
+};
 use crate::{ApiError, EdgeUrl};
 
 /// Where an upload goes.
@@ -27,6 +33,8 @@ pub enum Target {
         forward_authorization: bool,
         /// Its own policy.
         policy: Policy,
+        /// Its own settings.
+        env: EnvPatch,
     },
     /// To one of the owner's handlers, as its next version.
     Existing {
@@ -34,6 +42,8 @@ pub enum Target {
         name: HandlerName,
         /// The policy that it has from this version on; as it is if absent.
         policy: Option<Policy>,
+        /// Changes of its settings that come with this version.
+        env: EnvPatch,
     },
 }
 
@@ -41,6 +51,12 @@ impl Target {
     fn name(&self) -> &HandlerName {
         match self {
             Target::New { name, .. } | Target::Existing { name, .. } => name,
+        }
+    }
+
+    fn env(&self) -> &EnvPatch {
+        match self {
+            Target::New { env, .. } | Target::Existing { env, .. } => env,
         }
     }
 }
@@ -54,12 +70,16 @@ impl Core {
         target: Target,
         module: Bytes,
     ) -> Result<Deployed, ApiError> {
-        let policy = self.check_target(owner, &target).await?;
+        let (policy, settings) = self.check_target(owner, &target).await?;
         let inspected = inspect(module.clone(), self.limits_of(&policy)).await?;
         let (digest, inspection) = match inspected {
             Ok(inspected) => inspected,
             Err(refusal) => return Err(self.refused(refusal, module, &target).await),
         };
+        let missing = Missing::of(&inspection.needs, &settings);
+        if !missing.required.is_empty() {
+            return Err(missing_for(&target, missing.required));
+        }
         let row = {
             let _uploading = self.uploads.read().await;
             self.blobs.put(&digest, module).await.map_err(blob_error)?;
@@ -74,7 +94,8 @@ impl Core {
         };
         self.announce(invoker, Change::Handler { name: target.name().clone() }).await;
         let version = row.live;
-        Ok(Deployed { handler: handler_body(row, &self.config.edge_url), version, inspection })
+        let warnings = missing.warnings(target.name());
+        Ok(Deployed { handler: handler_body(row, &self.config.edge_url), version, inspection, warnings })
     }
 
     /// Makes a version live; new requests see it when this returns.
@@ -84,42 +105,53 @@ impl Core {
         owner: UserId,
         name: HandlerName,
         version: VersionNumber,
-    ) -> Result<HandlerRow, ApiError> {
-        let fits = |policy: &Policy, module: &Inspection| self.room(policy, module);
+    ) -> Result<Promoted, ApiError> {
+        let fits = |policy: &Policy, settings: &[SettingRow], module: &Inspection| {
+            self.fits(policy, settings, module)
+        };
         match self.store.promote(owner, &name, version, &fits).await? {
             PromoteResult::Promoted(row) => {
-                self.announce(invoker, Change::Handler { name }).await;
-                Ok(*row)
+                self.announce(invoker, Change::Handler { name: name.clone() }).await;
+                // What it may miss is no reason to say that the promotion failed.
+                let warnings = self.env(owner, &name).await.map(|env| env.warnings).unwrap_or_default();
+                Ok(Promoted { handler: handler_body(*row, &self.config.edge_url), warnings })
             }
             PromoteResult::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
             PromoteResult::VersionNotFound => Err(ApiError::version_not_found(&name, version)),
-            PromoteResult::NoRoom(no_room) => {
-                Err(self.no_room(&name, &format!("version {version}"), no_room))
-            }
+            PromoteResult::Refused(unfit) => Err(self.unfit(&name, &format!("version {version}"), unfit)),
         }
     }
 
-    /// Refuses early what would be refused in the end; the policy that the handler is going to have.
-    async fn check_target(&self, owner: UserId, target: &Target) -> Result<Policy, ApiError> {
-        let policy = match target {
+    /// Refuses early what would be refused in the end; the policy that the handler is going to have, and the
+    /// names of its settings.
+    async fn check_target(
+        &self,
+        owner: UserId,
+        target: &Target,
+    ) -> Result<(Policy, BTreeSet<String>), ApiError> {
+        let (policy, there) = match target {
             Target::New { name, policy, .. } => {
                 let key = RouteKey { handler: name.clone(), version: None };
                 if self.store.deployment(&key).await?.is_some() {
                     return Err(name_taken(name));
                 }
-                policy
+                (policy.clone(), Vec::new())
             }
-            Target::Existing { name, policy } => {
-                let row = self.store.handler(owner, name).await?;
-                let row = row.ok_or_else(|| ApiError::handler_not_found(name.as_str()))?;
-                match policy {
-                    Some(policy) => policy,
-                    None => return Ok(row.policy),
-                }
+            Target::Existing { name, policy, .. } => {
+                let not_found = || ApiError::handler_not_found(name.as_str());
+                let row = self.store.handler(owner, name).await?.ok_or_else(not_found)?;
+                let settings = self.store.settings(owner, name).await?.ok_or_else(not_found)?;
+                (policy.clone().unwrap_or(row.policy), settings.rows)
             }
         };
-        wasmcloud_policy::check(policy, &self.config.limits_max)?;
-        Ok(policy.clone())
+        // A policy that stays is not checked: the operator may have lowered a ceiling since.
+        if !matches!(target, Target::Existing { policy: None, .. }) {
+            wasmcloud_policy::check(&policy, &self.config.limits_max)?;
+        }
+        // What is sealed here is dropped again: only whether it could be counts.
+        self.changes(HandlerId::new(), &there, target.env())
+            .map_err(|unfit| self.unfit(target.name(), "the module", unfit))?;
+        Ok((policy, names_after(names(&there), target.env())))
     }
 
     /// A refusal as an error. Where a policy with more memory would let the module in, the hint says how.
@@ -138,7 +170,7 @@ impl Core {
             {
                 format!("give the policy a `memory_bytes` of {bytes} or more")
             }
-            Target::Existing { name, policy: None } => {
+            Target::Existing { name, policy: None, .. } => {
                 format!("allow it more: wasmcloud policy set {name} --memory-bytes {bytes}")
             }
             _ => {
@@ -164,13 +196,17 @@ impl Core {
         })?;
         let module = NewModule { digest, inspection: inspection.clone() };
         match target {
-            Target::New { name, forward_authorization, policy } => {
+            Target::New { name, forward_authorization, policy, env } => {
+                let id = HandlerId::new();
+                let changes = self.changes(id, &[], env);
+                let changes = changes.map_err(|unfit| self.unfit(name, "the module", unfit))?;
                 let new = NewHandler {
-                    id: HandlerId::new(),
+                    id,
                     owner,
                     name: name.clone(),
                     forward_authorization: *forward_authorization,
                     policy: policy.clone(),
+                    settings: changes.set,
                     module,
                 };
                 match self.store.create_handler(new, Timestamp::now()).await? {
@@ -179,13 +215,17 @@ impl Core {
                     CreateHandler::NameHeld(until) => Err(name_held(name, until)),
                 }
             }
-            Target::Existing { name, policy } => {
-                // The policy may be another since the module was inspected by it.
-                let fits = |policy: &Policy, module: &Inspection| self.room(policy, module);
-                match self.store.add_version(owner, name, module, policy.as_ref(), &fits).await? {
+            Target::Existing { name, policy, env } => {
+                // Policy and settings may be others since the module was looked at.
+                let fits = |policy: &Policy, settings: &[SettingRow], module: &Inspection| {
+                    self.fits(policy, settings, module)
+                };
+                let edit = |handler: HandlerId, rows: &[SettingRow]| self.changes(handler, rows, env);
+                let edit: Option<&SettingsEdit<'_>> = if env.is_empty() { None } else { Some(&edit) };
+                match self.store.add_version(owner, name, module, policy.as_ref(), edit, &fits).await? {
                     AddVersion::Added(row) => Ok(*row),
                     AddVersion::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
-                    AddVersion::NoRoom(no_room) => Err(self.no_room(name, "the module", no_room)),
+                    AddVersion::Refused(unfit) => Err(self.unfit(name, "the module", unfit)),
                 }
             }
         }
@@ -204,6 +244,18 @@ impl Core {
             tracing::warn!(%digest, error, "cannot delete a module that nothing refers to");
         }
     }
+}
+
+/// The refusal of a module that needs settings which its handler is not going to have.
+fn missing_for(target: &Target, missing: Vec<String>) -> ApiError {
+    let hint = match target {
+        Target::New { .. } => {
+            let flags: Vec<String> = missing.iter().map(|name| format!("--secret {name}=…")).collect();
+            format!("set it from the start: wasmcloud create … {}", flags.join(" "))
+        }
+        Target::Existing { name, .. } => format!("set it first: {}", command(name, &missing)),
+    };
+    missing_setting("the module", &missing, hint)
 }
 
 /// A module's digest, and what it is, or why it cannot run within these limits.

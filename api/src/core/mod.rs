@@ -1,13 +1,16 @@
 //! The control plane itself: what it knows, and what it does. No HTTP here.
 
 mod deploy;
+mod env;
 mod follow;
 mod hub;
+mod needs;
 mod plane;
 mod policies;
 mod room;
 mod users;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,14 +19,17 @@ use tokio_util::sync::CancellationToken;
 use wasmcloud_blob::Blobs;
 use wasmcloud_wire::{Change, Timestamp};
 
-use crate::auth::{JwtKeys, KeyError, Passwords};
-use crate::store::Store;
+use crate::auth::{JwtKeys, Passwords};
+use crate::key_file::KeyError;
+use crate::sealing::SettingsKey;
+use crate::store::{SettingCounts, Store, StoreError};
 use crate::{ApiError, Config};
 
 pub use deploy::Target;
 pub(crate) use deploy::{handler_body, inspect};
 pub(crate) use follow::{Follow, ResumeAt};
 pub(crate) use hub::LogHub;
+pub(crate) use plane::DeploymentError;
 pub(crate) use users::SESSION_DAYS;
 
 /// How many changes a slow follower may lag behind before it has to ask for everything again.
@@ -39,6 +45,7 @@ pub struct Core {
     pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) config: Config,
     pub(crate) keys: JwtKeys,
+    settings_key: SettingsKey,
     pub(crate) passwords: Passwords,
     pub(crate) hub: LogHub,
     changes: broadcast::Sender<Change>,
@@ -54,24 +61,46 @@ pub struct Core {
 /// Why there is no control plane.
 #[derive(Debug, thiserror::Error)]
 pub enum CoreError {
-    /// There is no key to sign tokens with.
+    /// There is no key to sign tokens with, or none for settings.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key of handlers' settings is gone. A new one is not made silently: it could read none of them.
+    #[error(
+        "the key of handlers' settings, {path}, is missing, and {count} settings are encrypted with it: restore \
+         it from a backup. If it is lost for good, make another (`openssl rand -hex 32 > {path}`, then \
+         `chmod 600`): handlers with settings then answer 503 until their owners have set them again",
+        path = path.display()
+    )]
+    SettingsKeyMissing {
+        /// The key's file.
+        path: PathBuf,
+        /// How many settings there are.
+        count: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Passwords cannot be hashed.
     #[error("{0}")]
     Passwords(String),
 }
 
 impl Core {
-    /// A control plane over a store and a place for modules. Makes the signing key at first.
-    pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn Blobs>, config: Config) -> Result<Arc<Core>, CoreError> {
+    /// A control plane over a store and a place for modules. Makes the keys at first.
+    pub async fn new(
+        store: Arc<dyn Store>,
+        blobs: Arc<dyn Blobs>,
+        config: Config,
+    ) -> Result<Arc<Core>, CoreError> {
         let keys = JwtKeys::load_or_create(&config.jwt_key_file)?;
+        let settings_key = settings_key(store.as_ref(), &config).await?;
         let passwords = Passwords::new().map_err(|error| CoreError::Passwords(error.to_string()))?;
         Ok(Arc::new(Core {
             store,
             blobs,
             config,
             keys,
+            settings_key,
             passwords,
             hub: LogHub::default(),
             changes: broadcast::Sender::new(CHANGES_MAX),
@@ -108,4 +137,23 @@ impl Core {
             }
         }
     }
+}
+
+/// The key of handlers' settings, which is made where there are no settings yet.
+async fn settings_key(store: &dyn Store, config: &Config) -> Result<SettingsKey, CoreError> {
+    let path = &config.settings_key_file;
+    if !path.exists() {
+        let SettingCounts { all: count, .. } = store.count_settings("").await?;
+        if count > 0 {
+            return Err(CoreError::SettingsKeyMissing { path: path.clone(), count });
+        }
+    }
+    let key = SettingsKey::load_or_create(path)?;
+    let SettingCounts { all, of_other_keys } = store.count_settings(key.id()).await?;
+    if of_other_keys > 0 {
+        tracing::error!(path = %path.display(), key = key.id(), settings = all, unreadable = of_other_keys,
+            "settings are encrypted with another key: their handlers answer 503 until the key file is restored \
+             from a backup, or their owners have set them again");
+    }
+    Ok(key)
 }

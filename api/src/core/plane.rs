@@ -15,6 +15,7 @@ use wasmcloud_wire::{
 };
 
 use super::Core;
+use crate::sealing::SealError;
 use crate::store::StoreError;
 
 /// How often a change stream says that it is alive.
@@ -53,9 +54,13 @@ impl ControlPlane for Core {
 
 impl Core {
     /// What an address serves, within its handler's policy and this installation's limits.
-    pub(crate) async fn deployment(&self, key: &RouteKey) -> Result<Option<Deployment>, StoreError> {
-        let found = self.store.deployment(key).await?;
-        Ok(found.map(|row| row.deployment(&self.config.limits, &self.config.limits_max)))
+    pub(crate) async fn deployment(&self, key: &RouteKey) -> Result<Option<Deployment>, DeploymentError> {
+        let Some(row) = self.store.deployment(key).await? else { return Ok(None) };
+        let env = self.open_env(row.handler, &row.settings).inspect_err(|error| {
+            tracing::error!(handler = %row.name, path = %self.config.settings_key_file.display(), %error,
+                "a handler's settings cannot be read");
+        })?;
+        Ok(Some(row.deployment(env, &self.config.limits, &self.config.limits_max)))
     }
 
     /// Tells every executor of a change that is committed; returns once `invoker` has seen it.
@@ -64,6 +69,17 @@ impl Core {
         let _ = self.changes.send(change.clone());
         invoker.announce(&change).await;
     }
+}
+
+/// Why it is not known what an address serves.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeploymentError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The handler's settings cannot be read.
+    #[error(transparent)]
+    Sealed(#[from] SealError),
 }
 
 fn unavailable(error: impl std::error::Error) -> ControlPlaneError {

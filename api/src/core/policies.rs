@@ -8,7 +8,7 @@ use wasmcloud_wire::{Change, HandlerName, Inspection, Invoker, Limits, Policy, R
 
 use super::Core;
 use crate::ApiError;
-use crate::store::{EditPolicy, HandlerRow, Unfit};
+use crate::store::{EditPolicy, HandlerRow};
 
 /// The longest that learning one policy may take, and that another one waits for its turn.
 const LEARNING_TIME_MAX: Duration = Duration::from_secs(5);
@@ -61,10 +61,7 @@ impl Core {
                 self.announce(invoker, Change::Handler { name }).await;
                 Ok(row.policy)
             }
-            EditPolicy::Refused(Unfit::Setting(error)) => Err(error.into()),
-            EditPolicy::Refused(Unfit::NoRoom(no_room)) => {
-                Err(self.no_room(&name, "the live version", no_room))
-            }
+            EditPolicy::Refused(unfit) => Err(self.unfit(&name, "the live version", unfit)),
             EditPolicy::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
         }
     }

@@ -11,7 +11,7 @@ use crate::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{Target, handler_body};
-use crate::guards::{Json, Payload, PolicyField, Query};
+use crate::guards::{EnvField, Json, Payload, PolicyField, Query};
 use crate::reply::{Done, Reply, Result};
 
 /// The user's handlers by name.
@@ -28,6 +28,7 @@ pub(crate) async fn create(
     caller: Caller,
     query: Query,
     policy: PolicyField,
+    env: EnvField,
     module: Payload,
 ) -> Result<Reply<Deployed>> {
     query.only(&["name", "forward_authorization"])?;
@@ -39,7 +40,8 @@ pub(crate) async fn create(
         .parse()?;
     let forward_authorization = query.parse("forward_authorization", "true or false")?.unwrap_or(false);
     let location = format!("/api/v1/handlers/{name}");
-    let target = Target::New { name, forward_authorization, policy: policy.0.unwrap_or_default() };
+    let (policy, env) = (policy.0.unwrap_or_default(), env.0);
+    let target = Target::New { name, forward_authorization, policy, env };
     Reply::created(app.core.deploy(&app.invoker, caller.user.id, target, module.0).await?, location)
 }
 

@@ -1,5 +1,6 @@
 //! The routes, one file a group.
 
+mod env;
 mod handlers;
 mod health;
 mod inspect;
@@ -43,6 +44,10 @@ pub(crate) fn api() -> Vec<Route> {
         policy::replace,
         policy::change,
         policy::learned,
+        env::list,
+        env::change,
+        env::set,
+        env::unset,
         versions::upload,
         versions::list,
         versions::promote,

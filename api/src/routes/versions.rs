@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use rocket::{State, get, post, put};
-use wasmcloud_wire::body::{Deployed, Handler, Promote, Version};
+use wasmcloud_wire::body::{Deployed, Promote, Promoted, Version};
 use wasmcloud_wire::{HandlerName, RouteKey};
 
 use super::handler_name;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::core::{Target, handler_body};
-use crate::guards::{Json, Payload, PolicyField};
+use crate::core::Target;
+use crate::guards::{EnvField, Json, Payload, PolicyField};
 use crate::reply::{Reply, Result};
 use crate::store::VersionRow;
 use crate::{ApiError, EdgeUrl};
@@ -22,11 +22,12 @@ pub(crate) async fn upload(
     caller: Caller,
     name: &str,
     policy: PolicyField,
+    env: EnvField,
     module: Payload,
 ) -> Result<Reply<Deployed>> {
     let name = handler_name(name)?;
     let location = format!("/api/v1/handlers/{name}");
-    let target = Target::Existing { name, policy: policy.0 };
+    let target = Target::Existing { name, policy: policy.0, env: env.0 };
     Reply::created(app.core.deploy(&app.invoker, caller.user.id, target, module.0).await?, location)
 }
 
@@ -46,10 +47,9 @@ pub(crate) async fn promote(
     caller: Caller,
     name: &str,
     body: Json<Promote>,
-) -> Result<Reply<Handler>> {
+) -> Result<Reply<Promoted>> {
     let (name, version) = (handler_name(name)?, body.0.version);
-    let row = app.core.promote(&app.invoker, caller.user.id, name, version).await?;
-    Reply::ok(handler_body(row, &app.core.config.edge_url))
+    Reply::ok(app.core.promote(&app.invoker, caller.user.id, name, version).await?)
 }
 
 fn version_body(row: VersionRow, name: &HandlerName, edge: &EdgeUrl) -> Version {

@@ -1,11 +1,13 @@
 //! What the store is told, and tells, of handlers and versions.
 
+use std::collections::BTreeMap;
+
 use wasmcloud_wire::{
     Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, Limits, Policy, Timestamp, UserId,
     VersionNumber,
 };
 
-use super::{NoRoom, Unfit};
+use super::{SealedSetting, SettingRow, Unfit};
 
 /// A module that is stored already.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct NewHandler {
     pub forward_authorization: bool,
     /// Its own policy.
     pub policy: Policy,
+    /// Its own settings.
+    pub settings: Vec<SealedSetting>,
     /// Its first version's module.
     pub module: NewModule,
 }
@@ -88,11 +92,14 @@ pub struct DeploymentRow {
     pub forward_authorization: bool,
     /// The handler's own policy.
     pub policy: Policy,
+    /// The handler's own settings.
+    pub settings: Vec<SettingRow>,
 }
 
 impl DeploymentRow {
-    /// What an executor is told, where the operator has these defaults and ceilings.
-    pub fn deployment(self, default: &Limits, ceiling: &Limits) -> Deployment {
+    /// What an executor is told, where the settings have these values and the operator these defaults and
+    /// ceilings.
+    pub fn deployment(self, env: BTreeMap<String, String>, default: &Limits, ceiling: &Limits) -> Deployment {
         Deployment {
             limits: self.policy.limits(default, ceiling),
             urls: self.policy.urls(),
@@ -102,8 +109,7 @@ impl DeploymentRow {
             version: self.version,
             digest: self.digest,
             abi: self.abi,
-            // A handler has no variables of its own yet.
-            env: Default::default(),
+            env,
             forward_authorization: self.forward_authorization,
         }
     }
@@ -116,8 +122,8 @@ pub enum AddVersion {
     Added(Box<HandlerRow>),
     /// The user has no such handler.
     HandlerNotFound,
-    /// The handler's policy leaves the version too little memory; nothing changed.
-    NoRoom(NoRoom),
+    /// It does not fit the handler's policy or settings; nothing changed.
+    Refused(Unfit),
 }
 
 /// A version.
@@ -146,8 +152,8 @@ pub enum PromoteResult {
     HandlerNotFound,
     /// The handler has no such version.
     VersionNotFound,
-    /// The handler's policy leaves the version too little memory; nothing changed.
-    NoRoom(NoRoom),
+    /// It does not fit the handler's policy or settings; nothing changed.
+    Refused(Unfit),
 }
 
 /// What became of a policy that was to be changed.

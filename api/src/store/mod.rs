@@ -7,6 +7,7 @@ mod error;
 mod fit;
 mod handlers;
 mod records;
+mod settings;
 mod sql;
 mod users;
 
@@ -25,6 +26,9 @@ pub use handlers::{
     VersionRow,
 };
 pub use records::{LogQuery, Positioned, Positions};
+pub use settings::{
+    EditSettings, HandlerSettings, SealedSetting, SettingChanges, SettingCounts, SettingRow, SettingsEdit,
+};
 pub use sql::{PostgresStore, SqliteStore};
 pub use users::{NewTokenRow, NewUser};
 
@@ -67,14 +71,15 @@ pub trait Store: Send + Sync {
 
     /// Adds a handler with its version 1, live.
     async fn create_handler(&self, new: NewHandler, now: Timestamp) -> Result<CreateHandler, StoreError>;
-    /// Adds a version and makes it live, if its module `fits` the handler's policy; with a policy, the handler
-    /// has that one from the same moment on.
+    /// Adds a version and makes it live, if its module `fits` the handler's policy and settings; with a policy
+    /// or an edit of the settings, the handler has those from the same moment on.
     async fn add_version(
         &self,
         owner: UserId,
         name: &HandlerName,
         module: NewModule,
         policy: Option<&Policy>,
+        settings: Option<&SettingsEdit<'_>>,
         fits: &Fits<'_>,
     ) -> Result<AddVersion, StoreError>;
     /// A user's handler.
@@ -96,7 +101,22 @@ pub trait Store: Send + Sync {
         name: &HandlerName,
         edit: &PolicyEdit<'_>,
     ) -> Result<EditPolicy, StoreError>;
-    /// Deletes a handler; its name is held for its owner. False if there is none.
+    /// A handler's settings, by name.
+    async fn settings(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+    ) -> Result<Option<HandlerSettings>, StoreError>;
+    /// Changes a handler's settings as `edit` says; two changes at once happen one after the other.
+    async fn edit_settings(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        edit: &SettingsEdit<'_>,
+    ) -> Result<EditSettings, StoreError>;
+    /// How many settings there are, and how many of them are encrypted with another key than this one.
+    async fn count_settings(&self, key_id: &str) -> Result<SettingCounts, StoreError>;
+    /// Deletes a handler and its settings; its name is held for its owner. False if there is none.
     ///
     /// Its versions and records are out of reach from then on; records go with the next [`Store::prune`].
     async fn delete_handler(
@@ -111,7 +131,7 @@ pub trait Store: Send + Sync {
         owner: UserId,
         name: &HandlerName,
     ) -> Result<Option<Vec<VersionRow>>, StoreError>;
-    /// Makes a version live: one atomic pointer move, if its module `fits` the handler's policy.
+    /// Makes a version live: one atomic pointer move, if its module `fits` the handler's policy and settings.
     async fn promote(
         &self,
         owner: UserId,

@@ -6,6 +6,7 @@ mod handlers;
 mod policies;
 mod prune;
 mod records;
+mod settings;
 mod sweep;
 mod users;
 mod value;
@@ -21,8 +22,9 @@ use wasmcloud_wire::{
 
 use self::backend::Backend;
 use super::{
-    AddVersion, CreateHandler, DeploymentRow, EditPolicy, Fits, HandlerRow, LogQuery, NewHandler, NewModule,
-    NewTokenRow, NewUser, PolicyEdit, Positioned, Positions, PromoteResult, Store, StoreError, VersionRow,
+    AddVersion, CreateHandler, DeploymentRow, EditPolicy, EditSettings, Fits, HandlerRow, HandlerSettings,
+    LogQuery, NewHandler, NewModule, NewTokenRow, NewUser, PolicyEdit, Positioned, Positions, PromoteResult,
+    SettingCounts, SettingsEdit, Store, StoreError, VersionRow,
 };
 
 /// The store over one of the databases. Each verb's queries are in the submodule of its noun.
@@ -104,9 +106,11 @@ impl<B: Backend> Store for SqlStore<B> {
         name: &HandlerName,
         module: NewModule,
         policy: Option<&Policy>,
+        settings: Option<&SettingsEdit<'_>>,
         fits: &Fits<'_>,
     ) -> Result<AddVersion, StoreError> {
-        handlers::add_version(&self.write, owner, name, &module, policy, fits).await
+        let new = handlers::NewVersion { module: &module, policy, settings };
+        handlers::add_version(&self.write, owner, name, new, fits).await
     }
 
     async fn handler(&self, owner: UserId, name: &HandlerName) -> Result<Option<HandlerRow>, StoreError> {
@@ -133,6 +137,27 @@ impl<B: Backend> Store for SqlStore<B> {
         edit: &PolicyEdit<'_>,
     ) -> Result<EditPolicy, StoreError> {
         policies::edit(&self.write, owner, name, edit).await
+    }
+
+    async fn settings(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+    ) -> Result<Option<HandlerSettings>, StoreError> {
+        settings::list(&self.read, owner, name).await
+    }
+
+    async fn edit_settings(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        edit: &SettingsEdit<'_>,
+    ) -> Result<EditSettings, StoreError> {
+        settings::edit(&self.write, owner, name, edit).await
+    }
+
+    async fn count_settings(&self, key_id: &str) -> Result<SettingCounts, StoreError> {
+        settings::count(&self.read, key_id).await
     }
 
     async fn delete_handler(

@@ -55,7 +55,7 @@ impl TestApp {
         config.registration = Registration::Open;
         config.service_token = Some(SERVICE_TOKEN.parse::<ServiceToken>().unwrap());
         change(&mut config);
-        let core = Core::new(Arc::clone(&store) as _, Arc::new(blobs.clone()), config).unwrap();
+        let core = Core::new(Arc::clone(&store) as _, Arc::new(blobs.clone()), config).await.unwrap();
         let invoker = Arc::new(FakeInvoker::default());
         let listener = wasmcloud_listener::bind(([127, 0, 0, 1], 0).into(), "--api-listen").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -237,8 +237,8 @@ async fn what_is_older_than_an_operator_keeps_is_dropped_at_the_start() {
     // Another server on the same store, whose operator keeps nothing.
     let mut config = wasmcloud_api::Config::new(&app.key_file, "http://localhost:3001".parse().unwrap());
     config.record_days = 0;
-    let core =
-        wasmcloud_api::Core::new(Arc::clone(&app.store) as _, Arc::new(app.blobs.clone()), config).unwrap();
+    let core = wasmcloud_api::Core::new(Arc::clone(&app.store) as _, Arc::new(app.blobs.clone()), config);
+    let core = core.await.unwrap();
     let listener = wasmcloud_listener::bind(([127, 0, 0, 1], 0).into(), "--api-listen").await.unwrap();
     let shutdown = CancellationToken::new();
     let serving = wasmcloud_api::serve(core, Arc::clone(&app.invoker) as _, listener, None, shutdown.clone());

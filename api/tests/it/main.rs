@@ -12,6 +12,7 @@ mod app;
 mod bodies;
 mod cluster;
 mod database;
+mod env;
 mod errors;
 mod handlers;
 mod internal;

@@ -256,7 +256,7 @@ async fn a_limit_that_the_operator_lowered_stands_in_the_way_of_no_other_change(
     let inspection = Inspection { memory_bytes_min: 2 << 20, ..inspection() };
     let module = NewModule { digest: Digest::of(b"from before"), inspection };
     let owner = alice.whoami().await.id;
-    added(app.store.add_version(owner, &"hello".parse().unwrap(), module, None, &FITS).await.unwrap());
+    added(app.store.add_version(owner, &"hello".parse().unwrap(), module, None, None, &FITS).await.unwrap());
 
     alice.patch(POLICY, json!({"gas": 5})).await.good::<Policy>(200);
     let refused = alice.patch(POLICY, json!({"memory_bytes": 1 << 20})).await;

@@ -78,7 +78,8 @@ async fn many_uploads_at_once_get_numbers_without_gap_or_collision(database: Dat
         // Every other one has the same bytes.
         let module = module(&format!("upload {}", number / 2));
         async move {
-            let row = added(store.add_version(ada, &cups(), module.clone(), None, &FITS).await.unwrap());
+            let row =
+                added(store.add_version(ada, &cups(), module.clone(), None, None, &FITS).await.unwrap());
             assert_eq!(row.digest, module.digest, "its own version is live when it commits");
             row.live.0
         }

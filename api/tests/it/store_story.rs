@@ -5,10 +5,12 @@ mod handlers;
 mod people;
 mod policies;
 pub mod records;
+mod settings;
 
 use uuid::Uuid;
 use wasmcloud_api::store::{
-    AddVersion, CreateHandler, HandlerRow, NewHandler, NewModule, NewUser, NoRoom, Store,
+    AddVersion, CreateHandler, HandlerRow, NewHandler, NewModule, NewUser, SealedSetting, SettingRow, Store,
+    Unfit,
 };
 use wasmcloud_wire::body::User;
 use wasmcloud_wire::{Abi, Digest, HandlerId, Inspection, Policy, Timestamp, UserId};
@@ -31,6 +33,7 @@ async fn story(store: &dyn Store) {
     handlers::get_versions(store, &people).await;
     handlers::answer_at_addresses(store, &people).await;
     policies::are_edited(store, &people).await;
+    settings::are_edited(store, &people).await;
     handlers::are_nobody_elses(store, &people).await;
 
     records::are_kept_once(store, handler.id).await;
@@ -39,6 +42,7 @@ async fn story(store: &dyn Store) {
     records::are_pruned(store, handler.id).await;
 
     handlers::are_deleted(store, &people).await;
+    settings::go_with_their_handler(store, &people).await;
     expiry::ends_tokens_and_invitations(store, &people).await;
     store.ping().await.unwrap();
 }
@@ -87,12 +91,23 @@ pub fn new_handler(owner: UserId, name: &str) -> NewHandler {
         name: name.parse().unwrap(),
         forward_authorization: false,
         policy: Policy { gas: Some(5), ..Policy::default() },
+        settings: vec![sealed("FROM_THE_START", "one")],
         module: module("first"),
     }
 }
 
 /// Everything fits.
-pub const FITS: fn(&Policy, &Inspection) -> Result<(), NoRoom> = |_, _| Ok(());
+pub const FITS: fn(&Policy, &[SettingRow], &Inspection) -> Result<(), Unfit> = |_, _, _| Ok(());
+
+/// A secret setting; the store takes any bytes for its value.
+pub fn sealed(name: &str, bytes: &str) -> SealedSetting {
+    SealedSetting {
+        name: name.to_owned(),
+        secret: true,
+        key_id: "the key".to_owned(),
+        sealed: bytes.as_bytes().to_vec(),
+    }
+}
 
 pub fn added(result: AddVersion) -> HandlerRow {
     match result {

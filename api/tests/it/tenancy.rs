@@ -14,6 +14,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("PUT", "/module"),
     ("GET", "/versions"),
     ("POST", "/promote"),
+    ("GET", "/env"),
+    ("PATCH", "/env"),
+    ("PUT", "/env/A"),
+    ("DELETE", "/env/A"),
     ("POST", "/invoke"),
     ("GET", "/logs"),
     ("GET", "/logs?follow=true"),
@@ -24,6 +28,8 @@ const ROUTES: &[(&str, &str)] = &[
 async fn ask(client: &Client, method: &str, handler: &str, rest: &str) -> Answer {
     let request = client.request(method, &format!("/api/v1/handlers/{handler}{rest}"));
     let request = match (method, rest) {
+        ("PUT", "/env/A") => request.json(&json!({"value": "x"})),
+        ("PATCH", "/env") => request.json(&json!({"set": {"A": {"value": "x"}}})),
         ("PUT", _) => request.body(module("x")),
         ("PATCH", _) => request.json(&json!({"forward_authorization": true})),
         ("POST", "/promote") => request.json(&json!({"version": 1})),

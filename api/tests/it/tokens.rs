@@ -213,13 +213,13 @@ async fn the_signing_key_is_for_its_owner_only_and_stays() {
     let mode = std::fs::metadata(&app.key_file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let key = std::fs::read(&app.key_file).unwrap();
-    let again = || {
+    let again = async || {
         let config = Config::new(&app.key_file, "http://localhost:3001".parse().unwrap());
-        Core::new(Arc::clone(&app.store) as _, Arc::new(app.blobs.clone()), config)
+        Core::new(Arc::clone(&app.store) as _, Arc::new(app.blobs.clone()), config).await
     };
-    assert!(again().is_ok());
+    assert!(again().await.is_ok());
     assert_eq!(std::fs::read(&app.key_file).unwrap(), key);
     std::fs::write(&app.key_file, b"something else").unwrap();
-    let error = again().err().unwrap().to_string();
+    let error = again().await.err().unwrap().to_string();
     assert!(error.contains("no Ed25519 key"), "{error}");
 }

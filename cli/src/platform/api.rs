@@ -72,7 +72,7 @@ async fn serve(
     let server = server(local(&listener)?, tls.is_some())?;
 
     let config = Config { service_token: Some(token), ..api.config(&data, edge_url, limits) };
-    let core = Core::new(store, blobs, config).map_err(|error| failed("start", error, "see --data"))?;
+    let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
     let mut said = vec![
         format!("wasmcloud {} api", env!("CARGO_PKG_VERSION")),
         format!("  API    {server}"),

@@ -56,7 +56,12 @@ pub async fn deploy_hello(core: &Core, invoker: &Arc<dyn Invoker>, owner: &User)
         }
     };
     let name = HELLO_NAME.parse().ok()?;
-    let target = Target::New { name, forward_authorization: false, policy: Policy::default() };
+    let target = Target::New {
+        name,
+        forward_authorization: false,
+        policy: Policy::default(),
+        env: Default::default(),
+    };
     match core.deploy(invoker, owner.id, target, module).await {
         Ok(deployed) => Some(deployed.handler.url),
         Err(error) => {

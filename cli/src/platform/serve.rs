@@ -59,7 +59,7 @@ async fn serve(
 
     let config = api.config(&data, edge.url(edge_address)?, limits);
     let edge_rules = edge.edge(edge_address)?;
-    let core = Core::new(store, blobs, config).map_err(|error| failed("start", error, "see --data"))?;
+    let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
     let executor = super::start_executor(&data, &common.limits, egress, core.clone())?;
     let invoker: Arc<dyn Invoker> = executor.clone();
 

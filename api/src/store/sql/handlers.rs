@@ -6,12 +6,13 @@ use wasmcloud_wire::{
     Digest, HandlerId, HandlerName, Inspection, Policy, RouteKey, Timestamp, UserId, VersionNumber,
 };
 
-use super::backend::{Backend, Columns, begin, read, write};
+use super::backend::{Backend, Columns, begin, read};
 use super::policies::{policy, policy_text};
+use super::settings;
 use super::value::{digest, parse, values, version};
 use crate::store::{
     AddVersion, CreateHandler, DeploymentRow, Fits, HandlerRow, NewHandler, NewModule, PromoteResult,
-    StoreError, VersionRow,
+    SettingChanges, SettingsEdit, StoreError, VersionRow,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -58,6 +59,8 @@ pub async fn create<B: Backend>(
         return Ok(CreateHandler::NameHeld(until));
     }
     insert_version::<B>(&mut transaction, new.id, 1, &new.module).await?;
+    let changes = SettingChanges { set: new.settings.clone(), unset: Vec::new() };
+    settings::apply::<B>(&mut transaction, new.id, &changes).await?;
     let row = find_in::<B>(&mut transaction, new.owner, &new.name).await?;
     transaction.commit().await?;
     row.map(Box::new).map(CreateHandler::Created).ok_or_else(vanished)
@@ -80,28 +83,42 @@ async fn held_until<B: Backend>(
     }
 }
 
+/// What comes with a new version.
+pub struct NewVersion<'a> {
+    pub module: &'a NewModule,
+    pub policy: Option<&'a Policy>,
+    pub settings: Option<&'a SettingsEdit<'a>>,
+}
+
 /// The update locks the handler's row until the commit, so that uploads of one handler queue up and
 /// each gets the next number; one that fails gives its number back.
 pub async fn add_version<B: Backend>(
     pool: &Pool<B>,
     owner: UserId,
     name: &HandlerName,
-    module: &NewModule,
-    policy: Option<&Policy>,
+    new: NewVersion<'_>,
     fits: &Fits<'_>,
 ) -> Result<AddVersion, StoreError> {
     let mut transaction = begin(pool).await?;
     let sql = "UPDATE handlers SET last_version = last_version + 1, live_version = last_version + 1,
             policy = COALESCE($3, policy)
         WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING id, last_version";
-    let policy = policy.map(policy_text).transpose()?;
+    let policy = new.policy.map(policy_text).transpose()?;
     let rows = B::rows(&mut transaction, sql, values![owner, name.as_str(), policy.as_deref()]).await?;
     let Some(updated) = rows.first() else { return Ok(AddVersion::HandlerNotFound) };
-    insert_version::<B>(&mut transaction, HandlerId(updated.uuid(0)?), updated.int(1)?, module).await?;
+    let handler = HandlerId(updated.uuid(0)?);
+    insert_version::<B>(&mut transaction, handler, updated.int(1)?, new.module).await?;
+    if let Some(edit) = new.settings {
+        match edit(handler, &settings::rows_in::<B>(&mut transaction, handler).await?) {
+            Ok(changes) => settings::apply::<B>(&mut transaction, handler, &changes).await?,
+            // Dropping the transaction rolls it back.
+            Err(unfit) => return Ok(AddVersion::Refused(unfit)),
+        }
+    }
     let row = find_in::<B>(&mut transaction, owner, name).await?.ok_or_else(vanished)?;
-    if let Err(no_room) = fits(&row.policy, &module.inspection) {
-        // Dropping the transaction rolls it back.
-        return Ok(AddVersion::NoRoom(no_room));
+    let settings = settings::rows_in::<B>(&mut transaction, handler).await?;
+    if let Err(unfit) = fits(&row.policy, &settings, &new.module.inspection) {
+        return Ok(AddVersion::Refused(unfit));
     }
     transaction.commit().await?;
     Ok(AddVersion::Added(Box::new(row)))
@@ -169,8 +186,15 @@ pub async fn delete<B: Backend>(
     name: &HandlerName,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE handlers SET deleted_at = $3 WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL";
-    Ok(write(pool, sql, values![owner, name.as_str(), now]).await? == 1)
+    let mut transaction = begin(pool).await?;
+    let sql = "UPDATE handlers SET deleted_at = $3
+        WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING id";
+    let rows = B::rows(&mut transaction, sql, values![owner, name.as_str(), now]).await?;
+    let Some(row) = rows.first() else { return Ok(false) };
+    let sql = "DELETE FROM handler_settings WHERE handler_id = $1";
+    B::execute(&mut transaction, sql, values![HandlerId(row.uuid(0)?)]).await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 pub async fn versions<B: Backend>(
@@ -211,9 +235,10 @@ pub async fn promote<B: Backend>(
         Some(row) => row,
     };
     let live = live_inspection::<B>(&mut transaction, owner, name).await?;
-    if let Err(no_room) = fits(&row.policy, &live) {
+    let settings = settings::rows_in::<B>(&mut transaction, row.id).await?;
+    if let Err(unfit) = fits(&row.policy, &settings, &live) {
         // Dropping the transaction rolls it back.
-        return Ok(PromoteResult::NoRoom(no_room));
+        return Ok(PromoteResult::Refused(unfit));
     }
     transaction.commit().await?;
     Ok(PromoteResult::Promoted(Box::new(row)))
@@ -230,8 +255,12 @@ pub(super) async fn live_inspection<B: Backend>(
         JOIN modules m ON m.digest = v.digest
         WHERE h.owner_id = $1 AND h.name = $2 AND h.deleted_at IS NULL";
     let rows = B::rows(connection, sql, values![owner, name.as_str()]).await?;
-    let text = rows.first().ok_or_else(vanished)?.text(0)?;
-    serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("inspection: {error}")))
+    inspection(&rows.first().ok_or_else(vanished)?.text(0)?)
+}
+
+/// A column's text as what is known of a module.
+pub(super) fn inspection(text: &str) -> Result<Inspection, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("inspection: {error}")))
 }
 
 pub async fn deployment<B: Backend>(
@@ -244,10 +273,12 @@ pub async fn deployment<B: Backend>(
         JOIN modules m ON m.digest = v.digest
         WHERE h.name = $1 AND h.deleted_at IS NULL";
     let pinned = key.version.map(|number| i64::from(number.0));
-    let rows = read(pool, sql, values![key.handler.as_str(), pinned]).await?;
+    let mut connection = pool.acquire().await?;
+    let rows = B::rows(&mut connection, sql, values![key.handler.as_str(), pinned]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
+    let handler = HandlerId(row.uuid(0)?);
     Ok(Some(DeploymentRow {
-        handler: HandlerId(row.uuid(0)?),
+        handler,
         name: parse(&row.text(1)?)?,
         owner: UserId(row.uuid(2)?),
         version: version(row.int(3)?)?,
@@ -255,6 +286,7 @@ pub async fn deployment<B: Backend>(
         digest: digest(&row.bytes(5)?)?,
         forward_authorization: row.flag(6)?,
         policy: policy(&row.text(7)?)?,
+        settings: settings::rows_in::<B>(&mut connection, handler).await?,
     }))
 }
 

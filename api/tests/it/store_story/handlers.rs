@@ -1,6 +1,8 @@
 //! Handlers, versions, addresses. Ada has `one-of-cups`, Bob has `two-of-cups`.
 
-use wasmcloud_api::store::{AddVersion, CreateHandler, HandlerRow, NoRoom, PromoteResult, Store};
+use wasmcloud_api::store::{
+    AddVersion, CreateHandler, HandlerRow, NoRoom, PromoteResult, SettingRow, Store, Unfit,
+};
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
 use wasmcloud_wire::{Abi, Digest, HandlerName, Inspection, Policy, VersionNumber};
 
@@ -39,14 +41,14 @@ pub async fn are_created(store: &dyn Store, people: &People) -> HandlerRow {
 
 pub async fn get_versions(store: &dyn Store, people: &People) {
     let (ada, cups) = (people.ada.id, name("one-of-cups"));
-    let second = added(store.add_version(ada, &cups, module("second"), None, &FITS).await.unwrap());
+    let second = added(store.add_version(ada, &cups, module("second"), None, None, &FITS).await.unwrap());
     assert_eq!((second.live, second.digest), (VersionNumber(2), Digest::of(b"second")));
     assert!(second.updated_at > second.created_at, "the trigger keeps updated_at");
 
     // Back, and forth again by a third upload, whose number is new although 1 was live.
     let back = promoted(store.promote(ada, &cups, VersionNumber(1), &FITS).await.unwrap());
     assert_eq!((back.live, back.digest), (VersionNumber(1), Digest::of(b"first")));
-    let third = added(store.add_version(ada, &cups, module("second"), None, &FITS).await.unwrap());
+    let third = added(store.add_version(ada, &cups, module("second"), None, None, &FITS).await.unwrap());
     assert_eq!(third.live, VersionNumber(3));
     promoted(store.promote(ada, &cups, VersionNumber(2), &FITS).await.unwrap());
     for number in [0, 4, u32::MAX] {
@@ -55,15 +57,15 @@ pub async fn get_versions(store: &dyn Store, people: &People) {
     }
 
     // What does not fit stays as it is; the policy and the module that are asked about are those of the moment.
-    let no_room = NoRoom { begins_with_bytes: 2, limit_bytes: 1 };
-    let refuse = |policy: &Policy, inspection: &Inspection| {
-        assert_eq!((policy.gas, inspection.size_bytes), (Some(5), 5));
-        Err(no_room)
+    let no_room = || Unfit::NoRoom(NoRoom { begins_with_bytes: 2, limit_bytes: 1 });
+    let refuse = |policy: &Policy, settings: &[SettingRow], inspection: &Inspection| {
+        assert_eq!((policy.gas, settings.len(), inspection.size_bytes), (Some(5), 1, 5));
+        Err(no_room())
     };
-    let refused = store.add_version(ada, &cups, module("third"), None, &refuse).await.unwrap();
-    assert!(matches!(refused, AddVersion::NoRoom(why) if why == no_room), "{refused:?}");
+    let refused = store.add_version(ada, &cups, module("third"), None, None, &refuse).await.unwrap();
+    assert!(matches!(refused, AddVersion::Refused(ref why) if *why == no_room()), "{refused:?}");
     let refused = store.promote(ada, &cups, VersionNumber(1), &refuse).await.unwrap();
-    assert!(matches!(refused, PromoteResult::NoRoom(why) if why == no_room), "{refused:?}");
+    assert!(matches!(refused, PromoteResult::Refused(ref why) if *why == no_room()), "{refused:?}");
     assert_eq!(store.handler(ada, &cups).await.unwrap().unwrap().live, VersionNumber(2));
 
     let versions = store.versions(ada, &cups).await.unwrap().unwrap();
@@ -97,7 +99,7 @@ pub async fn are_nobody_elses(store: &dyn Store, people: &People) {
     let (bob, cups) = (people.bob.id, name("one-of-cups"));
     assert!(store.handler(bob, &cups).await.unwrap().is_none());
     assert!(store.versions(bob, &cups).await.unwrap().is_none());
-    let evil = store.add_version(bob, &cups, module("evil"), None, &FITS).await.unwrap();
+    let evil = store.add_version(bob, &cups, module("evil"), None, None, &FITS).await.unwrap();
     assert!(matches!(evil, AddVersion::HandlerNotFound), "{evil:?}");
     assert!(store.set_forward_authorization(bob, &cups, false).await.unwrap().is_none());
     let result = store.promote(bob, &cups, VersionNumber(1), &FITS).await.unwrap();
@@ -118,7 +120,7 @@ pub async fn are_deleted(store: &dyn Store, people: &People) {
 
     assert!(store.handler(ada, &cups).await.unwrap().is_none());
     assert!(store.versions(ada, &cups).await.unwrap().is_none());
-    let late = store.add_version(ada, &cups, module("late"), None, &FITS).await.unwrap();
+    let late = store.add_version(ada, &cups, module("late"), None, None, &FITS).await.unwrap();
     assert!(matches!(late, AddVersion::HandlerNotFound), "{late:?}");
     assert!(matches!(
         store.promote(ada, &cups, VersionNumber(1), &FITS).await.unwrap(),

@@ -56,15 +56,19 @@ pub async fn are_edited(store: &dyn Store, people: &People) {
 
     // A version comes with its policy, or leaves the policy as it is.
     let own = Policy { mode: PolicyMode::End, wall_ms: Some(7), ..Policy::default() };
-    let row = added(store.add_version(ada, &ace, module("of ace"), Some(&own), &FITS).await.unwrap());
+    let row = added(store.add_version(ada, &ace, module("of ace"), Some(&own), None, &FITS).await.unwrap());
     assert_eq!((row.live, &row.policy), (VersionNumber(2), &own));
-    let row = added(store.add_version(ada, &ace, module("first"), None, &FITS).await.unwrap());
+    let row = added(store.add_version(ada, &ace, module("first"), None, None, &FITS).await.unwrap());
     assert_eq!((row.live, &row.policy), (VersionNumber(3), &own));
 
     // Every version has the handler's policy, within what the operator allows.
     for address in ["ace-of-cups", "v1--ace-of-cups"] {
         let found = store.deployment(&address.parse().unwrap()).await.unwrap().unwrap();
-        let deployment = found.deployment(&Limits::default(), &Limits { wall_ms: 6, ..Limits::ceiling() });
+        let deployment = found.deployment(
+            Default::default(),
+            &Limits::default(),
+            &Limits { wall_ms: 6, ..Limits::ceiling() },
+        );
         assert_eq!((deployment.limits.wall_ms, deployment.urls.mode), (6, PolicyMode::End));
         assert_eq!(deployment.limits.gas, Limits::default().gas);
     }

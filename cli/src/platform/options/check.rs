@@ -185,8 +185,13 @@ impl LimitOptions {
             response_bytes: within("response_bytes", response_bytes, 1, 1 << 40)?,
             log_bytes: within("log_bytes", self.log_bytes.unwrap_or(usual.log_bytes), 1, 16 << 20)?,
         };
-        let max =
-            Limits { gas: gas_max, cpu_ms: ceiling.cpu_ms, wall_ms: wall_ms_max, memory_bytes: memory_bytes_max, ..usual.clone() };
+        let max = Limits {
+            gas: gas_max,
+            cpu_ms: ceiling.cpu_ms,
+            wall_ms: wall_ms_max,
+            memory_bytes: memory_bytes_max,
+            ..usual.clone()
+        };
         Ok(LimitPair { usual, max })
     }
 
