@@ -1,7 +1,5 @@
 //! `resource`: everything that is opened by a URL, and the standard streams.
 
-use std::collections::HashMap;
-
 use olin::abi::Error;
 
 use super::memory::{GuestMemory, Range};
@@ -103,7 +101,8 @@ impl Resource {
 /// What a guest has open, by id. Ids are never given twice.
 #[derive(Default)]
 pub(crate) struct Resources {
-    open: HashMap<i32, Resource>,
+    /// In the order of their ids, which is that of their opening.
+    open: Vec<(i32, Resource)>,
     next: i32,
 }
 
@@ -119,12 +118,21 @@ impl Resources {
         }
         let id = self.next;
         self.next = id.checked_add(1).ok_or(Error::Unknown)?;
-        self.open.insert(id, resource);
+        self.open.push((id, resource));
         usize::try_from(id).map_err(|_| Error::Unknown)
     }
 
     fn get(&mut self, id: i32) -> Result<&mut Resource, Error> {
-        self.open.get_mut(&id).ok_or(Error::InvalidArgument)
+        let index = self.index(id).ok_or(Error::InvalidArgument)?;
+        self.open.get_mut(index).map(|(_, resource)| resource).ok_or(Error::InvalidArgument)
+    }
+
+    fn remove(&mut self, id: i32) -> Option<Resource> {
+        self.index(id).map(|index| self.open.remove(index).1)
+    }
+
+    fn index(&self, id: i32) -> Option<usize> {
+        self.open.binary_search_by_key(&id, |(id, _)| *id).ok()
     }
 }
 
@@ -245,7 +253,7 @@ pub(crate) fn close(host: &mut Host<'_>, id: i32) -> Result<i32, Stop> {
 
 /// `resource_close`. An id that is not open ends the program, as the specification says.
 pub(crate) fn close_unit(host: &mut Host<'_>, id: i32) -> Result<(), Stop> {
-    let resource = host.resources.open.remove(&id).ok_or(Stop::UnknownResource(id))?;
+    let resource = host.resources.remove(id).ok_or(Stop::UnknownResource(id))?;
     match resource.close(host.session) {
         Err(Failure::Stop(stop)) => Err(stop),
         _ => Ok(()),
