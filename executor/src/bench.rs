@@ -22,7 +22,7 @@ pub struct Prepared {
     call: Call,
     args: Vec<Vec<u8>>,
     variables: Variables,
-    network: Network,
+    network: Arc<Network>,
     runtime: Runtime,
 }
 

@@ -68,7 +68,7 @@ pub struct Executor {
     pub(crate) admission: Admission,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) routes: Arc<Routes>,
-    pub(crate) network: Network,
+    pub(crate) network: Arc<Network>,
     pub(crate) tasks: TaskTracker,
     stopped: CancellationToken,
 }

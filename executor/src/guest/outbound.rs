@@ -19,28 +19,27 @@ use super::{Advice, DEPTH_FIELD, KnownHosts, Policies, Session, Stop, depth};
 /// Bytes of requests that an invocation has written and not sent yet, all its resources together.
 pub(crate) const UNSENT_BYTES_MAX: usize = 12 << 20;
 
-/// What all invocations share.
-#[derive(Clone)]
+/// What all invocations share. Behind one count, which each of them changes.
 pub(crate) struct Network {
     /// Makes every connection.
     egress: Egress,
     /// Certificates that were seen before.
-    known_hosts: Arc<KnownHosts>,
+    known_hosts: KnownHosts,
     /// Policies that were asked for before.
-    policies: Arc<Policies>,
+    policies: Policies,
 }
 
 impl Network {
     /// Remembers certificates in this folder.
-    pub(crate) fn new(egress: Egress, known_hosts: PathBuf) -> Network {
-        let known_hosts = Arc::new(KnownHosts::new(known_hosts));
-        Network { egress, known_hosts, policies: Arc::default() }
+    pub(crate) fn new(egress: Egress, known_hosts: PathBuf) -> Arc<Network> {
+        let known_hosts = KnownHosts::new(known_hosts);
+        Arc::new(Network { egress, known_hosts, policies: Policies::default() })
     }
 }
 
 /// One invocation's way out.
 pub(crate) struct Outbound {
-    network: Network,
+    network: Arc<Network>,
     urls: UrlPolicy,
     advice: Advice,
     user: egress::User,
@@ -68,7 +67,7 @@ pub(crate) enum Refused {
 impl Outbound {
     /// For an invocation that ends at `deadline`, of a request with these header fields.
     pub(crate) fn new(
-        network: Network,
+        network: Arc<Network>,
         urls: UrlPolicy,
         advice: Advice,
         deadline: Instant,
