@@ -17,6 +17,9 @@ const BYTES_PER_GAS_LOG2: i64 = 3;
 /// Units for a page that memory grows by: as much as filling it.
 const GAS_PER_PAGE_LOG2: i64 = 16 - BYTES_PER_GAS_LOG2;
 
+/// How many globals this adds, after those of metering.
+pub(super) const GLOBALS: usize = 2;
+
 /// Makes a compiler price such instructions. To be called after metering was installed.
 pub(crate) fn install(compiler: &mut Cranelift) {
     compiler.push_middleware(Arc::new(BulkCost { globals: Mutex::new(None) }));

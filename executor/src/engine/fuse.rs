@@ -1,17 +1,24 @@
-//! How a guest that runs on another thread is stopped: its gas is taken away.
+//! An instance's gas: how it is given and read, and how a guest that runs on another thread is stopped: its gas
+//! is taken away.
 //!
 //! A guest looks at its count in every block of its code, so it stops right after. wasmer's own
 //! interrupts are not used: they are signals, and one that comes while the guest's thread holds a
 //! lock of wasmer's (it takes one after every host call) leaves that locked for the whole process.
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use wasmer::{Instance, Store};
+
+use crate::guest::Interrupt;
 
 /// Stops one instance, from any thread, and knows what it was refused.
 pub(crate) struct Fuse {
     /// Where the instance keeps its count; null before there is one.
     count: AtomicPtr<u64>,
+    /// Where it notes that the count was too small; null before there is an instance.
+    ran_out: AtomicPtr<u32>,
     /// Whether the guest's code is running.
     armed: Mutex<bool>,
     /// What was left when it was taken away; [`NOTHING`] if it was not.
@@ -29,6 +36,7 @@ impl Default for Fuse {
     fn default() -> Fuse {
         Fuse {
             count: AtomicPtr::default(),
+            ran_out: AtomicPtr::default(),
             armed: Mutex::default(),
             taken: AtomicU64::new(NOTHING),
             memory_refused: AtomicU64::new(0),
@@ -80,8 +88,46 @@ impl Fuse {
         self.count.store(count.as_ptr(), Ordering::Relaxed);
     }
 
+    /// Points the fuse at the word where the instance notes that its count was too small.
+    pub(super) fn point_at_ran_out(&self, ran_out: NonNull<u32>) {
+        self.ran_out.store(ran_out.as_ptr(), Ordering::Relaxed);
+    }
+
+    /// Gives the fuse's instance, which is in this store, so much to spend from now on.
+    pub(crate) fn recharge(&self, store: &mut Store, instance: &Instance, gas: u64) {
+        if let Some((count, ran_out)) = self.words(store, instance) {
+            count.store(gas, Ordering::Relaxed);
+            ran_out.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// What the fuse's instance, which is in this store, has left; `None` once it ran out.
+    pub(crate) fn remaining(&self, store: &mut Store, instance: &Instance) -> Option<u64> {
+        let (count, ran_out) = self.words(store, instance)?;
+        (ran_out.load(Ordering::Relaxed) == 0).then(|| count.load(Ordering::Relaxed))
+    }
+
+    /// The instance's count, and whether it ran out.
+    fn words<'s>(&self, _store: &'s mut Store, _: &Instance) -> Option<(&'s AtomicU64, &'s AtomicU32)> {
+        let count = NonNull::new(self.count.load(Ordering::Relaxed))?;
+        let ran_out = NonNull::new(self.ran_out.load(Ordering::Relaxed))?;
+        // SAFETY: both were given as definitions of globals, which are aligned to 16 bytes. A fuse is pointed
+        // at one instance only: tunables are made with it for one store. That instance was made, and a store
+        // keeps its instances for as long as it lives; it is borrowed, so none of their code runs.
+        #[expect(unsafe_code, reason = "the count is a word of the instance's own memory")]
+        unsafe {
+            Some((AtomicU64::from_ptr(count.as_ptr()), AtomicU32::from_ptr(ran_out.as_ptr())))
+        }
+    }
+
     fn armed(&self) -> MutexGuard<'_, bool> {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Interrupt for Fuse {
+    fn interrupt(&self) {
+        self.blow();
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a module may keep to itself and its host needs, turned into exports.
+//! What a module may keep to itself and its host needs, turned into exports; and no others: each export is
+//! made anew for each run, though nobody asks for it.
 //!
 //! The memory: programs for Dagger do not export theirs, and their host reads it all the same.
 //!
@@ -19,13 +20,24 @@ pub(crate) const START: &str = "wasmcloud:start";
 /// The first memory's export.
 pub(crate) const MEMORY: &str = "wasmcloud:memory";
 
-/// Makes a compiler add these exports.
-pub(crate) fn install(compiler: &mut Cranelift) {
-    compiler.push_middleware(Arc::new(HostExports));
+/// Which of its own exports a module keeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kept {
+    /// The one with this name, which its host calls.
+    Entry(&'static str),
+    /// All, metering's included.
+    #[cfg(test)]
+    All,
+}
+
+/// Makes a compiler add these exports and leave others out. To be called after all else was installed: what
+/// comes later finds no exports.
+pub(crate) fn install(compiler: &mut Cranelift, kept: Kept) {
+    compiler.push_middleware(Arc::new(HostExports(kept)));
 }
 
 #[derive(Debug)]
-struct HostExports;
+struct HostExports(Kept);
 
 impl ModuleMiddleware for HostExports {
     fn generate_function_middleware<'a>(
@@ -36,6 +48,11 @@ impl ModuleMiddleware for HostExports {
     }
 
     fn transform_module_info(&self, module: &mut ModuleInfo) -> Result<(), MiddlewareError> {
+        match self.0 {
+            Kept::Entry(entry) => module.exports.retain(|name, _| name == entry),
+            #[cfg(test)]
+            Kept::All => {}
+        }
         module.exports.shift_remove(MEMORY);
         if let Some(memory) = module.memories.keys().next() {
             module.exports.insert(MEMORY.to_owned(), ExportIndex::Memory(memory));

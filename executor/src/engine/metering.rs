@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use wasmer::sys::{CompilerConfig, Cranelift};
 use wasmer::wasmparser::Operator;
-use wasmer::{AsStoreMut, ExportIndex, Instance, ModuleInfo};
+use wasmer::{GlobalType, ModuleInfo, Mutability, Type};
 use wasmer_middlewares::Metering;
-use wasmer_middlewares::metering::{MeteringPoints, get_remaining_points, set_remaining_points};
 
-/// The export under which the middleware leaves its count.
-const REMAINING: &str = "wasmer_metering_remaining_points";
+use super::bulk_cost;
 
-/// Makes a compiler count gas. An instance begins with none: see [`recharge`].
+/// How many globals the middleware adds: the count, then whether it ran out.
+const GLOBALS: usize = 2;
+
+/// Makes a compiler count gas. An instance begins with none: see `Fuse::recharge`.
 pub(crate) fn install(compiler: &mut Cranelift) {
     compiler.push_middleware(Arc::new(Metering::new(0, cost)));
 }
@@ -28,21 +29,18 @@ fn cost(operator: &Operator<'_>) -> u64 {
     }
 }
 
-/// Which of the globals that an instance has of its own is the count.
+/// Which of the globals that an instance has of its own is the count; the one that says whether it ran out
+/// follows it. Both come after all that the module itself has, and before those of `bulk_cost.rs`.
 pub(super) fn count_index(module: &ModuleInfo) -> Option<usize> {
-    let ExportIndex::Global(index) = module.exports.get(REMAINING)? else { return None };
-    usize::try_from(index.as_u32()).ok()?.checked_sub(module.num_imported_globals)
+    let index = module.globals.len().checked_sub(bulk_cost::GLOBALS + GLOBALS)?;
+    let mut from_count = module.globals.values().skip(index);
+    let is_here = from_count.next() == Some(&GlobalType::new(Type::I64, Mutability::Var))
+        && from_count.next() == Some(&GlobalType::new(Type::I32, Mutability::Var));
+    is_here.then(|| index.checked_sub(module.num_imported_globals))?
 }
 
-/// What an instance has left; `None` once it ran out.
-pub(crate) fn remaining(store: &mut impl AsStoreMut, instance: &Instance) -> Option<u64> {
-    match get_remaining_points(store, instance) {
-        MeteringPoints::Remaining(points) => Some(points),
-        MeteringPoints::Exhausted => None,
-    }
-}
-
-/// Gives an instance so much to spend from now on.
-pub(crate) fn recharge(store: &mut impl AsStoreMut, instance: &Instance, gas: u64) {
-    set_remaining_points(store, instance, gas);
+/// Gives an instance so much to spend from now on, by its exports.
+#[cfg(test)]
+pub(super) fn recharge(store: &mut wasmer::Store, instance: &wasmer::Instance, gas: u64) {
+    wasmer_middlewares::metering::set_remaining_points(store, instance, gas);
 }

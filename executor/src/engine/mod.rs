@@ -18,7 +18,6 @@ pub(crate) use cache::Lease;
 pub use compiler::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 pub(crate) use fuse::Fuse;
 pub(crate) use host_exports::{MEMORY, START};
-pub(crate) use metering::{recharge, remaining};
 pub(crate) use program::Needed;
 pub use program::Program;
 pub(crate) use programs::{ProgramError, Programs};

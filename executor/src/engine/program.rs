@@ -1,6 +1,6 @@
 //! One compiled module, ready to be instantiated any number of times.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use wasmcloud_wire::{Abi, Inspection, Limits, Refusal};
 use wasmer::sys::{Cranelift, EngineBuilder, Features, NativeEngineExt, Target};
@@ -9,19 +9,21 @@ use wasmer::{
     Store,
 };
 
-use super::pool::{Contents, Image, Pool};
+use super::host_exports::{self, Kept};
+use super::pool::{Contents, Image, Origin, Pool, Segment};
 use super::tunables::{Bounded, Bounds, styles};
-use super::{Fuse, MEMORY, bulk_cost, host_exports, metering};
+use super::{Fuse, MEMORY, bulk_cost, metering};
 
 /// A compiled module and what its host has to provide.
 pub struct Program {
     /// What the module is and asks for.
     pub inspection: Inspection,
     pub(crate) module: Module,
+    /// Keeps the code; stores have another, see [`STORES`].
     engine: Engine,
-    pool: Arc<Pool>,
-    /// What the memory begins with; `None` where that is nothing, or not to be known beforehand.
-    image: Option<Arc<Image>>,
+    origin: Arc<Origin>,
+    /// How many bytes its image has.
+    image_bytes: usize,
     /// Which of an instance's own globals is its count of gas.
     count_index: usize,
     /// The module's imports in its own order.
@@ -34,6 +36,12 @@ pub(crate) struct Needed {
     pub(crate) name: &'static str,
     /// The type under which the module asks for it.
     pub(crate) ty: FunctionType,
+}
+
+thread_local! {
+    /// What stores are made with: an engine without any code. Stores change its counters and take its lock for
+    /// each import; in a program's own engine, threads that run the same program would wait for one another.
+    static STORES: Engine = <Engine as NativeEngineExt>::headless();
 }
 
 /// The features that the compiler accepts: the same that inspection allows.
@@ -49,7 +57,7 @@ pub(crate) fn artifact_key() -> String {
     let mut cpu: Vec<String> = target.cpu_features().iter().map(|feature| format!("{feature:?}")).collect();
     cpu.sort();
     format!(
-        "wasmcloud {} wasmer 7.3.0 cranelift nan-canonical gas-2 exports-2 memory-2 {} {}",
+        "wasmcloud {} wasmer 7.3.0 cranelift nan-canonical gas-2 exports-3 memory-2 {} {}",
         env!("CARGO_PKG_VERSION"),
         target.triple(),
         cpu.join("+")
@@ -57,13 +65,13 @@ pub(crate) fn artifact_key() -> String {
 }
 
 /// An engine that compiles, as every module here is compiled.
-pub(super) fn compiling_engine() -> Engine {
+pub(super) fn compiling_engine(kept: Kept) -> Engine {
     let mut compiler = Cranelift::default();
     // The same bits of NaN on every machine, so that a run is the same everywhere.
     compiler.canonicalize_nans(true);
-    host_exports::install(&mut compiler);
     metering::install(&mut compiler);
     bulk_cost::install(&mut compiler);
+    host_exports::install(&mut compiler, kept);
     let mut engine: Engine = EngineBuilder::new(compiler).set_features(Some(features())).engine().into();
     engine.set_tunables(styles());
     engine
@@ -75,8 +83,13 @@ pub(super) fn compiling_engine() -> Engine {
 ///
 /// What inspection refuses, and what the compiler cannot compile.
 pub(crate) fn compile(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, Refusal> {
-    wasmcloud_inspect::inspect(bytes, limits)?;
-    let engine = compiling_engine();
+    let inspection = wasmcloud_inspect::inspect(bytes, limits)?;
+    compile_keeping(bytes, Kept::Entry(wasmcloud_inspect::entry(inspection.abi)))
+}
+
+/// The same of a module that was inspected, with these of its exports.
+pub(super) fn compile_keeping(bytes: &[u8], kept: Kept) -> Result<Vec<u8>, Refusal> {
+    let engine = compiling_engine(kept);
     let failed = |error: &dyn std::fmt::Display| {
         Refusal::new(
             "compile_failed",
@@ -111,23 +124,24 @@ impl Program {
         let imports = imports.ok_or_else(|| "an import that the table does not have".to_owned())?;
         let count_index = metering::count_index(module.info());
         let count_index = count_index.ok_or_else(|| "no count of gas".to_owned())?;
-        let mut program =
-            Program { inspection, module, engine, pool: pool.clone(), image: None, count_index, imports };
-        program.image = program.image()?;
-        Ok(program)
+        let recorded = Arc::default();
+        let origin = Origin::new(pool.clone(), Contents::Recorded(Arc::clone(&recorded)));
+        let program = Program { inspection, module, engine, origin, image_bytes: 0, count_index, imports };
+        let image = program.image(pool, &recorded)?;
+        let image_bytes = image.as_ref().map_or(0, |image| image.bytes());
+        Ok(Program { origin: Origin::new(pool.clone(), Contents::Known(image)), image_bytes, ..program })
     }
 
-    /// What an instance's memory holds before its program runs. Nothing of the program runs here.
-    fn image(&self) -> Result<Option<Arc<Image>>, String> {
-        let segments = Arc::default();
+    /// What an instance's memory holds before its program runs, while its origin notes the segments that are
+    /// written. Nothing of the program runs here.
+    fn image(&self, pool: &Pool, segments: &Mutex<Vec<Segment>>) -> Result<Option<Arc<Image>>, String> {
         let info = self.module.info();
         // As small as it can be: inspection has checked what the program begins with.
         let bounds = Bounds {
             memory_pages: info.memories.values().map(|memory| memory.minimum.0).max().unwrap_or(0),
             table_elements: info.tables.values().map(|table| table.minimum).max().unwrap_or(0),
         };
-        let contents = Contents::Recorded(Arc::clone(&segments));
-        let mut store = Store::new(self.engine_with(bounds, contents, &Arc::default()));
+        let mut store = Store::new(self.engine_with(bounds, &Arc::default()));
         let unused: Vec<Extern> = self
             .imports
             .iter()
@@ -136,7 +150,7 @@ impl Program {
         match Instance::new_by_index(&mut store, &self.module, &unused) {
             Ok(instance) => {
                 let Ok(memory) = instance.exports.get_memory(MEMORY) else { return Ok(None) };
-                let image = self.pool.image(&memory.view(&store), &segments);
+                let image = pool.image(&memory.view(&store), segments);
                 image.map_err(|error| format!("no memory for the program's data: {error}"))
             }
             // Data or elements that do not fit: every run will say so.
@@ -147,24 +161,18 @@ impl Program {
 
     /// How many bytes of memory the program's data take, besides its code.
     pub(crate) fn image_bytes(&self) -> usize {
-        self.image.as_ref().map_or(0, |image| image.bytes())
+        self.image_bytes
     }
 
     /// An engine for one instance with these bounds, which the fuse stops.
     pub(crate) fn bounded_engine(&self, limits: &Limits, fuse: &Arc<Fuse>) -> Engine {
         let bounds = Bounds { memory_pages: limits.memory_pages(), table_elements: limits.table_elements };
-        self.engine_with(bounds, Contents::Known(self.image.clone()), fuse)
+        self.engine_with(bounds, fuse)
     }
 
-    fn engine_with(&self, bounds: Bounds, contents: Contents, fuse: &Arc<Fuse>) -> Engine {
-        let mut engine = self.engine.clone();
-        engine.set_tunables(Bounded::new(
-            bounds,
-            self.pool.clone(),
-            contents,
-            fuse.clone(),
-            self.count_index,
-        ));
+    fn engine_with(&self, bounds: Bounds, fuse: &Arc<Fuse>) -> Engine {
+        let mut engine = STORES.try_with(Engine::clone).unwrap_or_else(|_| self.engine.clone());
+        engine.set_tunables(Bounded::new(bounds, self.origin.clone(), fuse.clone(), self.count_index));
         engine
     }
 }

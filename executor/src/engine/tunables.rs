@@ -12,7 +12,7 @@ use wasmer::sys::{BaseTunables, Tunables};
 use wasmer::{GlobalType, MemoryError, MemoryType, Pages, TableType};
 
 use super::fuse::Fuse;
-use super::pool::{Contents, Pool, PooledMemory};
+use super::pool::{Origin, PooledMemory};
 
 /// How compiled code finds memories and tables; it is compiled and run with the same.
 ///
@@ -41,26 +41,20 @@ pub(super) struct Bounds {
 pub(super) struct Bounded {
     base: BaseTunables,
     bounds: Bounds,
-    pool: Arc<Pool>,
-    contents: Contents,
+    origin: Arc<Origin>,
     fuse: Arc<Fuse>,
-    /// Which of the instance's globals is its count of gas, and how many were made so far.
+    /// Which of the instance's globals is its count of gas, before the one that says whether it ran out, and
+    /// how many were made so far.
     count_index: usize,
     globals_made: AtomicUsize,
 }
 
 impl Bounded {
-    /// Memory comes from the pool and begins with `contents`; `fuse` is pointed at the global with this index
+    /// Memory comes from `origin`; `fuse` is pointed at the global with this index
     /// among the instance's own.
-    pub(super) fn new(
-        bounds: Bounds,
-        pool: Arc<Pool>,
-        contents: Contents,
-        fuse: Arc<Fuse>,
-        count_index: usize,
-    ) -> Bounded {
+    pub(super) fn new(bounds: Bounds, origin: Arc<Origin>, fuse: Arc<Fuse>, count_index: usize) -> Bounded {
         let globals_made = AtomicUsize::new(0);
-        Bounded { base: styles(), bounds, pool, contents, fuse, count_index, globals_made }
+        Bounded { base: styles(), bounds, origin, fuse, count_index, globals_made }
     }
 
     fn bound_memory(&self, ty: &MemoryType) -> Result<MemoryType, MemoryError> {
@@ -105,7 +99,7 @@ impl Tunables for Bounded {
         let bounded = self.bound_memory(ty)?;
         // SAFETY: the caller's promise about `definition` is passed on: it is the instance's own, and outlasts
         // the guest's code and every call of the host's that works on the memory.
-        let memory = unsafe { PooledMemory::new(&self.pool, bounded, &self.contents, definition) }?;
+        let memory = unsafe { PooledMemory::new(&self.origin, bounded, definition) }?;
         let memory = memory.telling(self.fuse.clone(), ty.maximum);
         Ok(memory.into())
     }
@@ -131,9 +125,12 @@ impl Tunables for Bounded {
         definition: NonNull<VMGlobalDefinition>,
     ) -> Result<VMGlobal, String> {
         // An instance's globals are made in their order.
-        if self.globals_made.fetch_add(1, Ordering::Relaxed) == self.count_index {
-            // A definition begins with its value.
+        let index = self.globals_made.fetch_add(1, Ordering::Relaxed);
+        // A definition begins with its value.
+        if index == self.count_index {
             self.fuse.point_at(definition.cast());
+        } else if Some(index) == self.count_index.checked_add(1) {
+            self.fuse.point_at_ran_out(definition.cast());
         }
         // SAFETY: the caller's promise about `definition` is passed on unchanged.
         unsafe { self.base.create_vm_global(ty, definition) }

@@ -19,4 +19,4 @@ pub(crate) use policies::Policies;
 pub(crate) use session::{Output, RawOutput, Session};
 pub(crate) use stop::Stop;
 pub(crate) use wasmcloud_wire::{DEPTH_FIELD, depth};
-pub(crate) use watch::{Kill, Watch};
+pub(crate) use watch::{Interrupt, Kill, Watch};

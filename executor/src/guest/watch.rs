@@ -1,9 +1,9 @@
 //! The one who ends a guest that does not end by itself.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
 /// Why a guest is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,25 +17,25 @@ pub(crate) enum Kill {
 /// How often a guest that was interrupted, but has not stopped yet, is interrupted again.
 const INTERRUPT_RETRY: Duration = Duration::from_millis(2);
 
-type Interrupt = Box<dyn Fn() + Send + Sync>;
+/// What interrupts a guest while it runs.
+pub(crate) trait Interrupt: Send + Sync {
+    /// Interrupts it, from another thread.
+    fn interrupt(&self);
+}
 
 /// Shared by a guest's thread and whoever watches it.
 pub(crate) struct Watch {
     deadline: Instant,
-    killed: CancellationToken,
+    /// Wakes those who wait; they look at the reason then.
+    killed: Notify,
     reason: OnceLock<Kill>,
-    interrupt: Mutex<Option<Interrupt>>,
+    interrupt: Mutex<Option<Arc<dyn Interrupt>>>,
 }
 
 impl Watch {
     /// Watches a guest that has to end by this time.
     pub(crate) fn new(deadline: Instant) -> Watch {
-        Watch {
-            deadline,
-            killed: CancellationToken::new(),
-            reason: OnceLock::new(),
-            interrupt: Mutex::new(None),
-        }
+        Watch { deadline, killed: Notify::new(), reason: OnceLock::new(), interrupt: Mutex::new(None) }
     }
 
     /// When the guest's wall time is over.
@@ -61,11 +61,15 @@ impl Watch {
 
     /// What a host call waits for besides its own business.
     pub(crate) async fn killed(&self) {
-        self.killed.cancelled().await;
+        // Made before the reason is looked at: it hears of a kill that comes in between.
+        let killed = self.killed.notified();
+        if self.reason.get().is_none() {
+            killed.await;
+        }
     }
 
     /// How a guest that is running right now is interrupted; `None` once it runs no more.
-    pub(crate) fn set_interrupt(&self, interrupt: Option<Interrupt>) {
+    pub(crate) fn set_interrupt(&self, interrupt: Option<Arc<dyn Interrupt>>) {
         *self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = interrupt;
     }
 
@@ -73,11 +77,11 @@ impl Watch {
     /// before the guest's code is entered, and may be when the guest is counting its gas.
     pub(crate) async fn kill<F: Future>(&self, why: Kill, stopped: F) -> F::Output {
         self.reason.get_or_init(|| why);
-        self.killed.cancel();
+        self.killed.notify_waiters();
         let mut stopped = std::pin::pin!(stopped);
         loop {
             if let Some(interrupt) = &*self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) {
-                interrupt();
+                interrupt.interrupt();
             }
             if let Ok(output) = tokio::time::timeout(INTERRUPT_RETRY, &mut stopped).await {
                 return output;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use wasmcloud_cgi::escape_to;
 use wasmcloud_wire::{Abi, LimitName, Limits};
 use wasmer::sys::vm::TrapCode;
-use wasmer::{FunctionEnv, Instance, InstantiationError, RuntimeError, Store, Value};
+use wasmer::{Extern, FunctionEnv, Instance, InstantiationError, RuntimeError, Store, Value};
 
 use super::State;
 use super::link::link;
 use super::resource::Resources;
-use crate::engine::{Fuse, MEMORY, Program, START, recharge, remaining};
+use crate::engine::{Fuse, MEMORY, Program, START};
 use crate::guest::{Session, Stop};
 
 /// Most frames of a backtrace that are logged.
@@ -72,8 +72,7 @@ pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas
         descriptors: Default::default(),
     };
     let env = FunctionEnv::new(&mut store, state);
-    let interrupt = fuse.clone();
-    watch.set_interrupt(Some(Box::new(move || interrupt.blow())));
+    watch.set_interrupt(Some(fuse.clone()));
     let run = run_instance(program, &mut store, &env, gas, &fuse);
     watch.set_interrupt(None);
     let session = env.as_mut(&mut store).session.take()?;
@@ -127,7 +126,7 @@ fn run_instance(
         }
         Err(error) => return not_started(error.to_string()),
     };
-    recharge(store, &instance, gas);
+    fuse.recharge(store, &instance, gas);
     let memory = instance.exports.get_memory(MEMORY).ok().cloned();
     env.as_mut(store).memory.clone_from(&memory);
     let entry = wasmcloud_inspect::entry(program.inspection.abi);
@@ -138,7 +137,7 @@ fn run_instance(
     drop(armed);
     Run {
         result: result.map_err(Failed::Running),
-        gas_left: remaining(store, &instance),
+        gas_left: fuse.remaining(store, &instance),
         killed: false,
         memory_peak_bytes: memory.map_or(0, |memory| memory.view(store).data_size()),
     }
@@ -146,7 +145,7 @@ fn run_instance(
 
 /// Calls a function without parameters, if there is one, and gives back the integer that it returns.
 fn call_if_exported(store: &mut Store, instance: &Instance, name: &str) -> Result<i64, RuntimeError> {
-    let Ok(function) = instance.exports.get_function(name) else { return Ok(0) };
+    let Some(Extern::Function(function)) = instance.exports.get_extern(name) else { return Ok(0) };
     let results = function.call(store, &[])?;
     Ok(match results.first() {
         Some(Value::I32(number)) => i64::from(*number),

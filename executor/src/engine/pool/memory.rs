@@ -22,13 +22,33 @@ pub(crate) enum Contents {
     Recorded(Arc<Mutex<Vec<Segment>>>),
 }
 
+/// Where a program's memories come from, and what they hold: one count for its runs to share.
+pub(crate) struct Origin {
+    pool: Arc<Pool>,
+    contents: Contents,
+}
+
+impl Origin {
+    /// Memories with these contents, from this pool.
+    pub(crate) fn new(pool: Arc<Pool>, contents: Contents) -> Arc<Origin> {
+        Arc::new(Origin { pool, contents })
+    }
+
+    fn image(&self) -> Option<&Arc<Image>> {
+        match &self.contents {
+            Contents::Known(image) => image.as_ref(),
+            Contents::Recorded(_) => None,
+        }
+    }
+}
+
 /// A memory of one instance. Its slot goes back to the pool when it is dropped.
 pub(crate) struct PooledMemory {
-    pool: Arc<Pool>,
+    origin: Arc<Origin>,
     /// There until it is dropped.
     slot: Option<Slot>,
-    /// What the slot shows.
-    image: Option<Arc<Image>>,
+    /// Whether the slot shows the origin's image.
+    shows_image: bool,
     ty: MemoryType,
     pages: Pages,
     maximum: Pages,
@@ -37,7 +57,6 @@ pub(crate) struct PooledMemory {
     /// Active data segments that are yet to come and are there already. They come first of all
     /// (`Instance::new`), so this is how they are told from `memory.init`.
     segments_there: AtomicUsize,
-    recorded: Option<Arc<Mutex<Vec<Segment>>>>,
     /// Who is told of growth that only the limit refuses, and the program's own maximum.
     told: Option<(Arc<Fuse>, Pages)>,
 }
@@ -59,34 +78,29 @@ impl PooledMemory {
     ///
     /// `definition` can be written for as long as the memory is used.
     pub(crate) unsafe fn new(
-        pool: &Arc<Pool>,
+        origin: &Arc<Origin>,
         ty: MemoryType,
-        contents: &Contents,
         mut definition: NonNull<VMMemoryDefinition>,
     ) -> Result<PooledMemory, MemoryError> {
         let maximum = ty.maximum.unwrap_or(Pages::max_value());
-        let (image, recorded) = match contents {
-            Contents::Known(image) => (image.as_ref(), None),
-            Contents::Recorded(segments) => (None, Some(segments.clone())),
-        };
         // Data that does not fit: it is to be written, and fails, as the specification says.
-        let image = image.filter(|image| image.range().end <= ty.minimum.bytes().0);
-        let slot = pool
+        let image = origin.image().filter(|image| image.range().end <= ty.minimum.bytes().0);
+        let slot = origin
+            .pool
             .take(maximum.bytes().0, image)
             .map_err(|error| MemoryError::Generic(format!("no memory from the system: {error}")))?;
         let here = VMMemoryDefinition { base: slot.base().as_ptr(), current_length: ty.minimum.bytes().0 };
         // SAFETY: as the caller promises.
         unsafe { *definition.as_mut() = here };
         Ok(PooledMemory {
-            pool: pool.clone(),
+            origin: origin.clone(),
             slot: Some(slot),
-            image: image.cloned(),
+            shows_image: image.is_some(),
             ty,
             pages: ty.minimum,
             maximum,
             definition,
             segments_there: AtomicUsize::new(image.map_or(0, |image| image.segments())),
-            recorded,
             told: None,
         })
     }
@@ -150,7 +164,7 @@ impl LinearMemory for PooledMemory {
         }
         // SAFETY: the caller has made sure that the data fits.
         unsafe { initialize_memory_with_data(self.definition.as_ref(), start, data) }?;
-        if let Some(recorded) = &self.recorded {
+        if let Contents::Recorded(recorded) = &self.origin.contents {
             let mut recorded = recorded.lock().unwrap_or_else(PoisonError::into_inner);
             recorded.push(Segment { start, len: data.len() });
         }
@@ -161,7 +175,8 @@ impl LinearMemory for PooledMemory {
 impl Drop for PooledMemory {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            self.pool.give_back(slot, self.pages.bytes().0, self.image.as_ref());
+            let image = self.origin.image().filter(|_| self.shows_image);
+            self.origin.pool.give_back(slot, self.pages.bytes().0, image);
         }
     }
 }

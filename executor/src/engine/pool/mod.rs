@@ -25,7 +25,7 @@ use wasmer::sys::vm::MemoryStyle;
 
 use image::Images;
 pub(crate) use image::{Image, Segment};
-pub(crate) use memory::{Contents, PooledMemory};
+pub(crate) use memory::{Contents, Origin, PooledMemory};
 use pages::PageMap;
 use slot::Slot;
 

@@ -5,8 +5,9 @@ use wasmer::{Instance, Store, Value};
 
 use super::*;
 use crate::engine::artifact::Verified;
-use crate::engine::program::{Program, compile};
-use crate::engine::recharge;
+use crate::engine::host_exports::Kept;
+use crate::engine::metering::recharge;
+use crate::engine::program::{Program, compile_keeping};
 
 /// Runs of the canary, over all its threads.
 const RUNS: u64 = 10_000;
@@ -60,7 +61,7 @@ fn tenant(pool: &Arc<Pool>, segments: &[(usize, &[u8])]) -> Tenant {
 fn program(pool: &Arc<Pool>, wat: &str) -> Program {
     let module = wat::parse_str(wat).unwrap();
     let inspection = wasmcloud_inspect::inspect(&module, &Limits::default()).unwrap();
-    let artifact = Verified::fresh(compile(&module, &Limits::default()).unwrap());
+    let artifact = Verified::fresh(compile_keeping(&module, Kept::All).unwrap());
     Program::load(&artifact, inspection, pool).unwrap()
 }
 

@@ -10,10 +10,12 @@ use wasmer::{
     RuntimeError, Store, Table, TableType, Type, Value,
 };
 
-use super::super::pool::{Contents, Image, Pool};
+use super::super::host_exports::Kept;
+use super::super::metering::recharge;
+use super::super::pool::{Contents, Image, Origin, Pool};
 use super::super::program::compiling_engine;
 use super::super::tunables::{Bounded, Bounds, styles};
-use super::super::{MEMORY, START, recharge};
+use super::super::{MEMORY, START};
 use super::values;
 
 /// More than any script spends.
@@ -38,7 +40,8 @@ impl Memories {
         match self {
             Memories::Stock => engine.set_tunables(styles()),
             Memories::Ours => {
-                engine.set_tunables(Bounded::new(bounds, pool.clone(), contents, Arc::default(), usize::MAX));
+                let origin = Origin::new(pool.clone(), contents);
+                engine.set_tunables(Bounded::new(bounds, origin, Arc::default(), usize::MAX));
             }
         }
     }
@@ -53,7 +56,8 @@ impl Compiled {
     /// The artifact of a module, or why there is none.
     pub(super) fn artifact(&mut self, module: Vec<u8>) -> Result<&[u8], String> {
         let compiled = self.0.entry(module).or_insert_with_key(|module| {
-            let module = Module::new(&compiling_engine(), module).map_err(|error| error.to_string())?;
+            let module =
+                Module::new(&compiling_engine(Kept::All), module).map_err(|error| error.to_string())?;
             module.serialize().map(|artifact| artifact.to_vec()).map_err(|error| error.to_string())
         });
         compiled.as_deref().map_err(Clone::clone)
