@@ -18,6 +18,7 @@ use wasmcloud_wire::{DEPTH_FIELD, ENV_HEADER, EnvPatch, Policy, depth};
 use crate::ApiError;
 use crate::app::App;
 use crate::auth::{self, Caller};
+use crate::json;
 
 /// What the bridge knows of a request besides what Rocket does.
 pub(crate) struct Meta {
@@ -205,7 +206,7 @@ impl<'r, T: DeserializeOwned> FromRequest<'r> for Json<T> {
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| {
+    json::from_slice(body).map_err(|error| {
         let (status, code) = if error.is_data() { (422, "invalid_body") } else { (400, "malformed_json") };
         ApiError::new(
             status,
@@ -224,7 +225,7 @@ impl<'r, T: DeserializeOwned> FromRequest<'r> for Unquoted<T> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Unquoted<T>, ()> {
-        let parsed = serde_json::from_slice(&Payload::of(request).0);
+        let parsed = json::from_slice(&Payload::of(request).0);
         or_reject(request, parsed.map(Unquoted).map_err(|error| unquoted("the body", &error)))
     }
 }
@@ -276,7 +277,7 @@ fn parse_env(text: &str) -> Result<EnvPatch, ApiError> {
             "set some of the settings on their own: wasmcloud env set",
         ));
     }
-    serde_json::from_str(text).map_err(|error| unquoted("the header field Wasmcloud-Env", &error))
+    json::from_slice(text.as_bytes()).map_err(|error| unquoted("the header field Wasmcloud-Env", &error))
 }
 
 /// The policy that an upload sets together with its version, if it does.
@@ -315,7 +316,7 @@ fn parse_policy(text: &str) -> Result<Policy, ApiError> {
         let message = "the header field Wasmcloud-Policy is not ASCII".to_owned();
         return Err(invalid(message, "write other characters as JSON does: \\u00fc"));
     }
-    serde_json::from_str(text).map_err(|error| {
+    json::from_slice(text.as_bytes()).map_err(|error| {
         let message = format!("the header field Wasmcloud-Policy is no policy: {error}");
         invalid(message, "it is JSON, like what `GET /api/v1/handlers/NAME/policy` answers")
     })

@@ -13,6 +13,7 @@ mod config;
 mod core;
 mod error;
 mod guards;
+mod json;
 mod key_file;
 mod remote_invoker;
 mod reply;

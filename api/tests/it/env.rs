@@ -78,7 +78,11 @@ async fn a_secret_value_is_never_shown_and_stays_secret_when_it_is_set_again() {
     assert_eq!(shown(&alice.get(ENV).await.good(200)), [("API_KEY", true, None)]);
 
     // Nor is it quoted where something is wrong with the request.
-    for body in [r#"{"set": {"A": "s3cret"}}"#, r#"{"set": {"A": {"value": "x", "secret": "s3cret"}}}"#] {
+    for body in [
+        r#"{"set": {"A": "s3cret"}}"#,
+        r#"{"set": {"A": {"value": "x", "secret": "s3cret"}}}"#,
+        r#"{"set": {"A": ["s3cret", true]}}"#,
+    ] {
         let answer = alice.send("PATCH", ENV, body).await;
         answer.error(422, "invalid_body");
         answers.push(answer);

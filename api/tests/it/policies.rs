@@ -79,6 +79,8 @@ async fn what_cannot_be_a_policy_is_refused_with_its_name_and_changes_nothing() 
         (json!({"memory_bytes": (1u64 << 30) + 1}), "over_ceiling", "1073741824"),
         (json!({"alow": []}), "invalid_body", "unknown field `alow`"),
         (json!({"mode": "open"}), "invalid_body", "`open`"),
+        (json!([["^https://a/"]]), "invalid_body", "expected an object"),
+        (json!([]), "invalid_body", "expected an object"),
     ] {
         let message = alice.put(POLICY, &body).await.error(422, code);
         assert!(message.contains(part), "{body}: {message}");
@@ -93,6 +95,8 @@ async fn what_cannot_be_a_policy_is_refused_with_its_name_and_changes_nothing() 
     let added = alice.patch(POLICY, json!({"add": {"allow": ["("]}})).await;
     assert!(added.error(422, "invalid_policy").contains("allow rule 1"));
     assert!(hint(&added).contains("regular expression"));
+    let by_position = alice.patch(POLICY, json!({"add": [["^https://a/"]]})).await;
+    assert!(by_position.error(422, "invalid_body").contains("expected an object"));
     let large = json!({"allow": ["a".repeat(POLICY_BYTES_MAX)]});
     alice.put(POLICY, large).await.error(413, "body_too_large");
     assert_eq!(alice.get(POLICY).await.good::<Policy>(200), Policy::default());
