@@ -3,6 +3,8 @@
 use wasmcloud_egress::{CLOSED_BY_OPERATOR, Denial, DenialReason, EgressError};
 use wasmcloud_wire::{HandlerId, HandlerName, Trigger};
 
+use super::Distrust;
+
 /// Whom to advise: the owner of a handler, or whoever typed `wasmcloud run`.
 #[derive(Clone, Debug)]
 pub(crate) enum Advice {
@@ -26,6 +28,44 @@ impl Advice {
         match self {
             Advice::Owner(_, handler) => handler.to_string(),
             Advice::Run => "run".to_owned(),
+        }
+    }
+
+    /// Why a server is not trusted, and what to do about it. Where the operator keeps files is nothing that
+    /// a handler's owner is told: an id and a name are enough to find the entry.
+    pub(crate) fn distrust(&self, distrust: &Distrust) -> String {
+        match (self, distrust) {
+            (Advice::Owner(_, handler), Distrust::Changed { host, .. }) => format!(
+                "{distrust}; if its owner has changed it, the server's operator can let the old one be forgotten: \
+                 \"{host}\", as handler {handler} has seen it"
+            ),
+            (Advice::Run, Distrust::Changed { host, file }) => format!(
+                "{distrust}; if its owner has changed it, let the old one be forgotten: remove \"{host}\" from {}",
+                file.display()
+            ),
+            (_, Distrust::Unreadable { .. }) => distrust.to_string(),
+            (Advice::Owner(..), Distrust::Store { .. }) => {
+                format!("{distrust}; the server's operator finds the reason in its log")
+            }
+            (Advice::Run, Distrust::Store { file, source }) => {
+                format!("{distrust}: {}: {source}", file.display())
+            }
+        }
+    }
+
+    /// Writes to the server's own log which file is concerned.
+    pub(crate) fn tell_operator(&self, distrust: &Distrust) {
+        let Advice::Owner(name, handler) = self else { return };
+        match distrust {
+            Distrust::Changed { host, file } => tracing::info!(
+                %handler, name = name.as_str(), host, file = %file.display(),
+                "a Gemini server shows another certificate than before; its entry in the file can be removed"
+            ),
+            Distrust::Store { file, source } => tracing::error!(
+                %handler, name = name.as_str(), file = %file.display(), error = %source,
+                "certificates of Gemini servers cannot be read or kept"
+            ),
+            Distrust::Unreadable { .. } => {}
         }
     }
 
@@ -113,6 +153,24 @@ mod tests {
         let line = Advice::Owner("hello".parse().unwrap(), HandlerId::new()).denial(&denied);
         assert!(line.ends_with("; take the rule away: wasmcloud policy remove hello '/admin'"), "{line}");
         assert!(Advice::Run.denial(&denied).contains("'/admin'"));
+    }
+
+    #[test]
+    fn an_owner_learns_nothing_of_the_operators_files_and_the_user_of_run_does() {
+        let file = std::path::PathBuf::from("/srv/data/gemini-hosts/one.json");
+        let handler = HandlerId::new();
+        let owner = Advice::Owner("hello".parse().unwrap(), handler);
+        let changed = Distrust::Changed { host: "a.example:1965".to_owned(), file: file.clone() };
+        let unkept = Distrust::Store { file, source: std::io::Error::other("the disk is full") };
+        for (distrust, parts) in [
+            (&changed, vec!["\"a.example:1965\"".to_owned(), handler.to_string(), "operator".to_owned()]),
+            (&unkept, vec!["cannot be read or kept".to_owned(), "operator".to_owned()]),
+        ] {
+            let line = owner.distrust(distrust);
+            assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+            assert!(!line.contains("/srv") && !line.contains("disk"), "{line}");
+            assert!(Advice::Run.distrust(distrust).contains("/srv/data/gemini-hosts/one.json"));
+        }
     }
 
     #[test]

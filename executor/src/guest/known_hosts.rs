@@ -32,21 +32,19 @@ struct Known {
     first_seen: Timestamp,
 }
 
-/// Why a server is not trusted.
+/// Why a server is not trusted. What is to be done, and by whom, is not said here; where the files are is
+/// for the operator alone.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Distrust {
     /// It shows another certificate than before.
-    #[error(
-        "{host} shows another certificate than before, whose time is not over; if its owner has changed it, \
-         let the platform forget the old one: remove \"{host}\" from {file}"
-    )]
-    Changed { host: String, file: String },
+    #[error("{host} shows another certificate than before, whose time is not over")]
+    Changed { host: String, file: PathBuf },
     /// It shows what is no certificate.
     #[error("{host} shows a certificate that cannot be read")]
     Unreadable { host: String },
     /// What was seen before is not known.
-    #[error("the certificates that were seen before cannot be read or kept: {0}")]
-    Store(String),
+    #[error("the certificates that were seen before cannot be read or kept")]
+    Store { file: PathBuf, source: std::io::Error },
 }
 
 impl KnownHosts {
@@ -74,12 +72,13 @@ impl KnownHosts {
         let not_after = Timestamp(parsed.validity().not_after.timestamp().saturating_mul(1000));
         let path = self.dir.join(format!("{owner}.json"));
         let _one_at_a_time = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut hosts = read(&path).map_err(|error| Distrust::Store(error.to_string()))?;
+        let store = |source| Distrust::Store { file: path.clone(), source };
+        let mut hosts = read(&path).map_err(store)?;
         let sha256 = Digest::of(certificate);
         match hosts.get(host) {
             Some(known) if known.sha256 == sha256 => return Ok(()),
             Some(known) if known.not_after > now => {
-                return Err(Distrust::Changed { host: host.to_owned(), file: path.display().to_string() });
+                return Err(Distrust::Changed { host: host.to_owned(), file: path });
             }
             _ => {}
         }
@@ -90,22 +89,21 @@ impl KnownHosts {
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
             hosts.remove(&oldest);
         }
-        write(&self.dir, &path, &hosts).map_err(|error| Distrust::Store(error.to_string()))
+        write(&self.dir, &path, &hosts).map_err(store)
     }
 }
 
 fn read(path: &Path) -> std::io::Result<BTreeMap<String, Known>> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.len() > FILE_BYTES_MAX => {
-            return Err(std::io::Error::other(format!("{} is too large", path.display())));
+            return Err(std::io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
         }
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(error),
     }
     let text = std::fs::read(path)?;
-    serde_json::from_slice(&text)
-        .map_err(|error| std::io::Error::other(format!("{}: {error}", path.display())))
+    Ok(serde_json::from_slice(&text)?)
 }
 
 fn write(dir: &Path, path: &Path, hosts: &BTreeMap<String, Known>) -> std::io::Result<()> {
@@ -148,8 +146,11 @@ mod tests {
         };
         trust(&first, 2026).unwrap();
         trust(&first, 2027).unwrap();
-        let said = trust(&second, 2028).unwrap_err().to_string();
-        assert!(said.contains("a.example:1965") && said.contains("owner.json"), "{said}");
+        let distrust = trust(&second, 2028).unwrap_err();
+        let said = distrust.to_string();
+        assert!(said.contains("a.example:1965") && !said.contains("owner.json"), "{said}");
+        let Distrust::Changed { file, .. } = distrust else { panic!("{said}") };
+        assert_eq!(file, dir.path().join("hosts/owner.json"));
         trust(&first, 2029).unwrap();
         trust(&second, 2031).unwrap();
         assert!(matches!(trust(&first, 2032), Err(Distrust::Changed { .. })));
@@ -188,6 +189,6 @@ mod tests {
         std::fs::write(dir.path().join("owner.json"), "{").unwrap();
         let hosts = KnownHosts::new(dir.path().to_owned());
         let refused = hosts.trust("owner", "a.example:1965", &certificate(2030), in_year(2026));
-        assert!(matches!(refused, Err(Distrust::Store(_))));
+        assert!(matches!(refused, Err(Distrust::Store { .. })));
     }
 }

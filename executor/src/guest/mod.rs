@@ -12,7 +12,7 @@ mod watch;
 
 pub(crate) use advice::Advice;
 pub(crate) use answer::{Answered, CgiAnswer, Part, Reader};
-pub(crate) use known_hosts::KnownHosts;
+pub(crate) use known_hosts::{Distrust, KnownHosts};
 pub(crate) use logs::Logs;
 pub(crate) use outbound::{Network, Outbound, Refused, Unsent};
 pub(crate) use policies::Policies;

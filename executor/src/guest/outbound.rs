@@ -190,7 +190,8 @@ impl Session {
     pub(crate) fn trust(&mut self, host: &str, certificate: &[u8]) -> Result<(), Refused> {
         let Outbound { network, advice, .. } = &self.outbound;
         network.known_hosts.trust(&advice.owner(), host, certificate, Timestamp::now()).map_err(|distrust| {
-            self.logs.warn(&distrust.to_string());
+            advice.tell_operator(&distrust);
+            self.logs.warn(&advice.distrust(&distrust));
             Refused::Told
         })
     }

@@ -1,7 +1,7 @@
 //! An executor with its edge, in front of a control plane of the test's own.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,6 +97,11 @@ impl TestExecutor {
         // What is looked up before the first `Resync` would be looked up again.
         control.heard().await;
         TestExecutor { control, executor, addr, shutdown, edge, cache: None }
+    }
+
+    /// What the executor remembers of the Gemini servers that a handler has seen.
+    pub fn gemini_file(&self, handler: HandlerId) -> PathBuf {
+        self.cache.as_ref().unwrap().path().join("gemini-hosts").join(format!("{handler}.json"))
     }
 
     /// Ends the edge, then the executor.

@@ -1,7 +1,8 @@
 //! `gemini://`: one line goes out, the answer comes in, and a server has to be the one that it was.
 
+use serde_json::{Map, Value};
 use wasmcloud_executor::egress::Egress;
-use wasmcloud_wire::Outcome;
+use wasmcloud_wire::{Deployment, Outcome};
 
 use crate::app::TestExecutor;
 use crate::far::{Reply, Server, allowing, certificate, open, printed, remote, script};
@@ -70,9 +71,9 @@ async fn an_answer_that_is_too_large_is_cut() {
 #[tokio::test]
 async fn a_server_is_trusted_on_first_use_and_then_only_with_the_same_certificate() {
     let app = TestExecutor::start_reaching(Egress::new(open()).unwrap()).await;
-    for handler in ["hello", "other"] {
-        app.deploy_with(handler, &fixture("remote"), |deployment| deployment.urls = allowing(&[".*"])).await;
-    }
+    let allow = |deployment: &mut Deployment| deployment.urls = allowing(&[".*"]);
+    let hello = app.deploy_with("hello", &fixture("remote"), allow).await;
+    app.deploy_with("other", &fixture("remote"), allow).await;
     let first = Server::start_gemini(certificate("far.example").1, answer).await;
     let steps = |server: &Server| {
         let url = url(server, "/");
@@ -89,12 +90,21 @@ async fn a_server_is_trusted_on_first_use_and_then_only_with_the_same_certificat
     let answer = app.post("hello", "/", &steps(&second)).await;
     assert!(answer.text().ends_with("f -3\nr -3\n"), "{}", answer.text());
     let recorded = app.recorded(&answer).await;
-    assert!(
-        recorded.line("another certificate than before").text.contains("remove"),
-        "{:?}",
-        recorded.texts()
-    );
+    let line = &recorded.line("another certificate than before").text;
+    let host = second.addr.to_string();
+    for part in ["operator", &host, &hello.handler.to_string()] {
+        assert!(line.contains(part), "{line}");
+    }
+    let file = app.gemini_file(hello.handler);
+    let dir = file.parent().unwrap().to_str().unwrap();
+    assert!(!recorded.texts().iter().any(|text| text.contains(dir)), "{:?}", recorded.texts());
     assert!(second.requests().is_empty());
+    // What the operator can do about it.
+    let mut seen: Map<String, Value> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert!(seen.remove(&host).is_some(), "{seen:?}");
+    std::fs::write(&file, serde_json::to_vec(&seen).unwrap()).unwrap();
+    let answer = app.post("hello", "/", &steps(&second)).await;
+    assert!(answer.text().contains(READ), "{}", answer.text());
     // Who has not seen the first one trusts the second.
     let answer = app.post("other", "/", &steps(&second)).await;
     assert!(answer.text().contains(READ), "{}", answer.text());

@@ -213,8 +213,7 @@ impl Resolver for ForWhom {
 #[tokio::test]
 async fn a_name_is_looked_up_for_the_owner_of_the_handler() {
     let asked = Arc::new(ForWhom::default());
-    let app =
-        TestExecutor::start_reaching(Egress::with_resolver(open(), asked.clone()).unwrap()).await;
+    let app = TestExecutor::start_reaching(Egress::with_resolver(open(), asked.clone()).unwrap()).await;
     let allow = |deployment: &mut Deployment| deployment.urls = allowing(&[".*"]);
     let one = app.deploy_with("one", &fixture("remote"), allow).await;
     let two = app.deploy_with("two", &fixture("remote"), allow).await;
