@@ -45,7 +45,7 @@ impl Project {
 }
 
 /// Every file under a folder whose name ends in `.extension`, in order; nothing if there is no such folder.
-/// Folders named `target` and hidden ones are left out.
+/// What others made is left out: folders named `target` or `node_modules`, and hidden ones.
 ///
 /// # Errors
 /// If a folder cannot be read.
@@ -61,7 +61,7 @@ pub fn files_with_extension(folder: &Path, extension: &str) -> anyhow::Result<Ve
             let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
-                if name != "target" && !name.starts_with('.') {
+                if !matches!(&*name, "target" | "node_modules") && !name.starts_with('.') {
                     open.push(path);
                 }
             } else if path.extension().is_some_and(|found| found == extension) {

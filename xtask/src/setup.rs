@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use crate::guests::Toolchain;
+use crate::guests::{Toolbox, Toolchain};
 use crate::process::{Command, on_path};
 use crate::project::Project;
 use crate::tools;
@@ -36,10 +36,25 @@ const NEEDS: &[Need] = &[
         },
     },
     Need {
-        what: "a compiler for wasm32-unknown-unknown",
+        what: "a Rust that compiles for wasm32-unknown-unknown and wasm32-wasip1",
         packages: &["rustc-web", "cargo-web", "rust-web-src", "lld", "wasi-libc"],
-        elsewhere: "run `rustup target add wasm32-unknown-unknown`",
+        elsewhere: "run `rustup target add wasm32-unknown-unknown wasm32-wasip1`",
         met: |project| Toolchain::find(project).is_some(),
+    },
+    Need {
+        what: "a Python that installs packages, for the examples in other languages",
+        packages: &["python3", "python3-venv"],
+        elsewhere: "install Python 3.10 or newer, with venv and pip",
+        met: |_| Command::new("python3").args(["-c", "import ensurepip, venv"]).answer().is_some(),
+    },
+    Need {
+        what: "Node.js, for the examples in JavaScript and AssemblyScript",
+        packages: &["nodejs", "npm"],
+        elsewhere: "install Node.js 20 or newer, with npm",
+        met: |_| {
+            let new_enough = "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)";
+            Command::new("node").args(["-e", new_enough]).answer().is_some() && !on_path("npm").is_empty()
+        },
     },
     Need {
         what: "PostgreSQL's server programs",
@@ -64,6 +79,7 @@ pub fn run(project: &Project) -> anyhow::Result<()> {
     if !missing.is_empty() {
         bail!("{}", report(&missing));
     }
+    Toolbox::new(project).install()?;
     if tools::typos_installed(project).is_none()
         && let Err(error) = tools::install_typos(project)
     {

@@ -1,6 +1,6 @@
 //! Tools that are not part of Rust.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -39,11 +39,18 @@ pub fn typos_installed(project: &Project) -> Option<PathBuf> {
 /// # Errors
 /// If there is no Python with `venv` and pip, or the package cannot be had.
 pub fn install_typos(project: &Project) -> anyhow::Result<()> {
-    let folder = folder(project);
-    Command::new("python3").args(["-m", "venv"]).arg(&folder).run()?;
+    install_with_pip(&folder(project), &[&format!("typos=={TYPOS_VERSION}")])
+}
+
+/// Installs packages with pip, in a folder of their own.
+///
+/// # Errors
+/// If there is no Python with `venv` and pip, or a package cannot be had.
+pub fn install_with_pip(folder: &Path, packages: &[&str]) -> anyhow::Result<()> {
+    Command::new("python3").args(["-m", "venv"]).arg(folder).run()?;
     Command::new(folder.join("bin/python"))
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"])
-        .arg(format!("typos=={TYPOS_VERSION}"))
+        .args(packages)
         .run()
 }
 
