@@ -81,7 +81,7 @@ fn lower_case(token: &[u8]) -> String {
 }
 
 /// Bytes that are no UTF-8 are read as Latin-1, as `wire::Header` says.
-fn text(value: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text(value: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(value) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => value.iter().copied().map(char::from).collect(),

@@ -11,6 +11,7 @@ mod cookie;
 mod escape;
 mod field;
 mod framing;
+mod leaving;
 mod malformed;
 mod output;
 mod path;
@@ -20,6 +21,7 @@ mod variables;
 
 pub use escape::{escape, escape_to};
 pub use framing::{Ending, Framing};
+pub use leaving::leaving;
 pub use malformed::{Malformed, Problem};
 pub use output::{Answer, Head, Output};
 pub use path::resolve_target;

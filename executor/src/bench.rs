@@ -10,8 +10,10 @@ use wasmcloud_cgi::{Context, Variables};
 use wasmcloud_egress::Egress;
 use wasmcloud_wire::{Call, Digest, Limits, Outcome, Receipt, RequestHead, Scheme, UrlPolicy};
 
-use crate::engine::{Compiler, Program, Programs};
+use crate::ending::{Ended, Ending};
 use crate::guest::{Advice, Logs, Network, Outbound, RawOutput, Session, Watch};
+use crate::program::Program;
+use crate::programs::{Compiler, Programs};
 use crate::{local, olin};
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -45,14 +47,15 @@ impl Prepared {
             forward_authorization: false,
             limits: Limits::default(),
             count_gas: false,
+            wasi_http_3: false,
             urls: UrlPolicy::default(),
             egress: Default::default(),
         };
         let network = Network::new(Egress::new(run.egress.clone())?, artifacts.path().join("gemini-hosts"));
-        let programs = Programs::open(artifacts.path(), run.limits.clone(), Compiler::Here)?;
+        let programs = Programs::open(artifacts.path(), run.limits.clone(), Compiler::Here, false)?;
         let digest = Digest::of(&run.module);
-        let program = runtime.block_on(programs.get_local(&digest, run.module.clone()))?;
-        let (call, args) = local::call(run, digest, program.inspection.abi);
+        let program = runtime.block_on(programs.get_local(&digest, run.module.clone(), false))?;
+        let (call, args) = local::call(run, digest, program.inspection().abi);
         let variables = variables(&call)?;
         Ok(Prepared { program, call, args, variables, network, runtime })
     }
@@ -66,7 +69,7 @@ impl Prepared {
     pub fn run_once(&self) -> Result<u64, Failed> {
         let (ended, _) = self.run(self.variables.clone())?;
         match ended.ending {
-            olin::Ending::Exit(0) => Ok(ended.gas),
+            Ending::Exit(0) => Ok(ended.gas),
             _ => Err("the program did not end well".into()),
         }
     }
@@ -86,7 +89,7 @@ impl Prepared {
         }
     }
 
-    fn run(&self, variables: Variables) -> Result<(olin::Ended, Arc<Watch>), Failed> {
+    fn run(&self, variables: Variables) -> Result<(Ended, Arc<Watch>), Failed> {
         let limits = &self.call.deployment.limits;
         let watch = Arc::new(Watch::new(Instant::now() + Duration::from_millis(limits.wall_ms)));
         let outbound = Outbound::new(
@@ -107,7 +110,10 @@ impl Prepared {
             outbound,
             used: Default::default(),
         });
-        let ended = olin::run(&self.program, session, limits, limits.gas);
+        let Program::Olin(program) = &*self.program else {
+            return Err("the program is none of Olin's".into());
+        };
+        let ended = olin::run(program, session, limits, limits.gas);
         Ok((ended.ok_or("the run's session was lost")?, watch))
     }
 }

@@ -65,9 +65,19 @@ async fn answer(
     if request::depth(&parts.headers) >= CALL_DEPTH_MAX {
         return Err(EdgeError::TooDeep);
     }
-    let body = request::body(&parts.headers, body, REQUEST_BODY_BYTES_MAX).await?;
+    let (body, streamed) = match deployment.abi.is_http() {
+        true => (None, request::has_body(&parts.headers).then_some(body)),
+        false => (request::body(&parts.headers, body, REQUEST_BODY_BYTES_MAX).await?, None),
+    };
     let request = request::head(&parts, asked, peer);
-    let call = Call { invocation, deployment: (*deployment).clone(), trigger: Trigger::Edge, request, body, count_gas: false };
-    let answer = invocation::start(executor, call, false).await?;
+    let call = Call {
+        invocation,
+        deployment: (*deployment).clone(),
+        trigger: Trigger::Edge,
+        request,
+        body,
+        count_gas: false,
+    };
+    let answer = invocation::start(executor, call, streamed, false).await?;
     response::from_parts(answer).await
 }

@@ -20,9 +20,9 @@ use wasmcloud_wire::{
 
 use crate::admission::Admission;
 use crate::edge::Edge;
-use crate::engine::{Compiler, ProgramError, Programs};
 use crate::guest::{Network, Part};
 use crate::invocation::{self, StartError};
+use crate::programs::{Compiler, ProgramError, Programs};
 use crate::recorder::Recorder;
 use crate::routes::Routes;
 use crate::{edge, internal};
@@ -45,6 +45,9 @@ pub struct Settings {
     pub egress: Egress,
     /// Where the certificates of Gemini servers are remembered, a small file for each handler.
     pub gemini_dir: PathBuf,
+    /// Whether components that export `wasi:http/handler` 0.3 run: upstream gives this part no security patches
+    /// yet.
+    pub wasi_http_3: bool,
 }
 
 /// Why an executor cannot start.
@@ -80,9 +83,13 @@ impl Executor {
     ///
     /// The folder for compiled modules cannot be used.
     pub fn start(settings: Settings, control: Arc<dyn ControlPlane>) -> Result<Arc<Executor>, ExecutorError> {
-        let programs =
-            Programs::open(&settings.cache_dir, settings.limits_max.clone(), settings.compiler.clone())
-                .map_err(|source| ExecutorError::Cache { path: settings.cache_dir.clone(), source })?;
+        let programs = Programs::open(
+            &settings.cache_dir,
+            settings.limits_max.clone(),
+            settings.compiler.clone(),
+            settings.wasi_http_3,
+        )
+        .map_err(|source| ExecutorError::Cache { path: settings.cache_dir.clone(), source })?;
         let routes = Arc::new(Routes::new(control.clone()));
         let recorder = Recorder::new();
         let stopped = CancellationToken::new();
@@ -166,17 +173,19 @@ impl Invoker for Executor {
     async fn prepare(&self, digest: &Digest) -> Result<Inspection, PrepareError> {
         // Nobody's, until it is called.
         match self.programs.get(digest, None, &*self.control).await {
-            Ok(program) => Ok(program.inspection.clone()),
+            Ok(program) => Ok(program.inspection().clone()),
             Err(ProgramError::Refused(refusal)) => Err(PrepareError::Refused(refusal)),
             Err(error) => Err(PrepareError::Unavailable(error.to_string())),
         }
     }
 
     async fn invoke(&self, call: Call) -> Result<EventStream, InvokeError> {
-        let parts = match invocation::start(self, call, true).await {
+        let parts = match invocation::start(self, call, None, true).await {
             Ok(parts) => parts,
             Err(StartError::Invoke(error)) => return Err(error),
-            Err(StartError::BadRequest(error)) => return Err(InvokeError::BadRequest(error.to_string())),
+            Err(error @ (StartError::BadRequest(_) | StartError::Malformed(_))) => {
+                return Err(InvokeError::BadRequest(error.to_string()));
+            }
             Err(StartError::Program(error)) => return Err(InvokeError::Unavailable(error.to_string())),
         };
         let events = stream::unfold((parts, None), |(mut parts, kept)| async move {
@@ -209,6 +218,7 @@ fn events(part: Part) -> (Event, Option<Event>) {
         }
         Part::Head { status, headers, content_length } => (head(status, headers, content_length), None),
         Part::Body(bytes) => (Event::Body { bytes }, None),
+        Part::Trailers(fields) => (Event::Trailers { fields }, None),
         Part::Log(line) => (Event::Log { line }, None),
         Part::End { receipt, .. } => (Event::End { receipt }, None),
     }

@@ -10,6 +10,7 @@ mod admission;
 #[doc(hidden)]
 pub mod bench;
 mod edge;
+mod ending;
 mod engine;
 mod executor;
 mod guest;
@@ -18,14 +19,17 @@ mod invocation;
 pub mod local;
 mod olin;
 mod outcome;
+mod program;
+mod programs;
 mod raise;
 mod receipt;
 mod recorder;
 mod remote;
 mod routes;
+mod wasi;
 
 pub use edge::Edge;
-pub use engine::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 pub use executor::{Executor, ExecutorError, Settings};
+pub use programs::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 pub use remote::{RemoteControlPlane, RemoteError};
 pub use wasmcloud_egress as egress;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 use wasmcloud_cgi::{Context, Variables};
 use wasmcloud_egress::{self as egress, Egress};
 use wasmcloud_wire::{
@@ -14,9 +15,14 @@ use wasmcloud_wire::{
     RequestHead, Timestamp, Trigger, UrlPolicy, UserId, VersionNumber,
 };
 
-use crate::engine::{Compiler, ProgramError, Programs};
-use crate::guest::{Advice, Answered, Kill, Logs, Network, Outbound, RawOutput, Session, Watch};
-use crate::outcome::{self, Ended};
+use crate::ending::Ended;
+use crate::guest::{
+    Advice, Answered, Kill, Logs, Network, Nowhere, Outbound, Part, RawOutput, Reader, Session, Watch,
+};
+use crate::outcome::{self, Over};
+use crate::program::Program;
+use crate::programs::{Compiler, ProgramError, Programs};
+use crate::wasi::{self, Budget, Incoming};
 use crate::{olin, receipt};
 
 /// The guest's `WORKER_ID`.
@@ -42,6 +48,8 @@ pub struct Run {
     pub limits: Limits,
     /// Whether to count the instructions of a program of the WASI family, which otherwise are not.
     pub count_gas: bool,
+    /// Whether components that export `wasi:http/handler` 0.3 run, as an executor's settings say of its own.
+    pub wasi_http_3: bool,
     /// Which URLs the run may open.
     pub urls: UrlPolicy,
     /// Which addresses and ports it may reach, and how much it may use: as on a server.
@@ -74,24 +82,18 @@ pub async fn run(
     stdout: impl Write + Send + 'static,
     on_line: impl Fn(&LogLine) + Send + 'static,
 ) -> Result<Receipt, RunError> {
-    let programs = Programs::open(cache_dir, run.limits.clone(), Compiler::Here)
+    let programs = Programs::open(cache_dir, run.limits.clone(), Compiler::Here, run.wasi_http_3)
         .map_err(|error| RunError::Engine(format!("cannot use {}: {error}", cache_dir.display())))?;
     let digest = Digest::of(&run.module);
-    let program = programs.get_local(&digest, run.module.clone()).await.map_err(|error| match error {
+    let program = programs.get_local(&digest, run.module.clone(), run.count_gas).await;
+    let program = program.map_err(|error| match error {
         ProgramError::Refused(refusal) => RunError::Refused(refusal),
         error => RunError::Engine(error.to_string()),
     })?;
 
     let egress = Egress::new(run.egress.clone()).map_err(|error| RunError::Engine(error.to_string()))?;
-    let (mut call, args) = call(run, digest, program.inspection.abi);
-    let context = Context {
-        env: &call.deployment.env,
-        forward_authorization: call.deployment.forward_authorization,
-        run_id: call.invocation,
-        worker_id: WORKER_ID,
-    };
-    let variables = Variables::new(&call.request, call.body.as_ref().map(|body| body.len() as u64), &context)
-        .map_err(|error| RunError::BadRequest(error.to_string()))?;
+    let (mut call, args) = call(run, digest, program.inspection().abi);
+    let variables = variables(&call)?;
     let began = Instant::now();
     let limits = call.deployment.limits.clone();
     let watch = Arc::new(Watch::new(began + Duration::from_millis(limits.wall_ms)));
@@ -102,20 +104,104 @@ pub async fn run(
         watch.deadline(),
         &call.request.headers,
     );
-    let session = Box::new(Session {
+    let mut session = Box::new(Session {
         variables,
         args,
         stdin: call.body.clone().unwrap_or_default(),
-        stdout: Box::new(RawOutput::new(stdout, limits.response_bytes)),
+        stdout: Box::new(Nowhere),
         logs: Logs::new(call.invocation, limits.log_bytes).live(Box::new(on_line)),
         watch: watch.clone(),
         runtime: tokio::runtime::Handle::current(),
         outbound,
         used: Default::default(),
     });
-    let guest = tokio::task::spawn_blocking(move || olin::run(&program, session, &limits, limits.gas));
-    let ended = until_deadline(guest, &watch).await?;
-    Ok(finish(ended, &call, &watch, began))
+    if call.deployment.abi.is_http() {
+        let over = answer_http(&program, session, &call, stdout).await?;
+        return Ok(receipt_of(over, &call, began));
+    }
+    session.stdout = Box::new(RawOutput::new(stdout, limits.response_bytes));
+    let ended = if call.deployment.abi.is_wasi() {
+        let Program::Wasi(program) = &*program else { return Err(lost()) };
+        let (settings, budget) = (settings(&call), Budget::of(&limits));
+        wasi::run(program, session, settings, None, &limits, budget).await
+    } else {
+        let guest = tokio::task::spawn_blocking(move || match &*program {
+            Program::Olin(program) => olin::run(program, session, &limits, limits.gas),
+            Program::Wasi(_) => None,
+        });
+        until_deadline(guest, &watch).await?
+    };
+    Ok(finish(ended.ok_or_else(lost)?, &call, &watch, began))
+}
+
+fn lost() -> RunError {
+    RunError::Engine("the run's session was lost".to_owned())
+}
+
+fn variables(call: &Call) -> Result<Variables, RunError> {
+    let context = Context {
+        env: &call.deployment.env,
+        forward_authorization: call.deployment.forward_authorization,
+        run_id: call.invocation,
+        worker_id: WORKER_ID,
+    };
+    let body_bytes = call.body.as_ref().map(|body| body.len() as u64);
+    Variables::new(&call.request, body_bytes, &context)
+        .map_err(|error| RunError::BadRequest(error.to_string()))
+}
+
+fn settings(call: &Call) -> Vec<(String, String)> {
+    call.deployment.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Parts of an answer that wait to be printed.
+const PARTS_MAX: usize = 8;
+
+/// Runs a program that speaks HTTP, and prints its answer as a program that speaks CGI would.
+async fn answer_http(
+    program: &Program,
+    session: Box<Session>,
+    call: &Call,
+    stdout: impl Write,
+) -> Result<Over, RunError> {
+    let Program::Wasi(program) = program else { return Err(lost()) };
+    let limits = &call.deployment.limits;
+    let body = call.body.clone().map(wasi::whole);
+    let incoming = Incoming::new(&call.request, call.deployment.forward_authorization, body, limits);
+    let incoming = incoming.map_err(RunError::BadRequest)?;
+    let (parts, mut printed) = mpsc::channel(PARTS_MAX);
+    let watch = session.watch.clone();
+    let reader = Reader {
+        parts,
+        watch: watch.clone(),
+        runtime: tokio::runtime::Handle::current(),
+        backlog: Some(Arc::default()),
+    };
+    let run = wasi::run_http(program, session, settings(call), reader, incoming, limits, Budget::of(limits));
+    let (ended, ()) = tokio::join!(run, print(&mut printed, stdout));
+    let (ended, sent) = ended.ok_or_else(lost)?;
+    Ok(outcome::of_http(ended, sent, call, &Limits::ceiling(), &watch))
+}
+
+/// Prints an answer part by part. Whoever reads it may go away; then the program is ended.
+async fn print(parts: &mut mpsc::Receiver<Part>, mut stdout: impl Write) {
+    while let Some(part) = parts.recv().await {
+        let printed = match part {
+            Part::Head { status, headers, .. } | Part::Whole { status, headers, .. } => {
+                let mut head = format!("Status: {status}\n");
+                for (name, value) in headers {
+                    head.push_str(&format!("{name}: {value}\n"));
+                }
+                head.push('\n');
+                stdout.write_all(head.as_bytes())
+            }
+            Part::Body(bytes) => stdout.write_all(&bytes),
+            Part::Trailers(_) | Part::Log(_) | Part::End { .. } => Ok(()),
+        };
+        if printed.and_then(|()| stdout.flush()).is_err() {
+            parts.close();
+        }
+    }
 }
 
 pub(crate) fn call(run: Run, digest: Digest, abi: wasmcloud_wire::Abi) -> (Call, Vec<Vec<u8>>) {
@@ -145,25 +231,29 @@ pub(crate) fn call(run: Run, digest: Digest, abi: wasmcloud_wire::Abi) -> (Call,
 }
 
 async fn until_deadline(
-    mut guest: tokio::task::JoinHandle<Option<olin::Ended>>,
+    mut guest: tokio::task::JoinHandle<Option<Ended>>,
     watch: &Watch,
-) -> Result<olin::Ended, RunError> {
+) -> Result<Option<Ended>, RunError> {
     let joined = tokio::select! {
         joined = &mut guest => joined,
         () = tokio::time::sleep_until(watch.deadline().into()) => watch.kill(Kill::Wall, &mut guest).await,
     };
-    let ended = joined.map_err(|error| RunError::Engine(error.to_string()))?;
-    ended.ok_or_else(|| RunError::Engine("the run's session was lost".to_owned()))
+    joined.map_err(|error| RunError::Engine(error.to_string()))
 }
 
-pub(crate) fn finish(run: olin::Ended, call: &Call, watch: &Watch, began: Instant) -> Receipt {
-    let olin::Ended { ending, backtrace, gas, memory_peak_bytes, memory_refused_bytes, mut session } = run;
+pub(crate) fn finish(run: Ended, call: &Call, watch: &Watch, began: Instant) -> Receipt {
+    let Ended { ending, backtrace, gas, cpu, memory_peak_bytes, memory_refused_bytes, mut session } = run;
     let ceiling = Limits::ceiling();
     let answered = outcome::close_output(&ending, &mut session);
     let (outcome, _) = outcome::of(ending, answered, call, &ceiling, gas, watch);
     outcome::log_refused_memory(memory_refused_bytes, call, &ceiling, &mut session);
     outcome::log(&outcome, &backtrace, &mut session);
-    let (_, log_lines, log_lines_dropped) = session.logs.finish();
+    let answered = Answered::Nothing;
+    receipt_of(Over { outcome, answered, gas, cpu, memory_peak_bytes, session }, call, began)
+}
+
+fn receipt_of(mut over: Over, call: &Call, began: Instant) -> Receipt {
+    let (_, log_lines, log_lines_dropped) = over.session.logs.finish();
     let parts = receipt::Parts {
         call,
         executor: WORKER_ID,
@@ -172,8 +262,7 @@ pub(crate) fn finish(run: olin::Ended, call: &Call, watch: &Watch, began: Instan
         log_lines,
         log_lines_dropped,
     };
-    let mut receipt =
-        parts.make(Ended { outcome, answered: Answered::Nothing, gas, memory_peak_bytes, session });
+    let mut receipt = parts.make(over);
     // Nothing was answered over HTTP, and no server knows the handler.
     receipt.status = None;
     receipt.handler = None;

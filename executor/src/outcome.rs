@@ -1,19 +1,31 @@
 //! From how a run ended to what is told about it.
 
+use std::time::Duration;
+
 use wasmcloud_wire::limits::LOCAL_REDIRECTS_MAX;
 use wasmcloud_wire::{Call, Level, LimitName, Limits, Outcome};
 
+use crate::ending::{Ended, Ending};
 use crate::guest::{Answered, Kill, Session, Stop, Watch};
-use crate::olin::Ending;
 use crate::raise::{Raisable, raise};
 
 /// An invocation that is over.
-pub(crate) struct Ended {
+pub(crate) struct Over {
     pub(crate) outcome: Outcome,
     pub(crate) answered: Answered,
     pub(crate) gas: u64,
+    pub(crate) cpu: Duration,
     pub(crate) memory_peak_bytes: u64,
     pub(crate) session: Box<Session>,
+}
+
+impl Over {
+    /// Says that the end of the answer did not reach its reader.
+    pub(crate) fn cut_off(&mut self) {
+        if let Answered::Complete(status) = self.answered {
+            self.answered = Answered::CutOff(status);
+        }
+    }
 }
 
 /// Hands on what is left of the output, as far as the way in which the run ended allows it.
@@ -21,9 +33,10 @@ pub(crate) fn close_output(ending: &Ending, session: &mut Session) -> Result<Ans
     let Session { stdout, logs, .. } = session;
     match ending {
         Ending::Exit(0) | Ending::Stopped(Stop::Redirected) => stdout.finish(true, logs),
-        Ending::Exit(_) | Ending::Trap(_) | Ending::Stopped(Stop::UnknownResource(_)) => {
-            stdout.finish(false, logs)
-        }
+        Ending::Exit(_)
+        | Ending::Trap(_)
+        | Ending::NoAnswer(_)
+        | Ending::Stopped(Stop::UnknownResource(_)) => stdout.finish(false, logs),
         // What a limit ended can still be answered with an error, if nothing was sent before.
         Ending::Stopped(_)
         | Ending::Killed(_)
@@ -67,6 +80,7 @@ pub(crate) fn of(
             ),
         },
         (Ending::Trap(message), _) => Outcome::Trap { message },
+        (Ending::NoAnswer(message), _) => Outcome::BadOutput { message },
         (Ending::Internal(message), _) => {
             tracing::error!(invocation = %call.invocation, message, "an instance could not be made");
             Outcome::Internal { message: "the instance could not be made".to_owned() }
@@ -75,9 +89,46 @@ pub(crate) fn of(
     (outcome, answered)
 }
 
+/// What is told about a run of a program that speaks HTTP, of whose answer so much was sent.
+pub(crate) fn of_http(
+    ended: Ended,
+    sent: Result<Answered, Stop>,
+    call: &Call,
+    ceiling: &Limits,
+    watch: &Watch,
+) -> Over {
+    let Ended { ending, backtrace, gas, cpu, memory_peak_bytes, memory_refused_bytes, mut session } = ended;
+    let sent = sent.unwrap_or(Answered::Nothing);
+    let (ending, answered) = match (ending, sent) {
+        (Ending::Exit(0), Answered::Nothing) => {
+            let message = "the program ended without an answer".to_owned();
+            (Ending::NoAnswer(message), Answered::Nothing)
+        }
+        (Ending::Exit(0), Answered::CutOff(status)) => {
+            let message = "the answer's body broke off".to_owned();
+            (Ending::NoAnswer(message), Answered::CutOff(status))
+        }
+        // The body of a program that failed ends as if it were whole.
+        (ending @ Ending::Exit(0), sent) => (ending, sent),
+        (ending, Answered::Complete(status)) => (ending, Answered::CutOff(status)),
+        (ending, sent) => (ending, sent),
+    };
+    let (outcome, answered) = of(ending, Ok(answered), call, ceiling, gas, watch);
+    log_refused_memory(memory_refused_bytes, call, ceiling, &mut session);
+    log(&outcome, &backtrace, &mut session);
+    Over { outcome, answered, gas, cpu, memory_peak_bytes, session }
+}
+
 fn stopped(stop: Stop, call: &Call, watch: &Watch, raised: &impl Fn(Raisable, u64) -> String) -> Outcome {
     match stop {
         Stop::BadOutput(malformed) => Outcome::BadOutput { message: malformed.to_string() },
+        Stop::InputLimit(bytes) => Outcome::Limit {
+            limit: LimitName::Request,
+            message: format!(
+                "killed by request limit: the body has more than {bytes} bytes, which is the most that streams \
+                 through a program"
+            ),
+        },
         Stop::OutputLimit(bytes) => Outcome::Limit {
             limit: LimitName::Response,
             message: format!(
@@ -96,8 +147,7 @@ fn killed(place: &str, call: &Call, watch: &Watch, raised: &impl Fn(Raisable, u6
     match watch.reason() {
         Some(Kill::ClientGone) => Outcome::Cancelled,
         Some(Kill::Wall) | None => {
-            let limits = &call.deployment.limits;
-            let seconds = format!("{}.{:03}", limits.wall_ms / 1000, limits.wall_ms % 1000);
+            let seconds = seconds(call.deployment.limits.wall_ms);
             Outcome::Limit {
                 limit: LimitName::Wall,
                 message: format!(
@@ -107,6 +157,11 @@ fn killed(place: &str, call: &Call, watch: &Watch, raised: &impl Fn(Raisable, u6
             }
         }
     }
+}
+
+/// Milliseconds as seconds, to the last digit.
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
 fn hit(
@@ -123,6 +178,10 @@ fn hit(
                 call.deployment.limits.gas,
                 raised(Raisable::Gas, 0)
             )
+        }
+        LimitName::Cpu => {
+            let seconds = seconds(call.deployment.limits.cpu_ms);
+            format!("killed by cpu limit: {seconds} of {seconds} s{place}; {}", raised(Raisable::Cpu, 0))
         }
         LimitName::Stack => {
             format!("killed by stack limit: 1 MiB{place}; use less recursion, or smaller frames")
@@ -171,7 +230,8 @@ pub(crate) fn log_refused_memory(refused: Option<u64>, call: &Call, ceiling: &Li
 /// The status that the client gets when a program gave no answer.
 pub(crate) fn status(outcome: &Outcome) -> u16 {
     match outcome {
-        Outcome::Limit { limit: LimitName::Gas | LimitName::Wall, .. } => 504,
+        Outcome::Limit { limit: LimitName::Gas | LimitName::Cpu | LimitName::Wall, .. } => 504,
+        Outcome::Limit { limit: LimitName::Request, .. } => 413,
         Outcome::Limit { limit: LimitName::LocalRedirects, .. } => 508,
         Outcome::Internal { .. } => 500,
         _ => 502,

@@ -6,6 +6,7 @@ use wasmcloud_wire::{Call, Limits, Trigger};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Raisable {
     Gas,
+    Cpu,
     Wall,
     Memory,
     Response,
@@ -16,6 +17,7 @@ impl Raisable {
     fn of(self, limits: &Limits, ceiling: &Limits) -> (&'static str, u64, Option<u64>) {
         match self {
             Raisable::Gas => ("gas", limits.gas, Some(ceiling.gas)),
+            Raisable::Cpu => ("cpu_ms", limits.cpu_ms, Some(ceiling.cpu_ms)),
             Raisable::Wall => ("wall_ms", limits.wall_ms, Some(ceiling.wall_ms)),
             Raisable::Memory => ("memory_bytes", limits.memory_bytes, Some(ceiling.memory_bytes)),
             Raisable::Response => ("response_bytes", limits.response_bytes, None),
@@ -29,7 +31,7 @@ pub(crate) fn raise(limit: Raisable, at_least: u64, call: &Call, ceiling: &Limit
     let flag = setting.replace('_', "-");
     let more = value.saturating_mul(2).max(at_least);
     match (call.trigger, ceiling) {
-        (Trigger::Run, _) => format!("raise it: wasmcloud run --{flag} {more} …"),
+        (Trigger::Run, _) => format!("raise it: wasmcloud run --{flag}={more} …"),
         (Trigger::Edge | Trigger::Invoke, Some(ceiling)) if value < ceiling && at_least <= ceiling => {
             format!("raise it: wasmcloud policy set {} --{flag} {}", call.deployment.name, more.min(ceiling))
         }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use wasmcloud_wire::{Call, Receipt, Timestamp};
 
 use crate::guest::Answered;
-use crate::outcome::{self, Ended};
+use crate::outcome::{self, Over};
 
 /// Longest path in a receipt, in characters.
 const PATH_CHARS_MAX: usize = 1_024;
 
-/// What a receipt is made of besides how the run ended.
+/// What a receipt is made of besides how the run over.
 pub(crate) struct Parts<'a> {
     pub(crate) call: &'a Call,
     pub(crate) executor: &'a str,
@@ -22,10 +22,10 @@ pub(crate) struct Parts<'a> {
 
 impl Parts<'_> {
     /// The receipt.
-    pub(crate) fn make(self, mut ended: Ended) -> Receipt {
+    pub(crate) fn make(self, mut over: Over) -> Receipt {
         let Parts { call, .. } = self;
-        let outbound = ended.session.outbound.used();
-        let used = ended.session.used;
+        let outbound = over.session.outbound.used();
+        let used = over.session.used;
         let path = call.request.target.split('?').next().unwrap_or_default();
         Receipt {
             invocation: call.invocation,
@@ -39,9 +39,9 @@ impl Parts<'_> {
             path: path.chars().take(PATH_CHARS_MAX).collect(),
             started_at: self.started_at,
             wall_us: u64::try_from(self.wall.as_micros()).unwrap_or(u64::MAX),
-            cpu_us: 0,
-            gas: ended.gas,
-            memory_peak_bytes: ended.memory_peak_bytes,
+            cpu_us: u64::try_from(over.cpu.as_micros()).unwrap_or(u64::MAX),
+            gas: over.gas,
+            memory_peak_bytes: over.memory_peak_bytes,
             host_calls: used.host_calls.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
             urls: used.urls,
             outbound,
@@ -49,11 +49,11 @@ impl Parts<'_> {
             bytes_out: used.bytes_out,
             log_lines: self.log_lines,
             log_lines_dropped: self.log_lines_dropped,
-            status: match ended.answered {
+            status: match over.answered {
                 Answered::Complete(status) | Answered::CutOff(status) => Some(status),
-                Answered::Nothing | Answered::LocalRedirect(_) => Some(outcome::status(&ended.outcome)),
+                Answered::Nothing | Answered::LocalRedirect(_) => Some(outcome::status(&over.outcome)),
             },
-            outcome: ended.outcome,
+            outcome: over.outcome,
         }
     }
 }

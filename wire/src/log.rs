@@ -18,6 +18,8 @@ impl Level {
     pub const WARNING: Level = Level(3);
     /// Something happened.
     pub const INFO: Level = Level(6);
+    /// Of interest to whoever looks for a mistake.
+    pub const DEBUG: Level = Level(7);
 }
 
 impl From<i32> for Level {
@@ -38,6 +40,7 @@ impl fmt::Display for Level {
             Level::ERROR => f.pad("error"),
             Level::WARNING => f.pad("warning"),
             Level::INFO => f.pad("info"),
+            Level::DEBUG => f.pad("debug"),
             Level(other) => f.pad(&format!("level {other}")),
         }
     }

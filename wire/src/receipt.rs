@@ -32,7 +32,8 @@ pub struct Receipt {
     pub started_at: Timestamp,
     /// Wall time from the first look at the request to the last byte of the answer, in microseconds.
     pub wall_us: u64,
-    /// CPU time of the program and of the host's work for it, in microseconds.
+    /// CPU time of the program and of the host's work for it, in microseconds. That of the Olin family is
+    /// told as gas: 0.
     #[serde(default)]
     pub cpu_us: u64,
     /// Weighted instructions executed. The WASI family's are counted only on request: 0 otherwise.

@@ -11,9 +11,9 @@ use wasmcloud_wire::{
     RouteKey,
 };
 
-use crate::engine::ProgramError;
 use crate::invocation::StartError;
 use crate::outcome;
+use crate::programs::ProgramError;
 
 /// Why the edge answers instead of a handler.
 #[derive(Debug)]
@@ -142,6 +142,12 @@ impl EdgeError {
             ),
             EdgeError::Body(error) => body_error(&error),
             EdgeError::Start(StartError::BadRequest(error)) => bad_request(&error),
+            EdgeError::Start(StartError::Malformed(message)) => Said(
+                400,
+                "bad_request",
+                format!("the request is malformed: {message}"),
+                "check the request's method, address and header".into(),
+            ),
             EdgeError::Start(StartError::Invoke(error)) => invoke_error(&error, invocation),
             EdgeError::Start(StartError::Program(error)) => program_error(&error, invocation),
             EdgeError::ControlPlane(error) => {

@@ -112,10 +112,15 @@ pub(crate) async fn body(
     body: Body,
     bytes_max: usize,
 ) -> Result<Option<Bytes>, EdgeError> {
-    if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+    if !has_body(headers) {
         return Ok(None);
     }
     Ok(Some(body.collect(bytes_max).await?))
+}
+
+/// Whether the request has a body, be it empty.
+pub(crate) fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
 }
 
 /// The request as the program sees it.

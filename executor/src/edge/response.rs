@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::stream;
-use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -32,7 +32,7 @@ pub(crate) async fn from_parts(mut parts: mpsc::Receiver<Part>) -> Result<Respon
                 return response(status, headers, content_length, ResponseBody::stream(rest(parts)));
             }
             Some(Part::End { receipt, .. }) => return Err(EdgeError::Failed(receipt)),
-            Some(Part::Body(_) | Part::Log(_)) => {}
+            Some(Part::Body(_) | Part::Trailers(_) | Part::Log(_)) => {}
             None => return Err(EdgeError::Lost),
         }
     }
@@ -47,6 +47,9 @@ fn rest(
         loop {
             match parts.recv().await {
                 Some(Part::Body(bytes)) => return Some((Ok(Frame::data(bytes)), Some(parts))),
+                Some(Part::Trailers(fields)) => {
+                    return Some((Ok(Frame::trailers(header_map(fields))), Some(parts)));
+                }
                 Some(Part::End { complete: true, .. }) => return None,
                 Some(Part::End { complete: false, .. }) | None => {
                     // Lets the connection flush what it has, so that the client sees how far the answer came.
@@ -67,17 +70,23 @@ fn response(
 ) -> Result<Response<ResponseBody>, EdgeError> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).map_err(|_| EdgeError::Lost)?;
-    for (name, value) in headers {
-        // Both were checked when the program's header was parsed.
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()))
-        {
-            response.headers_mut().append(name, value);
-        }
-    }
+    *response.headers_mut() = header_map(headers);
     if let Some(length) = content_length {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Ok(response)
+}
+
+fn header_map(headers: Vec<Header>) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        // Both were checked when the program's header was parsed.
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()))
+        {
+            map.append(name, value);
+        }
+    }
+    map
 }
 
 /// A response with the invocation's id.

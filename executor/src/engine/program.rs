@@ -15,7 +15,7 @@ use super::tunables::{Bounded, Bounds, styles};
 use super::{Fuse, MEMORY, bulk_cost, metering};
 
 /// A compiled module and what its host has to provide.
-pub struct Program {
+pub struct OlinProgram {
     /// What the module is and asks for.
     pub inspection: Inspection,
     pub(crate) module: Module,
@@ -77,13 +77,12 @@ pub(super) fn compiling_engine(kept: Kept) -> Engine {
     engine
 }
 
-/// Inspects and compiles a module. Takes as long as the module is large: call it where blocking is allowed.
+/// Compiles a module that was inspected. Takes as long as the module is large: call it where blocking is allowed.
 ///
 /// # Errors
 ///
-/// What inspection refuses, and what the compiler cannot compile.
-pub(crate) fn compile(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, Refusal> {
-    let inspection = wasmcloud_inspect::inspect(bytes, limits)?;
+/// What the compiler cannot compile.
+pub(crate) fn compile(bytes: &[u8], inspection: &Inspection) -> Result<Vec<u8>, Refusal> {
     compile_keeping(bytes, Kept::Entry(wasmcloud_inspect::entry(inspection.abi)))
 }
 
@@ -101,17 +100,17 @@ pub(super) fn compile_keeping(bytes: &[u8], kept: Kept) -> Result<Vec<u8>, Refus
     module.serialize().map(|artifact| artifact.to_vec()).map_err(|error| failed(&error))
 }
 
-impl Program {
+impl OlinProgram {
     /// Loads what [`compile`] made.
     ///
     /// # Errors
     ///
     /// A text for the log if the artifact is not what this engine writes.
     pub(crate) fn load(
-        artifact: &super::artifact::Verified,
+        artifact: &crate::programs::Verified,
         inspection: Inspection,
         pool: &Arc<Pool>,
-    ) -> Result<Program, String> {
+    ) -> Result<OlinProgram, String> {
         // One engine a module: an engine keeps the code of every module that it ever loaded.
         let engine = <Engine as NativeEngineExt>::headless();
         // SAFETY: `Verified` can only be made of bytes that `compile` returned in this process or
@@ -126,10 +125,11 @@ impl Program {
         let count_index = count_index.ok_or_else(|| "no count of gas".to_owned())?;
         let recorded = Arc::default();
         let origin = Origin::new(pool.clone(), Contents::Recorded(Arc::clone(&recorded)));
-        let program = Program { inspection, module, engine, origin, image_bytes: 0, count_index, imports };
+        let program =
+            OlinProgram { inspection, module, engine, origin, image_bytes: 0, count_index, imports };
         let image = program.image(pool, &recorded)?;
         let image_bytes = image.as_ref().map_or(0, |image| image.bytes());
-        Ok(Program { origin: Origin::new(pool.clone(), Contents::Known(image)), image_bytes, ..program })
+        Ok(OlinProgram { origin: Origin::new(pool.clone(), Contents::Known(image)), image_bytes, ..program })
     }
 
     /// What an instance's memory holds before its program runs, while its origin notes the segments that are

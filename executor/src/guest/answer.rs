@@ -1,6 +1,7 @@
 //! A guest's standard output on its way to become an HTTP answer.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -21,6 +22,8 @@ pub(crate) enum Part {
     Head { status: u16, headers: Vec<Header>, content_length: Option<u64> },
     /// A piece of the body.
     Body(Bytes),
+    /// The fields that follow the body.
+    Trailers(Vec<Header>),
     /// A line was logged.
     Log(LogLine),
     /// It is over. A body that had begun is complete only if `complete` says so.
@@ -73,11 +76,52 @@ pub(crate) struct Reader {
     pub(crate) parts: mpsc::Sender<Part>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) runtime: tokio::runtime::Handle,
+    /// Where parts wait that a guest whose thread must not block has given and the reader not taken yet.
+    pub(crate) backlog: Option<Arc<Backlog>>,
 }
 
+/// Parts that wait for a slow reader. Whoever fills it asks [`Reader::is_behind`] before.
+pub(crate) type Backlog = Mutex<VecDeque<Part>>;
+
 impl Reader {
-    /// Hands a part on. Waits for the reader, but not past the deadline.
+    /// Whether the reader has yet to take what was given before.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.backlog().is_some_and(|backlog| !backlog.is_empty())
+    }
+
+    /// Waits until the reader has taken all that was given.
+    ///
+    /// # Errors
+    ///
+    /// The reader went away.
+    pub(crate) async fn caught_up(&self) -> Result<(), Stop> {
+        while self.is_behind() {
+            let place = self.parts.reserve().await.map_err(|_| Stop::OutputClosed)?;
+            if let Some(part) = self.backlog().and_then(|mut backlog| backlog.pop_front()) {
+                place.send(part);
+            }
+        }
+        Ok(())
+    }
+
+    fn backlog(&self) -> Option<MutexGuard<'_, VecDeque<Part>>> {
+        self.backlog.as_ref().map(|backlog| backlog.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Hands a part on. Waits for the reader, but not past the deadline; or keeps the part in the backlog.
     pub(crate) fn send(&self, part: Part) -> Result<(), Stop> {
+        if let Some(mut backlog) = self.backlog() {
+            let part = match backlog.is_empty() {
+                true => match self.parts.try_send(part) {
+                    Ok(()) => return Ok(()),
+                    Err(mpsc::error::TrySendError::Full(part)) => part,
+                    Err(mpsc::error::TrySendError::Closed(_)) => return Err(Stop::OutputClosed),
+                },
+                false => part,
+            };
+            backlog.push_back(part);
+            return Ok(());
+        }
         let part = match self.parts.try_send(part) {
             Ok(()) => return Ok(()),
             Err(mpsc::error::TrySendError::Full(part)) => part,

@@ -141,7 +141,8 @@ impl Logs {
         self.lines.push(line);
     }
 
-    fn report_if_due(&mut self) {
+    /// Reports what was not reported for a while.
+    pub(crate) fn report_if_due(&mut self) {
         if self.reported_at.elapsed() >= REPORT_EVERY {
             self.report();
         }

@@ -146,3 +146,24 @@ impl<W: std::io::Write + Send> Output for RawOutput<W> {
         Answered::Nothing
     }
 }
+
+/// The standard output of a program that answers in another way.
+pub(crate) struct Nowhere;
+
+impl Output for Nowhere {
+    fn write(&mut self, _bytes: &[u8], _logs: &mut Logs) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _ended_well: bool, _logs: &mut Logs) -> Result<Answered, Stop> {
+        Ok(Answered::Nothing)
+    }
+
+    fn abandon(&mut self) -> Answered {
+        Answered::Nothing
+    }
+}

@@ -23,6 +23,9 @@ pub(crate) enum Stop {
     /// The output grew beyond its limit of so many bytes.
     #[error("output limit of {0} bytes")]
     OutputLimit(u64),
+    /// The request's body, which the guest reads as it comes, grew beyond its limit of so many bytes.
+    #[error("request limit of {0} bytes")]
+    InputLimit(u64),
     /// The guest opened a URL that its policy does not let through, and the policy ends a guest for that.
     #[error("{0}")]
     Denied(String),

@@ -5,7 +5,7 @@ use wasmer::{AsStoreMut, Extern, Function, FunctionEnv, FunctionEnvMut, WasmType
 
 use super::memory::GuestMemory;
 use super::{Host, State, dagger, env, h, io, log, random, resource, runtime, startup, time};
-use crate::engine::Program;
+use crate::engine::OlinProgram;
 use crate::guest::Stop;
 
 /// Every function that a program imports, in its own order. `None` if one is not provided, which
@@ -13,7 +13,7 @@ use crate::guest::Stop;
 pub(crate) fn link(
     store: &mut impl AsStoreMut,
     env: &FunctionEnv<State>,
-    program: &Program,
+    program: &OlinProgram,
 ) -> Option<Vec<Extern>> {
     let functions = program.imports.iter().map(|needed| match program.inspection.abi {
         Abi::Olin => function(store, env, needed.name, !needed.ty.results().is_empty()),

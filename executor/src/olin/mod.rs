@@ -25,7 +25,7 @@ use memory::GuestMemory;
 use resource::Resources;
 
 pub(crate) use h::HEADER as H_HEADER;
-pub(crate) use run::{Ended, Ending, run};
+pub(crate) use run::run;
 
 /// What host functions find in their store.
 pub(crate) struct State {

@@ -1,9 +1,8 @@
 //! One run of one Olin program, in an instance of its own.
 
-use std::fmt::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
-use wasmcloud_cgi::escape_to;
 use wasmcloud_wire::{Abi, LimitName, Limits};
 use wasmer::sys::vm::TrapCode;
 use wasmer::{Extern, FunctionEnv, Instance, InstantiationError, RuntimeError, Store, Value};
@@ -11,56 +10,16 @@ use wasmer::{Extern, FunctionEnv, Instance, InstantiationError, RuntimeError, St
 use super::State;
 use super::link::link;
 use super::resource::Resources;
-use crate::engine::{Fuse, MEMORY, Program, START};
+use crate::ending::{Ended, Ending, FRAMES_MAX, above_memory_limit, function_name};
+use crate::engine::{Fuse, MEMORY, OlinProgram, START};
 use crate::guest::{Session, Stop};
-
-/// Most frames of a backtrace that are logged.
-const FRAMES_MAX: usize = 32;
-/// Longest function name that is told, in characters.
-const NAME_CHARS_MAX: usize = 200;
-
-/// How a run ended.
-pub(crate) enum Ending {
-    /// The program ended by itself with this status.
-    Exit(i32),
-    /// A host call ended it.
-    Stopped(Stop),
-    /// It was interrupted, in this function; the session's watch knows why.
-    Killed(String),
-    /// Gas, stack or memory ran out, in this function or for this reason.
-    Limit(LimitName, String),
-    /// It begins with so much memory, which is more than its limit.
-    TooLarge(u64),
-    /// It did what WebAssembly forbids.
-    Trap(String),
-    /// It could not be started.
-    Internal(String),
-}
-
-/// What a run leaves behind.
-pub(crate) struct Ended {
-    pub(crate) ending: Ending,
-    pub(crate) backtrace: Vec<String>,
-    pub(crate) gas: u64,
-    pub(crate) memory_peak_bytes: u64,
-    /// The most that its memory was to grow to and that its limit, not its own maximum, refused.
-    pub(crate) memory_refused_bytes: Option<u64>,
-    pub(crate) session: Box<Session>,
-}
 
 /// Runs a program to its end. Blocks: call it where that is allowed.
 ///
 /// `gas` is what the run may spend. The instance and all its memory are gone when this returns.
-pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas: u64) -> Option<Ended> {
-    if let Some(ending) = above_memory_limit(program, limits) {
-        return Some(Ended {
-            ending,
-            backtrace: Vec::new(),
-            gas: 0,
-            memory_peak_bytes: 0,
-            memory_refused_bytes: None,
-            session,
-        });
+pub(crate) fn run(program: &OlinProgram, session: Box<Session>, limits: &Limits, gas: u64) -> Option<Ended> {
+    if let Some(ending) = above_memory_limit(program.inspection.memory_bytes_min, limits) {
+        return Some(Ended::not_begun(ending, session));
     }
     let watch = session.watch.clone();
     let fuse = Arc::new(Fuse::default());
@@ -80,12 +39,6 @@ pub(crate) fn run(program: &Program, session: Box<Session>, limits: &Limits, gas
     Some(Ended { memory_refused_bytes: fuse.memory_refused(), ..ended })
 }
 
-/// A limit that was lowered after the program was uploaded may be below what it begins with.
-fn above_memory_limit(program: &Program, limits: &Limits) -> Option<Ending> {
-    let begins_with = program.inspection.memory_bytes_min;
-    (begins_with > limits.memory_bytes).then_some(Ending::TooLarge(begins_with))
-}
-
 /// What a run came to, before its session is taken back.
 struct Run {
     /// What the entry returned.
@@ -103,7 +56,7 @@ enum Failed {
 }
 
 fn run_instance(
-    program: &Program,
+    program: &OlinProgram,
     store: &mut Store,
     env: &FunctionEnv<State>,
     gas: u64,
@@ -182,6 +135,7 @@ impl Run {
             ending,
             backtrace,
             gas: gas - self.gas_left.unwrap_or(0).min(gas),
+            cpu: Duration::ZERO,
             memory_peak_bytes: self.memory_peak_bytes,
             memory_refused_bytes: None,
             session,
@@ -220,46 +174,8 @@ fn frames(error: &RuntimeError) -> Vec<String> {
     let frames = error.trace().iter().take(FRAMES_MAX);
     frames
         .map(|frame| match frame.function_name() {
-            Some(name) => {
-                // As they stand in the source, without the hash that Rust adds. They are the module's own, of any
-                // length and with any character.
-                let name = demangled(name);
-                let name = escape_to(name.as_bytes(), NAME_CHARS_MAX, "…");
-                format!("{name} (at byte {:#x})", frame.module_offset())
-            }
+            Some(name) => format!("{} (at byte {:#x})", function_name(name), frame.module_offset()),
             None => format!("function {} (at byte {:#x})", frame.func_index(), frame.module_offset()),
         })
         .collect()
-}
-
-/// A function's name as its source has it, cut soon after what is told of it: a name may stand for one that
-/// is much longer.
-fn demangled(name: &str) -> String {
-    struct Cut(String);
-    impl fmt::Write for Cut {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.push_str(text);
-            if self.0.len() > 4 * NAME_CHARS_MAX { Err(fmt::Error) } else { Ok(()) }
-        }
-    }
-    let mut cut = Cut(String::new());
-    // An error says that it was cut, which the caller does anyway.
-    let _ = write!(cut, "{:#}", rustc_demangle::demangle(name));
-    cut.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn functions_are_named_as_in_their_source() {
-        for (name, told) in [
-            ("parse_header", "parse_header"),
-            ("_ZN4core6option13unwrap_failed17h0123456789abcdefE", "core::option::unwrap_failed"),
-            ("_RNvNtCs1234_7mycrate3foo3bar", "mycrate::foo::bar"),
-        ] {
-            assert_eq!(demangled(name), told);
-        }
-    }
 }

@@ -89,6 +89,7 @@ impl TestExecutor {
             compiler: Compiler::Here,
             egress,
             gemini_dir: cache.join("gemini-hosts"),
+            wasi_http_3: false,
         };
         let executor = Executor::start(settings, plane).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -135,6 +136,7 @@ impl TestExecutor {
             Some(before) => Deployment {
                 version: VersionNumber(before.version.0 + 1),
                 digest: Digest::of(module),
+                abi: abi(module),
                 ..before
             },
             None => Deployment {
@@ -143,7 +145,7 @@ impl TestExecutor {
                 owner: UserId::new(),
                 version: VersionNumber(1),
                 digest: Digest::of(module),
-                abi: Abi::Olin,
+                abi: abi(module),
                 env: Default::default(),
                 limits: Limits::default(),
                 urls: Default::default(),
@@ -202,6 +204,11 @@ impl TestExecutor {
         let recorded = self.recorded(&answer).await;
         (answer, recorded)
     }
+}
+
+/// How a module speaks to the host. What cannot be inspected is refused elsewhere.
+fn abi(module: &[u8]) -> Abi {
+    wasmcloud_inspect::inspect(module, &Limits::default()).map_or(Abi::Olin, |inspection| inspection.abi)
 }
 
 /// A way out as servers have it that are told nothing: no address of this machine is open.

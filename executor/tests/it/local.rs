@@ -44,6 +44,7 @@ pub fn a_run(module: &[u8]) -> Run {
         forward_authorization: false,
         limits: Limits::default(),
         count_gas: false,
+        wasi_http_3: false,
         urls: Default::default(),
         egress: Default::default(),
     }

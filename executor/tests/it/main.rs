@@ -30,4 +30,5 @@ mod routing;
 mod streams;
 mod strictness;
 mod warm_routes;
+mod wasi;
 mod websocket;

@@ -4,10 +4,10 @@ use wasmcloud_wire::Limits;
 use wasmer::{Instance, Store, Value};
 
 use super::*;
-use crate::engine::artifact::Verified;
 use crate::engine::host_exports::Kept;
 use crate::engine::metering::recharge;
-use crate::engine::program::{Program, compile_keeping};
+use crate::engine::program::{OlinProgram, compile_keeping};
+use crate::programs::Verified;
 
 /// Runs of the canary, over all its threads.
 const RUNS: u64 = 10_000;
@@ -42,7 +42,7 @@ fn wat(data: &str) -> String {
 }
 
 struct Tenant {
-    program: Program,
+    program: OlinProgram,
     /// The memory before a run, as the program's text says.
     memory: Vec<u8>,
 }
@@ -58,11 +58,11 @@ fn tenant(pool: &Arc<Pool>, segments: &[(usize, &[u8])]) -> Tenant {
     Tenant { program: program(pool, &wat(&data)), memory }
 }
 
-fn program(pool: &Arc<Pool>, wat: &str) -> Program {
+fn program(pool: &Arc<Pool>, wat: &str) -> OlinProgram {
     let module = wat::parse_str(wat).unwrap();
     let inspection = wasmcloud_inspect::inspect(&module, &Limits::default()).unwrap();
     let artifact = Verified::fresh(compile_keeping(&module, Kept::All).unwrap());
-    Program::load(&artifact, inspection, pool).unwrap()
+    OlinProgram::load(&artifact, inspection, pool).unwrap()
 }
 
 /// One instance.
@@ -72,7 +72,7 @@ struct Run {
 }
 
 impl Run {
-    fn of(program: &Program, limits: &Limits) -> Run {
+    fn of(program: &OlinProgram, limits: &Limits) -> Run {
         let mut store = Store::new(program.bounded_engine(limits, &Arc::default()));
         let instance = Instance::new_by_index(&mut store, &program.module, &[]).unwrap();
         recharge(&mut store, &instance, u64::MAX / 2);

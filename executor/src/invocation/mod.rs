@@ -1,20 +1,24 @@
 //! One invocation, from a call to its receipt.
 
+mod olin;
+mod redirects;
+mod wasi;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use wasmcloud_cgi::{Context, RequestError, Variables};
-use wasmcloud_wire::limits::LOCAL_REDIRECTS_MAX;
-use wasmcloud_wire::{Abi, Call, InvokeError, Limits, Outcome, Record, RequestHead, Timestamp};
+use wasmcloud_listener::Body;
+use wasmcloud_wire::{Abi, Call, InvokeError, Limits, Record, RequestHead, Timestamp};
 
-use crate::admission::Place;
-use crate::engine::{Lease, Program, ProgramError};
-use crate::guest::{Advice, Answered, CgiAnswer, Kill, Logs, Outbound, Output, Part, Reader, Session, Watch};
-use crate::olin;
-use crate::outcome::{self, Ended};
+use crate::guest::{Advice, Answered, CgiAnswer, Logs, Outbound, Output, Part, Reader, Session, Watch};
+use crate::outcome::Over;
+use crate::program::Program;
+use crate::programs::{Lease, ProgramError};
 use crate::recorder::Recorder;
+use crate::wasi::Incoming;
 use crate::{Executor, receipt};
 
 /// Parts of an answer that wait for their reader, besides its end.
@@ -23,9 +27,12 @@ const PARTS_MAX: usize = 8;
 /// Why an invocation did not begin.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
-    /// The request cannot be put to a program.
+    /// The request cannot be put to a program as variables.
     #[error(transparent)]
     BadRequest(#[from] RequestError),
+    /// The request cannot be put to a program as HTTP.
+    #[error("the request is malformed: {0}")]
+    Malformed(String),
     /// No place, or no executor.
     #[error(transparent)]
     Invoke(#[from] InvokeError),
@@ -34,7 +41,17 @@ pub(crate) enum StartError {
     Program(#[from] ProgramError),
 }
 
+/// The request in the form in which a program takes it.
+enum Input {
+    /// Variables, and the body in the call.
+    Cgi(Variables),
+    /// HTTP, with its body.
+    Http(Box<Incoming>),
+}
+
 /// Begins an invocation. Its parts come out of the receiver; dropping that cancels it.
+///
+/// A body that is still to come is `streamed`, for a program that takes it so; other bodies are in the call.
 ///
 /// # Errors
 ///
@@ -42,12 +59,12 @@ pub(crate) enum StartError {
 pub(crate) async fn start(
     executor: &Executor,
     mut call: Call,
+    streamed: Option<Body>,
     live_log: bool,
 ) -> Result<mpsc::Receiver<Part>, StartError> {
     let began = Instant::now();
-    let variables = variables(executor.worker_id(), &call, &call.request, call.body.as_ref())?;
-    let (digest, owner) = (&call.deployment.digest, Some(call.deployment.owner));
-    let program = executor.programs.get(digest, owner, &*executor.control).await?;
+    let input = input(executor.worker_id(), &mut call, streamed)?;
+    let program = program(executor, &call).await?;
     let place = executor.admission.admit(&call.deployment).await?;
 
     let (parts, receiver) = mpsc::channel(PARTS_MAX + 1);
@@ -63,6 +80,7 @@ pub(crate) async fn start(
         &call.request.headers,
     )
     .of_user(call.deployment.owner);
+    let is_wasi = matches!(&*program, Program::Wasi(_));
     let job = Job {
         ceiling: executor.ceiling().clone(),
         worker_id: executor.worker_id().to_owned(),
@@ -71,40 +89,43 @@ pub(crate) async fn start(
         started_at: Timestamp::now(),
         program,
         reader: Reader {
-            parts: parts.clone(),
-            watch: watch.clone(),
+            parts,
+            watch,
             runtime: tokio::runtime::Handle::current(),
+            backlog: is_wasi.then(Arc::default),
         },
         end,
         live_log,
         call,
     };
-    executor.tasks.spawn(watch_over(job, (variables, outbound), parts, watch, place));
+    match (is_wasi, input) {
+        (true, input) => executor.tasks.spawn(job.run_wasi(input, outbound, place)),
+        (false, Input::Cgi(variables)) => executor.tasks.spawn(job.run_olin(variables, outbound, place)),
+        (false, Input::Http(_)) => return Err(StartError::Malformed("the program speaks CGI".to_owned())),
+    };
     Ok(receiver)
 }
 
-/// Runs a job on a thread that may block, and ends it when its time is over or its client gone.
-async fn watch_over(
-    job: Job,
-    (variables, outbound): (Variables, Outbound),
-    parts: mpsc::Sender<Part>,
-    watch: Arc<Watch>,
-    place: Place,
-) {
-    let invocation = job.call.invocation;
-    let guest = tokio::task::spawn_blocking(move || job.run(variables, outbound));
-    let mut guest = std::pin::pin!(async {
-        if let Err(error) = guest.await {
-            tracing::error!(%invocation, %error, "an invocation's thread failed");
-        }
-    });
-    let why = tokio::select! {
-        () = &mut guest => return drop(place),
-        () = tokio::time::sleep_until(watch.deadline().into()) => Kill::Wall,
-        () = parts.closed() => Kill::ClientGone,
+/// The request as the program's kind takes it.
+fn input(worker_id: &str, call: &mut Call, streamed: Option<Body>) -> Result<Input, StartError> {
+    let (request, deployment) = (&call.request, &call.deployment);
+    if !deployment.abi.is_http() {
+        return Ok(Input::Cgi(variables(worker_id, call, request, call.body.as_ref())?));
+    }
+    let body = match (streamed, call.body.take()) {
+        (Some(streamed), _) => Some(crate::wasi::streamed(streamed)),
+        (None, whole) => whole.map(crate::wasi::whole),
     };
-    watch.kill(why, guest).await;
-    drop(place);
+    let incoming = Incoming::new(request, deployment.forward_authorization, body, &deployment.limits);
+    Ok(Input::Http(Box::new(incoming.map_err(StartError::Malformed)?)))
+}
+
+async fn program(executor: &Executor, call: &Call) -> Result<Lease<Program>, ProgramError> {
+    let (digest, owner) = (&call.deployment.digest, Some(call.deployment.owner));
+    match call.count_gas && call.deployment.abi.is_wasi() {
+        true => executor.programs.get_counted(digest, owner, &*executor.control).await,
+        false => executor.programs.get(digest, owner, &*executor.control).await,
+    }
 }
 
 fn variables(
@@ -138,24 +159,25 @@ struct Job {
 }
 
 impl Job {
-    fn run(self, variables: Variables, outbound: Outbound) {
-        let mut logs = self.logs();
-        let session = Box::new(Session {
+    /// A guest's surroundings.
+    fn session(
+        &self,
+        variables: Variables,
+        outbound: Outbound,
+        logs: Logs,
+        stdout: Box<dyn Output>,
+    ) -> Box<Session> {
+        Box::new(Session {
             variables,
             args: vec![self.call.deployment.name.as_str().as_bytes().to_vec()],
             stdin: self.call.body.clone().unwrap_or_default(),
-            stdout: self.answer(&self.call.request, &mut logs),
+            stdout,
             logs,
             watch: self.reader.watch.clone(),
             runtime: self.reader.runtime.clone(),
             outbound,
             used: Default::default(),
-        });
-        let Some(ended) = self.run_with_redirects(session) else {
-            tracing::error!(invocation = %self.call.invocation, "an invocation's session was lost");
-            return;
-        };
-        self.finish(ended);
+        })
     }
 
     fn answer(&self, request: &RequestHead, logs: &mut Logs) -> Box<dyn Output> {
@@ -165,8 +187,8 @@ impl Job {
             self.call.deployment.limits.response_bytes,
             self.reader.clone(),
         );
-        if self.program.inspection.abi == Abi::H
-            && let Err(stop) = answer.write(olin::H_HEADER, logs)
+        if self.program.inspection().abi == Abi::H
+            && let Err(stop) = answer.write(crate::olin::H_HEADER, logs)
         {
             tracing::error!(%stop, "h's header is refused");
         }
@@ -188,52 +210,9 @@ impl Job {
         logs.live(Box::new(move |line| drop(reader.send(Part::Log(line.clone())))))
     }
 
-    /// Runs the program, and runs it again for every local redirect, within the same limits.
-    fn run_with_redirects(&self, mut session: Box<Session>) -> Option<Ended> {
-        let limits = &self.call.deployment.limits;
-        let mut request = self.call.request.clone();
-        let (mut gas, mut memory_peak_bytes) = (0, 0);
-        for redirects in 0.. {
-            let ended = olin::run(&self.program, session, limits, limits.gas - gas)?;
-            gas += ended.gas;
-            memory_peak_bytes = memory_peak_bytes.max(ended.memory_peak_bytes);
-            session = ended.session;
-            let answered = outcome::close_output(&ended.ending, &mut session);
-            let end =
-                |outcome, answered, session| Ended { outcome, answered, gas, memory_peak_bytes, session };
-            let Ok(Answered::LocalRedirect(target)) = answered else {
-                let (call, ceiling) = (&self.call, &self.ceiling);
-                let (outcome, answered) =
-                    outcome::of(ended.ending, answered, call, ceiling, gas, &self.reader.watch);
-                outcome::log_refused_memory(ended.memory_refused_bytes, call, ceiling, &mut session);
-                outcome::log(&outcome, &ended.backtrace, &mut session);
-                return Some(end(outcome, answered, session));
-            };
-            request = wasmcloud_cgi::redirected(&request, &target);
-            let refused = if redirects >= LOCAL_REDIRECTS_MAX {
-                Some(outcome::too_many_redirects(&target))
-            } else {
-                match variables(&self.worker_id, &self.call, &request, None) {
-                    Ok(variables) => {
-                        session.variables = variables;
-                        None
-                    }
-                    Err(error) => Some(Outcome::BadOutput { message: format!("local redirect: {error}") }),
-                }
-            };
-            if let Some(outcome) = refused {
-                outcome::log(&outcome, &[], &mut session);
-                return Some(end(outcome, Answered::Nothing, session));
-            }
-            session.stdin = Bytes::new();
-            session.stdout = self.answer(&request, &mut session.logs);
-        }
-        None
-    }
-
-    fn finish(self, mut ended: Ended) {
-        let (lines, log_lines, log_lines_dropped) = ended.session.logs.finish();
-        let complete = matches!(ended.answered, Answered::Complete(_));
+    fn finish(self, mut over: Over) {
+        let (lines, log_lines, log_lines_dropped) = over.session.logs.finish();
+        let complete = matches!(over.answered, Answered::Complete(_));
         let receipt = receipt::Parts {
             call: &self.call,
             executor: &self.worker_id,
@@ -242,7 +221,7 @@ impl Job {
             log_lines,
             log_lines_dropped,
         };
-        let receipt = receipt.make(ended);
+        let receipt = receipt.make(over);
         self.recorder.push(Record {
             handler: self.call.deployment.handler,
             invocation: self.call.invocation,

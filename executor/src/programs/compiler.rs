@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use wasmcloud_wire::{Limits, Refusal};
 
-use super::program::compile;
+use crate::program::compile;
 
 /// The argument by which a program knows that it is to be [`compile_child`].
 pub const COMPILE_COMMAND: &str = "compile-module";
@@ -54,6 +54,7 @@ struct Order {
     budget: CompileBudget,
     niceness: i32,
     limits: Limits,
+    count_gas: bool,
 }
 
 /// Where modules are compiled.
@@ -91,12 +92,13 @@ impl Compiler {
         &self,
         module: &Bytes,
         limits: &Limits,
+        count_gas: bool,
         which: Try,
     ) -> Result<Vec<u8>, CompileError> {
         match self {
             Compiler::Here => {
                 let (module, limits) = (module.clone(), limits.clone());
-                match tokio::task::spawn_blocking(move || compile(&module, &limits)).await {
+                match tokio::task::spawn_blocking(move || compile(&module, &limits, count_gas)).await {
                     Ok(compiled) => compiled.map_err(CompileError::Refused),
                     Err(error) => Err(CompileError::Failed(error.to_string())),
                 }
@@ -110,7 +112,7 @@ impl Compiler {
                         (CompileBudget { cpu_s: QUICK_CPU_S, ..*budget }, QUICK_WALL_MAX, QUICK_NICENESS)
                     }
                 };
-                let order = Order { budget: budget_now, niceness, limits: limits.clone() };
+                let order = Order { budget: budget_now, niceness, limits: limits.clone(), count_gas };
                 let child = tokio::time::timeout(wall_max, in_child(program, order, module, *budget)).await;
                 match child.unwrap_or(Err(CompileError::TakesLong)) {
                     Err(CompileError::TakesLong) if is_last => Err(over_budget("time", *budget)),
@@ -209,11 +211,11 @@ fn try_compile_child() -> std::io::Result<ExitCode> {
     stdin.read_exact(&mut length)?;
     let mut header = Vec::new();
     stdin.by_ref().take(u64::from(u32::from_le_bytes(length))).read_to_end(&mut header)?;
-    let Order { budget, niceness, limits } = serde_json::from_slice(&header)?;
+    let Order { budget, niceness, limits, count_gas } = serde_json::from_slice(&header)?;
     keep_within(budget, niceness)?;
     let mut module = Vec::new();
     stdin.read_to_end(&mut module)?;
-    let (code, output) = match compile(&module, &limits) {
+    let (code, output) = match compile(&module, &limits, count_gas) {
         Ok(artifact) => (ExitCode::SUCCESS, artifact),
         Err(refusal) => (ExitCode::from(REFUSED), serde_json::to_vec(&refusal)?),
     };

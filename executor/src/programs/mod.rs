@@ -1,22 +1,34 @@
 //! The compiled modules: each compiled once, however many ask for it at the same time.
 
-use std::path::Path;
+mod artifact;
+mod cache;
+mod compiler;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use wasmcloud_wire::{ControlPlane, ControlPlaneError, Digest, Inspection, Limits, Refusal, UserId};
+use wasmcloud_wire::{Abi, ControlPlane, ControlPlaneError, Digest, Inspection, Limits, Refusal, UserId};
 
-use super::artifact::{Artifacts, Verified};
-use super::cache::{Cache, Held, Lease, Made};
-use super::compiler::{CompileError, Compiler, Try};
-use super::pool::Pool;
-use super::program::{Program, artifact_key};
+use crate::engine::{self, OlinProgram, Pool};
+use crate::program::Program;
+use crate::wasi::{self, Engines, Variant, WasiProgram};
+use artifact::Artifacts;
+use cache::{Cache, Held, Made};
+use compiler::{CompileError, Try};
+
+pub(crate) use artifact::Verified;
+pub(crate) use cache::Lease;
+pub use compiler::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 
 /// Most compiled modules in memory, besides those that run.
 const PROGRAMS_MAX: usize = 1_024;
 /// About the most memory that they take, in bytes of their artifacts and their data.
 const PROGRAM_BYTES_MAX: usize = 1 << 30;
+/// The same of programs that count their instructions because someone asked for it.
+const COUNTED_MAX: usize = 64;
+const COUNTED_BYTES_MAX: usize = 128 << 20;
 /// Most modules being compiled at once: those that were just begun, and those that take long.
 const QUICK_COMPILATIONS_MAX: usize = 4;
 const LONG_COMPILATIONS_MAX: usize = 4;
@@ -39,16 +51,19 @@ pub(crate) enum ProgramError {
 
 /// A program as the cache keeps it: its size is that of its artifact and its data.
 fn made(program: Program, artifact: &Verified) -> Made<Program> {
-    let bytes = artifact.bytes().len() + program.image_bytes();
+    let bytes = artifact.bytes().len() + program.data_bytes();
     Made { program: Arc::new(program), bytes }
 }
 
 /// Compiled modules, in memory and on disk.
 pub(crate) struct Programs {
-    artifacts: Arc<Artifacts>,
     limits_max: Limits,
-    pool: Arc<Pool>,
+    /// Whether components of WASI 0.3 run here.
+    wasi_http_3: bool,
+    loader: Arc<Loader>,
     cache: Cache<Program>,
+    /// Programs that count their instructions though their kind does not.
+    counted: Cache<Program>,
     quick: Semaphore,
     long: Semaphore,
     compiler: Compiler,
@@ -56,12 +71,23 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// Programs with artifacts in this folder. Modules above `limits_max` are refused.
-    pub(crate) fn open(dir: &Path, limits_max: Limits, compiler: Compiler) -> std::io::Result<Programs> {
+    /// Those of WASI 0.3 too, unless `wasi_http_3`.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be used.
+    pub(crate) fn open(
+        dir: &Path,
+        limits_max: Limits,
+        compiler: Compiler,
+        wasi_http_3: bool,
+    ) -> std::io::Result<Programs> {
         Ok(Programs {
-            artifacts: Arc::new(Artifacts::open(dir, artifact_key())?),
+            loader: Arc::new(Loader::open(dir, limits_max.memory_bytes)?),
             limits_max,
-            pool: Pool::new()?,
+            wasi_http_3,
             cache: Cache::new(Held { programs: PROGRAMS_MAX, bytes: PROGRAM_BYTES_MAX }),
+            counted: Cache::new(Held { programs: COUNTED_MAX, bytes: COUNTED_BYTES_MAX }),
             quick: Semaphore::new(QUICK_COMPILATIONS_MAX),
             long: Semaphore::new(LONG_COMPILATIONS_MAX),
             compiler,
@@ -80,8 +106,23 @@ impl Programs {
         owner: Option<UserId>,
         control: &dyn ControlPlane,
     ) -> Result<Lease<Program>, ProgramError> {
-        let make = async { self.make(digest, fetch(digest, control).await?).await };
+        let make = async { self.make(digest, fetch(digest, control).await?, false).await };
         self.cache.get(digest, owner, make).await
+    }
+
+    /// The same of a module of the WASI family, compiled so that its instructions are counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Programs::get`].
+    pub(crate) async fn get_counted(
+        &self,
+        digest: &Digest,
+        owner: Option<UserId>,
+        control: &dyn ControlPlane,
+    ) -> Result<Lease<Program>, ProgramError> {
+        let make = async { self.make(digest, fetch(digest, control).await?, true).await };
+        self.counted.get(digest, owner, make).await
     }
 
     /// The program of a module whose bytes are at hand.
@@ -93,29 +134,39 @@ impl Programs {
         &self,
         digest: &Digest,
         bytes: Bytes,
+        count_gas: bool,
     ) -> Result<Arc<Program>, ProgramError> {
-        self.make(digest, bytes).await.map(|made| made.program)
+        self.make(digest, bytes, count_gas).await.map(|made| made.program)
     }
 
-    async fn make(&self, digest: &Digest, module: Bytes) -> Result<Made<Program>, ProgramError> {
-        let (artifacts, limits, pool, known, bytes) =
-            (self.artifacts.clone(), self.limits_max.clone(), self.pool.clone(), *digest, module.clone());
+    async fn make(
+        &self,
+        digest: &Digest,
+        module: Bytes,
+        count_gas: bool,
+    ) -> Result<Made<Program>, ProgramError> {
+        let (loader, limits, known, bytes) =
+            (self.loader.clone(), self.limits_max.clone(), *digest, module.clone());
+        let wasi_http_3 = self.wasi_http_3;
         let (inspection, kept) = blocking(digest, move || {
             let inspection = wasmcloud_inspect::inspect(&bytes, &limits)?;
-            let kept = load_kept(&artifacts, &known, &inspection, &pool);
+            if inspection.abi == Abi::WasiHttp3 && !wasi_http_3 {
+                return Err(wasi_http_3_is_off().into());
+            }
+            let kept = loader.load_kept(&known, &bytes, &inspection, count_gas);
             Ok((inspection, kept))
         })
         .await?;
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        let artifact = self.compile(digest, &module).await?;
-        let (artifacts, pool, known) = (self.artifacts.clone(), self.pool.clone(), *digest);
+        let artifact = self.compile(digest, &module, count_gas).await?;
+        let (loader, known) = (self.loader.clone(), *digest);
         blocking(digest, move || {
             let artifact = Verified::fresh(artifact);
-            artifacts.keep(&known, &artifact);
-            Program::load(&artifact, inspection, &pool)
-                .map(|program| made(program, &artifact))
+            loader.artifacts(&inspection, count_gas).keep(&known, &artifact);
+            loader
+                .load(&known, &module, &artifact, inspection, count_gas)
                 .map_err(|reason| ProgramError::Unavailable { digest: known, reason })
         })
         .await
@@ -123,11 +174,16 @@ impl Programs {
 
     /// Compiles a module. Only this waits for a place: what was compiled before is not held up by what
     /// is compiled now, nor is what takes a moment by what takes long.
-    async fn compile(&self, digest: &Digest, module: &Bytes) -> Result<Vec<u8>, ProgramError> {
+    async fn compile(
+        &self,
+        digest: &Digest,
+        module: &Bytes,
+        count_gas: bool,
+    ) -> Result<Vec<u8>, ProgramError> {
         let unavailable = |reason: String| ProgramError::Unavailable { digest: *digest, reason };
-        let mut compiled = self.attempt(&self.quick, module, Try::Quick).await;
+        let mut compiled = self.attempt(&self.quick, module, count_gas, Try::Quick).await;
         if let Err(CompileError::TakesLong) = compiled {
-            compiled = self.attempt(&self.long, module, Try::Long).await;
+            compiled = self.attempt(&self.long, module, count_gas, Try::Long).await;
         }
         compiled.map_err(|error| match error {
             CompileError::Refused(refusal) => ProgramError::Refused(refusal),
@@ -136,10 +192,25 @@ impl Programs {
         })
     }
 
-    async fn attempt(&self, places: &Semaphore, module: &Bytes, which: Try) -> Result<Vec<u8>, CompileError> {
+    async fn attempt(
+        &self,
+        places: &Semaphore,
+        module: &Bytes,
+        count_gas: bool,
+        which: Try,
+    ) -> Result<Vec<u8>, CompileError> {
         let _place = places.acquire().await.map_err(|error| CompileError::Failed(error.to_string()))?;
-        self.compiler.compile(module, &self.limits_max, which).await
+        self.compiler.compile(module, &self.limits_max, count_gas, which).await
     }
+}
+
+fn wasi_http_3_is_off() -> Refusal {
+    Refusal::new(
+        "unsupported_feature",
+        "the component exports `wasi:http/handler` of WASI 0.3, which this server does not run",
+        "build it for `wasi:http/incoming-handler` of WASI 0.2, or ask the server's operator to set `wasi_http_3` \
+         under [engine]; it is off by default because its implementation gets no security fixes yet",
+    )
 }
 
 /// Does what takes long where threads may block.
@@ -153,20 +224,70 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// The program of an artifact that was kept, if it verifies and can be loaded.
-fn load_kept(
-    artifacts: &Artifacts,
-    digest: &Digest,
-    inspection: &Inspection,
-    pool: &Arc<Pool>,
-) -> Option<Made<Program>> {
-    let artifact = artifacts.load(digest)?;
-    match Program::load(&artifact, inspection.clone(), pool) {
-        Ok(program) => Some(made(program, &artifact)),
-        Err(error) => {
-            tracing::warn!(%digest, %error, "compiled artifact cannot be loaded; it is made anew");
-            artifacts.forget(digest);
-            None
+/// Artifacts on disk, and the engines that load them.
+struct Loader {
+    dir: PathBuf,
+    olin_artifacts: Artifacts,
+    wasi_artifacts: [Artifacts; Variant::ALL.len()],
+    pool: Arc<Pool>,
+    engines: Arc<Engines>,
+}
+
+impl Loader {
+    fn open(dir: &Path, memory_bytes_max: u64) -> std::io::Result<Loader> {
+        let [timed, counted, asynchronous, asynchronous_counted] =
+            Variant::ALL.map(|variant| Artifacts::open(dir, wasi::artifact_key(variant)));
+        Ok(Loader {
+            dir: dir.to_owned(),
+            olin_artifacts: Artifacts::open(dir, engine::artifact_key())?,
+            wasi_artifacts: [timed?, counted?, asynchronous?, asynchronous_counted?],
+            pool: Pool::new()?,
+            engines: Arc::new(Engines::new(memory_bytes_max)),
+        })
+    }
+
+    /// Where the artifacts of programs like this one are.
+    fn artifacts(&self, inspection: &Inspection, count_gas: bool) -> &Artifacts {
+        let variant = Variant::of(inspection.abi, count_gas);
+        let wasi = inspection.abi.is_wasi().then(|| self.wasi_artifacts.get(variant as usize)).flatten();
+        wasi.unwrap_or(&self.olin_artifacts)
+    }
+
+    fn load(
+        &self,
+        digest: &Digest,
+        module: &[u8],
+        artifact: &Verified,
+        inspection: Inspection,
+        count_gas: bool,
+    ) -> Result<Made<Program>, String> {
+        let program = if inspection.abi.is_wasi() {
+            let files = wasi::files(&self.dir, digest, module, &inspection)?;
+            let program = WasiProgram::load(artifact, inspection, &self.engines, count_gas, files)?;
+            Program::Wasi(Box::new(program))
+        } else {
+            Program::Olin(OlinProgram::load(artifact, inspection, &self.pool)?)
+        };
+        Ok(made(program, artifact))
+    }
+
+    /// The program of an artifact that was kept, if it verifies and can be loaded.
+    fn load_kept(
+        &self,
+        digest: &Digest,
+        module: &[u8],
+        inspection: &Inspection,
+        count_gas: bool,
+    ) -> Option<Made<Program>> {
+        let artifacts = self.artifacts(inspection, count_gas);
+        let artifact = artifacts.load(digest)?;
+        match self.load(digest, module, &artifact, inspection.clone(), count_gas) {
+            Ok(made) => Some(made),
+            Err(error) => {
+                tracing::warn!(%digest, %error, "compiled artifact cannot be loaded; it is made anew");
+                artifacts.forget(digest);
+                None
+            }
         }
     }
 }
@@ -198,7 +319,6 @@ mod tests {
     use wasmcloud_wire::{ChangeStream, Deployment, Record, RouteKey};
 
     use super::*;
-    use crate::engine::CompileBudget;
 
     /// A control plane that has every module that says `text`.
     struct Says(Vec<Bytes>);
@@ -231,7 +351,7 @@ mod tests {
     #[tokio::test]
     async fn a_user_with_many_large_modules_pushes_out_nobody_elses() {
         let dir = TempDir::new().unwrap();
-        let mut programs = Programs::open(dir.path(), Limits::default(), Compiler::Here).unwrap();
+        let mut programs = Programs::open(dir.path(), Limits::default(), Compiler::Here, false).unwrap();
         let modules: Vec<Bytes> = (0..6).map(|number| says(&number.to_string())).collect();
         let control = Says(modules.clone());
         let digests: Vec<Digest> = modules.iter().map(|module| Digest::of(module)).collect();
@@ -270,10 +390,10 @@ mod tests {
         std::fs::write(&script, COMPILER).unwrap();
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
         let compiler = Compiler::Child(script, CompileBudget::default());
-        let programs = Arc::new(Programs::open(dir.path(), Limits::default(), compiler).unwrap());
+        let programs = Arc::new(Programs::open(dir.path(), Limits::default(), compiler, false).unwrap());
         let compile = |text: String| {
             let (programs, module) = (programs.clone(), says(&text));
-            async move { programs.get_local(&Digest::of(&module), module).await }
+            async move { programs.get_local(&Digest::of(&module), module, false).await }
         };
         let slow: Vec<_> = (0..QUICK_COMPILATIONS_MAX + 2)
             .map(|number| tokio::spawn(compile(format!("slow{number}"))))

@@ -1,0 +1,326 @@
+//! `wasi:http`: a request that streams in, an answer that streams out.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use ::http::{Method, Request, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::oneshot;
+use wasmcloud_cgi::leaving;
+use wasmcloud_listener::BodyError;
+use wasmcloud_wire::{Level, Limits, RequestHead, Scheme};
+use wasmtime::Store;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme as WasiScheme;
+use wasmtime_wasi_http::p3;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView as _};
+
+use super::guest::Guest;
+use super::state::ComponentState;
+use crate::ending::Ending;
+use crate::guest::{Answered, DEPTH_FIELD, Part, Reader, Stop};
+
+/// A request for a program that speaks HTTP.
+pub(crate) struct Incoming {
+    request: Request<WasiBody>,
+    scheme: WasiScheme,
+    /// The host that it names, without port.
+    host: String,
+    is_head: bool,
+    stream_bytes_max: u64,
+}
+
+/// Where the program's answer goes.
+pub(super) struct Answer(oneshot::Sender<Given>, oneshot::Receiver<()>);
+
+/// Where it comes out.
+pub(super) struct Hand {
+    given: oneshot::Receiver<Given>,
+    done: oneshot::Sender<()>,
+    host: String,
+    is_head: bool,
+    stream_bytes_max: u64,
+}
+
+/// What a program gives: an answer, or the name of an error.
+type Given = Result<Response<WasiBody>, String>;
+
+impl Incoming {
+    /// A request with its body, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// A text for the client if the request is none that can be put to a program.
+    pub(crate) fn new(
+        head: &RequestHead,
+        forward_authorization: bool,
+        body: Option<WasiBody>,
+        limits: &Limits,
+    ) -> Result<Incoming, String> {
+        let method = Method::from_bytes(head.method.as_bytes()).map_err(|error| error.to_string())?;
+        let default_port = if head.scheme == Scheme::Https { 443 } else { 80 };
+        let host = if head.server_name.contains(':') {
+            format!("[{}]", head.server_name.trim_matches(['[', ']']))
+        } else {
+            head.server_name.clone()
+        };
+        let authority =
+            if head.server_port == default_port { host } else { format!("{host}:{}", head.server_port) };
+        let (name, scheme) = match head.scheme {
+            Scheme::Http => ("http", WasiScheme::Http),
+            Scheme::Https => ("https", WasiScheme::Https),
+        };
+        let uri =
+            ::http::Uri::builder().scheme(name).authority(authority).path_and_query(head.target.as_str());
+        let uri = uri.build().map_err(|error| error.to_string())?;
+        let is_head = method == Method::HEAD;
+        let body = body.unwrap_or_else(|| Empty::new().map_err(|never| match never {}).boxed_unsync());
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = fields(head, forward_authorization);
+        Ok(Incoming {
+            request,
+            scheme,
+            host: head.server_name.clone(),
+            is_head,
+            stream_bytes_max: limits.stream_bytes,
+        })
+    }
+
+    /// The request's body as it is counted and bounded while the guest reads it.
+    fn counted(self, guest: &Arc<Guest>) -> (Request<WasiBody>, WasiScheme) {
+        let (guest, max) = (guest.clone(), self.stream_bytes_max);
+        let request = self.request.map(|body| Counted { body, left: max, max, guest }.boxed_unsync());
+        (request, self.scheme)
+    }
+}
+
+/// A body that is there whole.
+pub(crate) fn whole(bytes: Bytes) -> WasiBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body as it comes from a client.
+pub(crate) fn streamed(body: wasmcloud_listener::Body) -> WasiBody {
+    body.map_err(|error| match error {
+        BodyError::TimedOut | BodyError::TooSlow => Error::ConnectionReadTimeout,
+        BodyError::Malformed => Error::HttpProtocolError,
+        BodyError::Disconnected => Error::ConnectionTerminated,
+    })
+    .boxed_unsync()
+}
+
+/// The fields of a request that are the program's business.
+fn fields(head: &RequestHead, forward_authorization: bool) -> HeaderMap {
+    let mut fields = HeaderMap::with_capacity(head.headers.len());
+    for (name, value) in &head.headers {
+        let hidden = name == "proxy-authorization"
+            || name == DEPTH_FIELD
+            || (name == "authorization" && !forward_authorization);
+        let parsed = (name.parse::<::http::HeaderName>(), HeaderValue::from_bytes(value.as_bytes()));
+        if let (false, (Ok(name), Ok(value))) = (hidden, parsed) {
+            fields.append(name, value);
+        }
+    }
+    fields
+}
+
+/// Both ends of an answer to this request.
+pub(super) fn answer(request: &Incoming) -> (Answer, Hand) {
+    let (given_sender, given) = oneshot::channel();
+    let (done, done_receiver) = oneshot::channel();
+    let hand = Hand {
+        given,
+        done,
+        host: request.host.clone(),
+        is_head: request.is_head,
+        stream_bytes_max: request.stream_bytes_max,
+    };
+    (Answer(given_sender, done_receiver), hand)
+}
+
+/// Calls a handler of WASI 0.2.
+pub(super) async fn proxy(
+    pre: &ProxyPre<ComponentState>,
+    store: &mut Store<ComponentState>,
+    request: Incoming,
+    Answer(given, _): Answer,
+) -> wasmtime::Result<Ending> {
+    let guest = store.data().host.guest.clone();
+    let (request, scheme) = request.counted(&guest);
+    let mut http = store.data_mut().http();
+    let request = http.new_incoming_request(scheme, request)?;
+    let out = http.new_response_outparam_from_callback(move |answer| {
+        // Nobody is there any more to whom it could be given.
+        let _ = given.send(answer.map_err(|error| format!("{error:?}")));
+    })?;
+    let proxy = pre.instantiate_async(&mut *store).await?;
+    proxy.wasi_http_incoming_handler().call_handle(store, request, out).await?;
+    Ok(Ending::Exit(0))
+}
+
+/// Calls a handler of WASI 0.3.
+pub(super) async fn service(
+    pre: &ServicePre<ComponentState>,
+    store: &mut Store<ComponentState>,
+    request: Incoming,
+    Answer(given, done): Answer,
+) -> wasmtime::Result<Ending> {
+    let guest = store.data().host.guest.clone();
+    let (request, _) = request.counted(&guest);
+    let (request, received) = p3::Request::from_http(store.data_mut().http().hooks, request);
+    let service = pre.instantiate_async(&mut *store).await?;
+    store
+        .run_concurrent(async |accessor| {
+            let answer = match service.handle(accessor, request).await? {
+                Ok(answer) => {
+                    let answer = accessor.with(|mut store| answer.into_http(&mut store, async { Ok(()) }))?;
+                    Ok(answer)
+                }
+                Err(error) => Err(format!("{error:?}")),
+            };
+            if given.send(answer).is_ok() {
+                // The program goes on while its body is read.
+                let _ = done.await;
+            }
+            // How the reading of the request's body ended is the program's own business.
+            drop(received);
+            Ok(Ending::Exit(0))
+        })
+        .await?
+}
+
+impl Hand {
+    /// Hands the answer on as it comes, waiting where the reader is slower.
+    pub(super) async fn hand_on(self, guest: &Arc<Guest>, reader: &Reader) -> Result<Answered, Stop> {
+        let Hand { given, done, host, is_head, stream_bytes_max } = self;
+        let Ok(given) = given.await else { return Ok(Answered::Nothing) };
+        let answer = match given {
+            Ok(answer) => answer,
+            Err(error) => {
+                guest.with(|session| {
+                    let text = format!("the program answered with the error {error}");
+                    session.logs.platform(Level::ERROR, &text);
+                });
+                return Ok(Answered::Nothing);
+            }
+        };
+        let (parts, body) = answer.into_parts();
+        let status = parts.status.as_u16();
+        if status < 200 {
+            let text =
+                format!("the program answered with status {status}; an answer has one from 200 to 599");
+            guest.with(|session| session.logs.platform(Level::ERROR, &text));
+            return Ok(Answered::Nothing);
+        }
+        let fields = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let headers = leaving(fields, &host);
+        let bodiless = is_head || matches!(status, 204 | 304);
+        let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let content_length = if status == 204 { None } else { length };
+        send(guest, reader, Part::Head { status, headers, content_length }).await?;
+        let sent = frames(body, bodiless, stream_bytes_max, guest, reader).await;
+        // A program of WASI 0.3 waits for this; others went on meanwhile.
+        let _ = done.send(());
+        sent.map(|complete| if complete { Answered::Complete(status) } else { Answered::CutOff(status) })
+    }
+}
+
+/// Hands the body's frames on. Says whether it came to its end.
+async fn frames(
+    mut body: WasiBody,
+    bodiless: bool,
+    bytes_max: u64,
+    guest: &Arc<Guest>,
+    reader: &Reader,
+) -> Result<bool, Stop> {
+    let mut left = bytes_max;
+    while let Some(frame) = body.frame().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                guest.with(|session| {
+                    session.logs.platform(Level::ERROR, &format!("the answer's body broke off: {error}"));
+                });
+                return Ok(false);
+            }
+        };
+        let part = match frame.into_data() {
+            Ok(bytes) => {
+                let taken = left.checked_sub(bytes.len() as u64);
+                left = taken.ok_or_else(|| stopped(guest, Stop::OutputLimit(bytes_max)))?;
+                guest.with(|session| session.used.bytes_out += bytes.len() as u64);
+                Part::Body(bytes)
+            }
+            Err(frame) => match frame.into_trailers() {
+                Ok(fields) => {
+                    let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+                    Part::Trailers(leaving(fields, ""))
+                }
+                Err(_) => continue,
+            },
+        };
+        if !bodiless {
+            send(guest, reader, part).await?;
+        }
+    }
+    Ok(true)
+}
+
+async fn send(guest: &Arc<Guest>, reader: &Reader, part: Part) -> Result<(), Stop> {
+    // Lines that wait for the reader came before.
+    reader.caught_up().await?;
+    reader.parts.send(part).await.map_err(|_| stopped(guest, Stop::OutputClosed))
+}
+
+/// Ends the guest, and says so to whoever hands on.
+fn stopped(guest: &Arc<Guest>, stop: Stop) -> Stop {
+    drop(guest.stop(stop));
+    Stop::OutputClosed
+}
+
+/// A request's body that is counted and bounded.
+struct Counted {
+    body: WasiBody,
+    left: u64,
+    max: u64,
+    guest: Arc<Guest>,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(bytes) = frame.data_ref()
+        {
+            let Some(left) = this.left.checked_sub(bytes.len() as u64) else {
+                drop(this.guest.stop(Stop::InputLimit(this.max)));
+                return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(this.max)))));
+            };
+            this.left = left;
+            this.guest.with(|session| session.used.bytes_in += bytes.len() as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,167 @@
+//! What a store holds for its guest.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use wasmcloud_wire::Limits;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::files::Files;
+use super::guest::Guest;
+use super::limiter::Limiter;
+use super::outgoing::Outgoing;
+use super::stdio::{Stdin, Stdout, To};
+
+/// Most handles (streams, bodies, requests, …) that a guest has open at once.
+const HANDLES_MAX: usize = 1_000;
+/// Most bytes that one host call copies out of a guest's memory.
+pub(super) const HOSTCALL_BYTES_MAX: usize = 16 << 20;
+/// Most random bytes of one call.
+const RANDOM_BYTES_MAX: u64 = 64 << 10;
+/// Size of the header fields that a guest holds in one list, as the host counts it.
+const FIELDS_BYTES_MAX: usize = 128 << 10;
+/// The clocks' resolution: what is finer tells more of the machine than a handler needs.
+const CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
+
+/// What both kinds of store hold.
+pub(super) struct Host {
+    pub(super) guest: Arc<Guest>,
+    pub(super) limiter: Limiter,
+    /// The handler's own settings, for `wasi:config`.
+    pub(super) settings: Vec<(String, String)>,
+}
+
+/// A store of a core module with WASI 0.1.
+pub(super) struct ModuleState {
+    pub(super) wasi: WasiP1Ctx,
+    pub(super) host: Host,
+}
+
+/// A store of a component.
+pub(super) struct ComponentState {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    http: WasiHttpCtx,
+    outgoing: Outgoing,
+    pub(super) host: Host,
+}
+
+/// What a kind of store gives to those who run a guest in it.
+pub(super) trait HasHost: Send + 'static {
+    fn host(&mut self) -> &mut Host;
+}
+
+impl HasHost for ModuleState {
+    fn host(&mut self) -> &mut Host {
+        &mut self.host
+    }
+}
+
+impl HasHost for ComponentState {
+    fn host(&mut self) -> &mut Host {
+        &mut self.host
+    }
+}
+
+/// What a guest finds around it.
+pub(super) struct World<'a> {
+    pub(super) guest: &'a Arc<Guest>,
+    pub(super) limits: &'a Limits,
+    pub(super) args: Vec<String>,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) settings: Vec<(String, String)>,
+    /// Where its standard output goes.
+    pub(super) stdout: To,
+    pub(super) files: Option<&'a Files>,
+}
+
+impl World<'_> {
+    fn host(&self) -> Host {
+        Host {
+            guest: self.guest.clone(),
+            limiter: Limiter::new(self.limits, self.guest.usage.clone()),
+            settings: self.settings.clone(),
+        }
+    }
+
+    fn builder(&self) -> wasmtime::Result<WasiCtxBuilder> {
+        let mut builder = WasiCtx::builder();
+        builder
+            .args(&self.args)
+            .envs(&self.env)
+            .stdin(Stdin(self.guest.clone()))
+            .stdout(Stdout(self.guest.clone(), self.stdout))
+            .stderr(Stdout(self.guest.clone(), To::Log))
+            .max_random_size(RANDOM_BYTES_MAX)
+            .wall_clock(CoarseClock)
+            .monotonic_clock(CoarseSteadyClock(Instant::now()))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false);
+        if let Some(files) = self.files {
+            files.open_in(&mut builder)?;
+        }
+        Ok(builder)
+    }
+
+    pub(super) fn module_state(&self) -> wasmtime::Result<ModuleState> {
+        Ok(ModuleState { wasi: self.builder()?.build_p1(), host: self.host() })
+    }
+
+    pub(super) fn component_state(&self) -> wasmtime::Result<ComponentState> {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        Ok(ComponentState {
+            wasi: self.builder()?.build(),
+            table,
+            http,
+            outgoing: Outgoing::new(self.guest.clone()),
+            host: self.host(),
+        })
+    }
+}
+
+impl WasiView for ComponentState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for ComponentState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// The time of day, to the millisecond.
+struct CoarseClock;
+
+impl HostWallClock for CoarseClock {
+    fn resolution(&self) -> Duration {
+        CLOCK_RESOLUTION
+    }
+
+    fn now(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Time since the guest began, to the millisecond.
+struct CoarseSteadyClock(Instant);
+
+impl HostMonotonicClock for CoarseSteadyClock {
+    fn resolution(&self) -> u64 {
+        u64::try_from(CLOCK_RESOLUTION.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn now(&self) -> u64 {
+        let millis = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+        millis.saturating_mul(1_000_000)
+    }
+}
