@@ -130,8 +130,36 @@ impl Limits {
         }
     }
 
+    /// The memory limit to advise for a program that needs so many bytes at least: with exactly as many it could
+    /// allocate nothing. A quarter more, rounded up to a power of two, as far as the ceiling has room for it.
+    pub fn memory_bytes_for(needed: u64, ceiling: u64) -> u64 {
+        let roomy = needed.saturating_add(needed / 4).checked_next_power_of_two().unwrap_or(u64::MAX);
+        roomy.min(ceiling).max(needed)
+    }
+
     /// The memory limit in whole WebAssembly pages.
     pub fn memory_pages(&self) -> u32 {
         u32::try_from(self.memory_bytes / PAGE_BYTES).unwrap_or(65_536).min(65_536)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_that_is_advised_leaves_room_to_allocate_as_far_as_the_ceiling_does() {
+        const MIB: u64 = 1 << 20;
+        for (needed, ceiling, advised) in [
+            (2 * MIB, 1 << 30, 4 * MIB),
+            (200 * MIB, 1 << 30, 256 * MIB),
+            (250 * MIB, 1 << 30, 512 * MIB),
+            (900 * MIB, 1 << 30, 1 << 30),
+            (900 * MIB, 1000 * MIB, 1000 * MIB),
+            (1 << 30, 1 << 30, 1 << 30),
+            (u64::MAX, u64::MAX, u64::MAX),
+        ] {
+            assert_eq!(Limits::memory_bytes_for(needed, ceiling), advised, "{needed} of {ceiling}");
+        }
     }
 }

@@ -163,12 +163,13 @@ impl Core {
         let Ok(Ok((_, inspection))) = inspect(module, self.config.limits_max.clone()).await else {
             return error;
         };
-        let bytes = inspection.memory_bytes_min;
+        let ceiling = self.config.limits_max.memory_bytes;
+        let bytes = Limits::memory_bytes_for(inspection.memory_bytes_min, ceiling);
         error.hint = match target {
             Target::New { policy, .. } | Target::Existing { policy: Some(policy), .. }
                 if policy.memory_bytes.is_some() =>
             {
-                format!("give the policy a `memory_bytes` of {bytes} or more")
+                format!("give the policy more `memory_bytes`: {bytes}, for instance")
             }
             Target::Existing { name, policy: None, .. } => {
                 format!("allow it more: wasmcloud policy set {name} --memory-bytes {bytes}")

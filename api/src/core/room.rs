@@ -3,7 +3,7 @@
 //! the end it is asked within the transaction of whatever could change the answer, since the requests of what
 //! does not fit would end with 502.
 
-use wasmcloud_wire::{HandlerName, Inspection, Policy};
+use wasmcloud_wire::{HandlerName, Inspection, Limits, Policy};
 
 use super::Core;
 use super::env::names;
@@ -53,7 +53,8 @@ impl Core {
         let NoRoom { begins_with_bytes, limit_bytes } = no_room;
         let ceiling = self.config.limits_max.memory_bytes;
         let hint = if begins_with_bytes <= ceiling {
-            format!("allow it more: wasmcloud policy set {name} --memory-bytes {begins_with_bytes}")
+            let bytes = Limits::memory_bytes_for(begins_with_bytes, ceiling);
+            format!("allow it more: wasmcloud policy set {name} --memory-bytes {bytes}")
         } else {
             format!("this server's ceiling is {ceiling} bytes: make a version live that begins with less")
         };

@@ -158,12 +158,12 @@ async fn a_policy_decides_which_modules_fit_and_a_refusal_says_how_to_let_them_i
     let alice = app.user("alice").await;
     let big = alice.create("hello", with_memory(4_096)).await;
     assert!(big.error(422, "over_limit").contains("2048 pages"));
-    assert!(hint(&big).contains(r#"{"memory_bytes": 268435456}"#), "{}", hint(&big));
+    assert!(hint(&big).contains(r#"{"memory_bytes": 536870912}"#), "{}", hint(&big));
     alice.has_handler("hello").await;
 
     let big = alice.update("hello", with_memory(4_096)).await;
     big.error(422, "over_limit");
-    let command = "wasmcloud policy set hello --memory-bytes 268435456";
+    let command = "wasmcloud policy set hello --memory-bytes 536870912";
     assert!(hint(&big).ends_with(command), "{}", hint(&big));
     alice.patch(POLICY, json!({"memory_bytes": 268_435_456u64})).await.good::<Policy>(200);
     alice.update("hello", with_memory(4_096)).await.good::<Value>(201);
@@ -172,7 +172,7 @@ async fn a_policy_decides_which_modules_fit_and_a_refusal_says_how_to_let_them_i
     alice.put(POLICY, json!({"memory_bytes": 1 << 20})).await.good::<Policy>(200);
     let small = alice.update("hello", with_memory(32)).await;
     assert!(small.error(422, "over_limit").contains("16 pages"));
-    assert!(hint(&small).ends_with("wasmcloud policy set hello --memory-bytes 2097152"), "{}", hint(&small));
+    assert!(hint(&small).ends_with("wasmcloud policy set hello --memory-bytes 4194304"), "{}", hint(&small));
 
     let above = alice.update("hello", with_memory(8_193)).await;
     above.error(422, "over_limit");
@@ -197,7 +197,7 @@ async fn a_policy_below_what_the_live_version_begins_with_is_refused_with_both_n
         let message = refused.error(422, "over_limit");
         assert!(message.contains("begins with 268435456 bytes"), "{method} {policy}: {message}");
         assert!(message.ends_with(&format!("would be {limit} bytes")), "{method} {policy}: {message}");
-        let command = "wasmcloud policy set hello --memory-bytes 268435456";
+        let command = "wasmcloud policy set hello --memory-bytes 536870912";
         assert!(hint(&refused).ends_with(command), "{}", hint(&refused));
     }
     let policy: Policy = alice.get(POLICY).await.good(200);
@@ -221,7 +221,7 @@ async fn a_version_that_begins_with_more_than_the_policy_allows_cannot_be_promot
     assert!(message.contains("version 1 begins with 2097152 bytes"), "{message}");
     assert!(message.contains("1048576 bytes"), "{message}");
     assert!(
-        hint(&refused).ends_with("wasmcloud policy set hello --memory-bytes 2097152"),
+        hint(&refused).ends_with("wasmcloud policy set hello --memory-bytes 4194304"),
         "{}",
         hint(&refused)
     );

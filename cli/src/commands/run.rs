@@ -252,8 +252,9 @@ fn failure(error: RunError, module: &[u8]) -> Failure {
         RunError::Refused(mut refusal) if refusal.code == "over_limit" => {
             // What fits only where there is the most memory begins with too much of it for this run.
             if let Ok(inspection) = wasmcloud_inspect::inspect(module, &Limits::ceiling()) {
-                let bytes = inspection.memory_bytes_min;
-                refusal.hint = format!("{}; or give it as much: --memory-bytes {bytes}", refusal.hint);
+                let bytes =
+                    Limits::memory_bytes_for(inspection.memory_bytes_min, Limits::ceiling().memory_bytes);
+                refusal.hint = format!("{}; or give it more: --memory-bytes {bytes}", refusal.hint);
             }
             refusal.into()
         }

@@ -190,7 +190,7 @@ async fn growing_that_only_the_limit_refuses_is_told_with_the_command_that_allow
     let (_, recorded) = limited(&module(""), small).await;
     let log = recorded.texts().join("\n");
     assert!(log.contains("memory limit: growing to 655360 of 131072 bytes was refused"), "{log}");
-    assert!(log.contains("--memory-bytes 655360"), "{log}");
+    assert!(log.contains("--memory-bytes 1048576"), "with room to allocate: {log}");
     let (_, recorded) = limited(&module("4"), small).await;
     let log = recorded.texts().join("\n");
     assert!(!log.contains("memory limit"), "its own maximum refused it: {log}");
@@ -204,7 +204,7 @@ async fn a_memory_that_begins_above_a_lowered_limit_is_a_limit_that_was_hit() {
         &recorded,
         502,
         LimitName::Memory,
-        &["131072", "65536", "raise it: wasmcloud policy set", "--memory-bytes 131072"],
+        &["131072", "65536", "raise it: wasmcloud policy set", "--memory-bytes 262144"],
     );
 }
 

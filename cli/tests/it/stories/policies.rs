@@ -69,7 +69,7 @@ fn an_upload_brings_its_policy_with_it(shape: Shape) {
 
     // One that does not fit, or is wrong, changes nothing.
     let big = fixture("big_memory.wat");
-    let bytes = "--memory-bytes 134283264";
+    let bytes = "--memory-bytes 268435456";
     let raise = format!("wasmcloud policy set strict {bytes}");
     admin.run(&["update", "strict", &big]).code(5).says("the memory limit is 16 pages").says(&raise);
     let wrong = admin.file("wrong.policy", "allow (\n  a b\n)\n");
@@ -79,7 +79,7 @@ fn an_upload_brings_its_policy_with_it(shape: Shape) {
     refused.says("gas is 60000000001").says("ceiling is 60000000000");
     let versions = admin.run(&["versions", "strict", "--json"]).good().json();
     assert_eq!(versions.as_array().unwrap().len(), 2);
-    admin.run(&["policy", "set", "strict", "--memory-bytes", "134283264"]).good();
+    admin.run(&["policy", "set", "strict", "--memory-bytes", "268435456"]).good();
     admin.run(&["update", "strict", &big]).good();
 
     // Nor does one that the live version does not fit, or a version that does not fit the policy.

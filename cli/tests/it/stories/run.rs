@@ -54,7 +54,7 @@ fn limits_are_those_of_the_flags() {
     user.run(&["run", "--memory-bytes", "65536", &fixture("echo.wat")])
         .code(5)
         .says("the memory limit is 1 page (65536 bytes)")
-        .says("or give it as much: --memory-bytes ");
+        .says("or give it more: --memory-bytes 262144");
     for bytes in ["0", "1000", "65535", "1073741825"] {
         let refused = user.run(&["run", "--memory-bytes", bytes, &endless]).code(2);
         refused.says("65536..=1073741824");
