@@ -4,18 +4,24 @@ use std::fmt;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::Target;
+use crate::{Target, URL_BYTES_MAX};
 
 /// Longest rule.
 pub const PATTERN_BYTES_MAX: usize = 1 << 10;
 
-/// Largest compiled rule: room for a URL of [`PATTERN_BYTES_MAX`], little for `(a{100}){100}`. A rule runs over
-/// a URL in time proportional to both; what all rules of a policy may take together is bounded where they are
-/// asked ([`Policy::verdict`](crate::Policy::verdict)).
+/// How large a compiled rule may be, in steps, since its size itself is not told. The last one is the most:
+/// room for a URL of [`PATTERN_BYTES_MAX`], little for `(a{100}){100}`.
 ///
 /// Rules run as they are compiled, without automata that are built on the way: those are faster, and keep
 /// megabytes for every rule and thread.
-const COMPILED_BYTES_MAX: usize = 40 << 10;
+const COMPILED_BYTES: [usize; 4] = [5 << 10, 10 << 10, 20 << 10, 40 << 10];
+/// Room for what is put around a rule, besides.
+const AROUND_BYTES: usize = 2 << 10;
+/// The most that one rule may cost over one URL: a rule runs in time proportional to the bytes of both. Rules of
+/// up to 10 KiB run over every URL, the largest ones over URLs of up to 2 KiB. The costliest ones within this take
+/// about 25 ms each of two times that they are run. What all rules of a policy may take together is bounded where
+/// they are asked ([`Policy::verdict`](crate::Policy::verdict)).
+const WORK_MAX: usize = (10 << 10) * URL_BYTES_MAX;
 
 /// A rule of a policy.
 ///
@@ -29,6 +35,8 @@ const COMPILED_BYTES_MAX: usize = 40 << 10;
 #[derive(Clone, Debug)]
 pub struct UrlPattern {
     source: String,
+    /// About as large as it is compiled, in bytes.
+    bytes: usize,
     anywhere: Regex,
     /// From the start.
     prefix: Regex,
@@ -82,15 +90,21 @@ impl UrlPattern {
             return Err(PatternError::TooLong(source.len()));
         }
         // The rule alone comes first: `a)|(b` must not become valid by being wrapped.
-        let anywhere = compile(source, source)?;
-        let prefix = compile(source, &format!(r"\A(?:{source})"))?;
-        let authority = compile(source, &format!(r"\A(?:{source})(?:[/?].*)?\z"))?;
-        Ok(UrlPattern { source: source.to_owned(), anywhere, prefix, authority })
+        let (anywhere, bytes) = compile_in_steps(source)?;
+        let around = bytes + AROUND_BYTES;
+        let prefix = compile(source, &format!(r"\A(?:{source})"), around)?;
+        let authority = compile(source, &format!(r"\A(?:{source})(?:[/?].*)?\z"), around)?;
+        Ok(UrlPattern { source: source.to_owned(), bytes, anywhere, prefix, authority })
     }
 
     /// The rule as it was written.
     pub fn as_str(&self) -> &str {
         &self.source
+    }
+
+    /// Whether the rule takes too long over this URL to be asked about it.
+    pub(crate) fn is_too_costly(&self, target: &Target) -> bool {
+        self.bytes.saturating_mul(target.as_str().len()) > WORK_MAX
     }
 
     /// Whether the rule matches anywhere in the URL: enough to forbid it.
@@ -129,10 +143,22 @@ impl fmt::Display for UrlPattern {
     }
 }
 
-fn compile(source: &str, pattern: &str) -> Result<Regex, PatternError> {
+/// A rule as it is, and about how large it is compiled.
+fn compile_in_steps(source: &str) -> Result<(Regex, usize), PatternError> {
+    let mut result = Err(PatternError::TooLarge(source.to_owned()));
+    for bytes in COMPILED_BYTES {
+        result = compile(source, source, bytes).map(|regex| (regex, bytes));
+        if !matches!(result, Err(PatternError::TooLarge(_))) {
+            break;
+        }
+    }
+    result
+}
+
+fn compile(source: &str, pattern: &str, bytes_max: usize) -> Result<Regex, PatternError> {
     let compiled = RegexBuilder::new(pattern)
         .unicode(false)
-        .size_limit(COMPILED_BYTES_MAX)
+        .size_limit(bytes_max)
         .dfa_size_limit(0)
         .nest_limit(50)
         .build();

@@ -9,6 +9,8 @@ use crate::target::Target;
 
 /// The longest that all rules of a policy may take for one URL.
 pub const VERDICT_TIME_MAX: Duration = Duration::from_millis(100);
+/// No rule is begun later: the size of a rule and of a URL are bounded together so that it ends in time.
+const BEGIN_TIME_MAX: Duration = Duration::from_millis(50);
 /// Rules times bytes of URL for which nobody looks at the clock.
 const LITTLE_WORK: usize = 8 << 10;
 /// Most rules of a policy, both kinds together.
@@ -72,7 +74,7 @@ impl Effort {
     /// Counts one more rule. A machine that is busy is no reason: little work is never too much.
     fn is_too_much(&mut self) -> bool {
         self.rules += 1;
-        self.rules * self.url_bytes > LITTLE_WORK && self.began.elapsed() > VERDICT_TIME_MAX
+        self.rules * self.url_bytes > LITTLE_WORK && self.began.elapsed() > BEGIN_TIME_MAX
     }
 }
 
@@ -149,19 +151,24 @@ impl Policy {
 
     /// What the policy says about a URL.
     ///
-    /// Rules that take longer than [`VERDICT_TIME_MAX`] together let nothing through.
+    /// Rules that take longer than [`VERDICT_TIME_MAX`] together let nothing through, nor does a forbidding rule
+    /// that is too large for a URL of this length. A permitting one that is too large permits nothing.
     pub fn verdict(&self, target: &Target) -> Verdict<'_> {
         let mut effort = Effort::over(target);
         for rule in &self.disallow {
-            if effort.is_too_much() {
+            if rule.is_too_costly(target) || effort.is_too_much() {
                 return Verdict::TooCostly;
             }
             if rule.matches_anywhere(target) {
                 return Verdict::Disallowed { rule };
             }
         }
-        let mut near = None;
+        let (mut near, mut passed_over) = (None, false);
         for rule in &self.allow {
+            if rule.is_too_costly(target) {
+                passed_over = true;
+                continue;
+            }
             if effort.is_too_much() {
                 return Verdict::TooCostly;
             }
@@ -171,7 +178,7 @@ impl Policy {
                 Fit::No => {}
             }
         }
-        Verdict::NotAllowed { near }
+        if passed_over { Verdict::TooCostly } else { Verdict::NotAllowed { near } }
     }
 
     /// The same as a result.
@@ -231,7 +238,7 @@ impl fmt::Display for Denial {
             ),
             DenialReason::NotAllowed => f.write_str("no rule allows it"),
             DenialReason::TooCostly => {
-                write!(f, "its rules take longer than {} ms", VERDICT_TIME_MAX.as_millis())
+                write!(f, "its rules would take longer than {} ms", VERDICT_TIME_MAX.as_millis())
             }
         }
     }
@@ -293,18 +300,37 @@ mod tests {
 
     #[test]
     fn rules_that_take_too_long_let_nothing_through_and_end() {
-        let rules: Vec<String> = (0..RULES_MAX).map(|n| format!(".*a.{{300}}c{n}")).collect();
+        let rules: Vec<String> = (0..RULES_MAX).map(|n| format!(".*a.{{100}}c{n}")).collect();
         let policy = Policy::new(rules, [""; 0]).unwrap();
         let url = target(&format!("https://a.example/{}", "a".repeat(8_000)));
         let began = Instant::now();
         let denial = policy.check(&url).unwrap_err();
         assert_eq!(denial.reason, DenialReason::TooCostly);
         // One rule may have been under way; all of them take many times as long.
-        let one = Policy::new([".*a.{300}c"], [""; 0]).unwrap();
+        let one = Policy::new([".*a.{100}c"], [""; 0]).unwrap();
         let whole = began.elapsed();
         let began = Instant::now();
         assert!(one.check(&url).is_err());
         assert!(whole < VERDICT_TIME_MAX + 20 * began.elapsed(), "{whole:?}");
+    }
+
+    #[test]
+    fn a_rule_that_is_too_large_for_a_url_is_not_asked_about_it() {
+        let large = ".*a.{300}c";
+        let url = |bytes| target(&format!("https://a.example/{}", "a".repeat(bytes)));
+        let verdict = |allow: &[&str], disallow: &[&str], bytes| {
+            let policy = Policy::new(allow, disallow).unwrap();
+            policy.check(&url(bytes)).map_err(|denial| denial.reason)
+        };
+        assert_eq!(verdict(&[large], &[], 8_000), Err(DenialReason::TooCostly));
+        assert_eq!(verdict(&[large], &[], 1_000), Err(DenialReason::NotAllowed));
+        // It takes nothing away from what another rule allows, unless it might forbid it.
+        assert_eq!(verdict(&[large, "https://a.example"], &[], 8_000), Ok(()));
+        assert_eq!(verdict(&["https://a.example"], &[large], 8_000), Err(DenialReason::TooCostly));
+        assert_eq!(verdict(&["https://a.example"], &[large], 1_000), Ok(()));
+        // The rule for a long URL is long, and permits it.
+        let long = url(900);
+        assert!(Policy::new([rule_for(&long)], [""; 0]).unwrap().check(&long).is_ok());
     }
 
     #[test]
