@@ -1,7 +1,7 @@
 //! Which WebAssembly features a module may use.
 
 use wasmcloud_wire::Refusal;
-use wasmparser::{Error, Validator, WasmFeatures};
+use wasmparser::{Error, Parser, Validator, WasmFeatures};
 
 /// The features of WebAssembly that modules may use. Floats are included, threads, 64-bit and
 /// multiple memories, garbage collection, exceptions and tail calls are not.
@@ -45,6 +45,10 @@ const UNSUPPORTED: &[(WasmFeatures, &str)] = &[
     (WasmFeatures::WIDE_ARITHMETIC, "wide arithmetic"),
     (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes"),
     (WasmFeatures::STACK_SWITCHING, "stack switching"),
+];
+
+/// Features that a component alone may have been built with.
+const UNSUPPORTED_OF_COMPONENTS: &[(WasmFeatures, &str)] = &[
     (WasmFeatures::CM_THREADING, "a component's threads"),
     (WasmFeatures::CM_ASYNC_STACKFUL, "a component's asynchronous calls with stacks of their own"),
     (WasmFeatures::CM_MORE_ASYNC_BUILTINS, "a component's further asynchronous built-ins"),
@@ -59,7 +63,8 @@ const UNSUPPORTED: &[(WasmFeatures, &str)] = &[
 pub(crate) fn explain(bytes: &[u8], offered: WasmFeatures, error: &Error) -> Refusal {
     let valid_with =
         |extra: WasmFeatures| Validator::new_with_features(offered.union(extra)).validate_all(bytes).is_ok();
-    for (feature, name) in UNSUPPORTED {
+    let of_components = if Parser::is_component(bytes) { UNSUPPORTED_OF_COMPONENTS } else { &[] };
+    for (feature, name) in UNSUPPORTED.iter().chain(of_components) {
         if valid_with(*feature) {
             return unsupported(name, error);
         }

@@ -8,11 +8,14 @@ mod abi;
 mod component;
 mod features;
 mod file_kind;
+pub mod files;
 mod hints;
 mod imports;
 mod interfaces;
 mod limits;
 mod module;
+mod needs;
+mod sections;
 mod text;
 mod wasi;
 mod wit;
@@ -23,6 +26,7 @@ use wasmcloud_wire::{Inspection, Limits, Refusal};
 pub use abi::entry;
 pub use features::{FEATURES, WASI_FEATURES};
 use file_kind::FileKind;
+pub use needs::NEEDS_SECTION;
 
 /// Inspects a file: is it WebAssembly, valid, within the limits, and is all that it imports there?
 ///
@@ -31,10 +35,13 @@ use file_kind::FileKind;
 /// A [`Refusal`] that names the import or the number at fault and says what to do.
 pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, Refusal> {
     check_size(bytes)?;
-    match file_kind::check(bytes)? {
-        FileKind::Module => module::inspect(bytes, limits),
-        FileKind::Component => component::inspect(bytes, limits),
-    }
+    let mut inspection = match file_kind::check(bytes)? {
+        FileKind::Module => module::inspect(bytes, limits)?,
+        FileKind::Component => component::inspect(bytes, limits)?,
+    };
+    inspection.files = files::list(bytes, inspection.abi)?;
+    inspection.needs = needs::find(bytes)?;
+    Ok(inspection)
 }
 
 fn check_size(bytes: &[u8]) -> Result<(), Refusal> {
