@@ -79,7 +79,7 @@ pub struct Export {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// A stable word: `not_wasm`, `invalid_module`, `unsupported_feature`, `unmet_import`,
+    /// A stable word: `not_wasm`, `invalid_module`, `invalid_section`, `unsupported_feature`, `unmet_import`,
     /// `missing_entry`, `missing_memory`, `over_limit`, `compile_failed`, `compile_limit`.
     pub code: String,
     /// What is wrong, naming the import or the number at fault.
