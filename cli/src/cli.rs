@@ -4,7 +4,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    command_list, completions, create, delete, flags, inspect, invite, invocations, invoke, list, login,
+    command_list, completions, create, delete, env, flags, inspect, invite, invocations, invoke, list, login,
     logout, logs, namegen, policy, promote, register, run as run_command, set, show, tokens, update, version,
     versions, whoami,
 };
@@ -78,6 +78,9 @@ enum ClientCommand {
     Versions(versions::Args),
     /// Change a handler's settings
     Set(set::Args),
+    /// Set, remove and list a handler's own settings
+    #[command(subcommand)]
+    Env(env::Command),
     /// Show and change what a handler may open and use
     #[command(subcommand)]
     Policy(policy::Command),
@@ -195,6 +198,7 @@ async fn dispatch(session: &Session, command: ClientCommand) -> Result<(), Failu
         ClientCommand::Promote(args) => promote::run(session, &args).await,
         ClientCommand::Versions(args) => versions::run(session, &args).await,
         ClientCommand::Set(args) => set::run(session, &args).await,
+        ClientCommand::Env(command) => env::run(session, command).await,
         ClientCommand::Policy(command) => policy::run(session, command).await,
         ClientCommand::Delete(args) => delete::run(session, &args).await,
         ClientCommand::Invoke(args) => invoke::run(session, args).await,

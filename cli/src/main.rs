@@ -20,6 +20,8 @@ mod policy_file;
 mod prompt;
 mod server;
 mod session;
+mod setting_args;
+mod shipped_files;
 mod since;
 mod sse;
 mod text;

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
+use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
 use uuid::Uuid;
 use wasmcloud_wire::body::{
     Deployed, Handler, HandlerPatch, Invitation, Invocation, Invocations, InvokeRequest, LoginRequest, Logs,
-    NewToken, POLICY_HEADER, Promote, RegisterRequest, Server as ServerInfo, Token, TokenGrant, User,
-    Version,
+    NewToken, POLICY_HEADER, Promote, Promoted, RegisterRequest, Server as ServerInfo, Token, TokenGrant,
+    User, Version,
 };
-use wasmcloud_wire::{HandlerName, InvocationId, Policy, PolicyPatch, VersionNumber};
+use wasmcloud_wire::{
+    ENV_HEADER, Env, EnvPatch, HandlerName, InvocationId, Policy, PolicyPatch, VersionNumber,
+};
 
 use crate::config::Secret;
 use crate::exit::Exit;
@@ -39,6 +42,15 @@ pub struct LogQuery {
     pub since: Option<Since>,
     /// The newest so many of them.
     pub limit: u32,
+}
+
+/// What goes with an upload.
+#[derive(Clone, Debug, Default)]
+pub struct With {
+    /// The handler's policy from this version on.
+    pub policy: Option<Policy>,
+    /// Changes of the handler's settings.
+    pub env: EnvPatch,
 }
 
 /// A client of one server, perhaps logged in.
@@ -120,7 +132,7 @@ impl Client {
         &self,
         name: &HandlerName,
         forward_authorization: bool,
-        policy: Option<&Policy>,
+        with: &With,
         size: u64,
         module: S,
     ) -> Result<Deployed, Failure>
@@ -130,14 +142,14 @@ impl Client {
         let query =
             [("name", name.to_string()), ("forward_authorization", forward_authorization.to_string())];
         let request = self.request(Method::POST, "/handlers", &query);
-        self.upload(with_policy(request, policy), size, module).await
+        self.upload(with.fields(request)?, size, module).await
     }
 
     /// Uploads a handler's next version and makes it live.
     pub async fn update<S>(
         &self,
         name: &HandlerName,
-        policy: Option<&Policy>,
+        with: &With,
         size: u64,
         module: S,
     ) -> Result<Deployed, Failure>
@@ -145,12 +157,22 @@ impl Client {
         S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     {
         let request = self.request(Method::PUT, &format!("/handlers/{name}/module"), &[]);
-        self.upload(with_policy(request, policy), size, module).await
+        self.upload(with.fields(request)?, size, module).await
     }
 
     /// Changes a handler's settings.
     pub async fn patch(&self, name: &HandlerName, patch: &HandlerPatch) -> Result<Handler, Failure> {
         self.fetch(self.request(Method::PATCH, &format!("/handlers/{name}"), &[]).json(patch)).await
+    }
+
+    /// A handler's settings.
+    pub async fn env(&self, name: &HandlerName) -> Result<Env, Failure> {
+        self.fetch(self.get(&format!("/handlers/{name}/env"))).await
+    }
+
+    /// Changes a handler's settings.
+    pub async fn change_env(&self, name: &HandlerName, patch: &EnvPatch) -> Result<Env, Failure> {
+        self.fetch(self.request(Method::PATCH, &format!("/handlers/{name}/env"), &[]).json(patch)).await
     }
 
     /// A handler's policy.
@@ -185,7 +207,7 @@ impl Client {
     }
 
     /// Makes a version live.
-    pub async fn promote(&self, name: &HandlerName, version: VersionNumber) -> Result<Handler, Failure> {
+    pub async fn promote(&self, name: &HandlerName, version: VersionNumber) -> Result<Promoted, Failure> {
         self.fetch(self.post(&format!("/handlers/{name}/promote")).json(&Promote { version })).await
     }
 
@@ -248,11 +270,20 @@ impl Client {
     }
 }
 
-/// An upload that sets its handler's policy as well.
-fn with_policy(request: RequestBuilder, policy: Option<&Policy>) -> RequestBuilder {
-    match policy {
-        Some(policy) => request.header(POLICY_HEADER, policy.to_ascii_json()),
-        None => request,
+impl With {
+    /// The header fields that it takes.
+    fn fields(&self, mut request: RequestBuilder) -> Result<RequestBuilder, Failure> {
+        if let Some(policy) = &self.policy {
+            request = request.header(POLICY_HEADER, policy.to_ascii_json());
+        }
+        if !self.env.is_empty() {
+            let mut field = HeaderValue::try_from(self.env.to_ascii_json()).map_err(|_| {
+                Failure::usage("a setting cannot be sent", "set it afterwards: wasmcloud env set")
+            })?;
+            field.set_sensitive(true);
+            request = request.header(ENV_HEADER, field);
+        }
+        Ok(request)
     }
 }
 

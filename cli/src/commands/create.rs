@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
+use wasmcloud_wire::HandlerName;
 use wasmcloud_wire::body::Deployed;
-use wasmcloud_wire::{HandlerName, Policy};
 
 use super::upload::{self, Upload};
-use crate::client::Client;
+use crate::client::{Client, With};
 use crate::failure::Failure;
 use crate::names;
 use crate::policy_file;
 use crate::session::Session;
+use crate::setting_args::SettingFlags;
 
 /// Generated names that are tried before giving up on finding a free one.
 const NAME_TRIES_MAX: u32 = 5;
@@ -27,6 +28,11 @@ pub struct Args {
     /// The handler's policy: JSON, or a policy file of Olin; `-` for standard input
     #[arg(long, value_name = "POLICY")]
     policy: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingFlags,
+    /// A folder whose files go with the program, which can read them; what begins with a dot is left out
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
     /// Let the program see the `Authorization` field of requests
     #[arg(long)]
     forward_authorization: bool,
@@ -36,27 +42,24 @@ pub struct Args {
 pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let client = session.client()?;
     let policy = policy_file::beside(args.policy.as_deref(), &args.file)?;
-    let upload = Upload::read(session, &args.file)?;
-    let created = create(&client, &upload, policy.as_ref(), &args).await;
+    let env = args.settings.patch(upload::takes_stdin(&args.file, args.policy.as_deref()))?;
+    let with = With { policy, env };
+    let upload = Upload::read(session, &args.file, args.files.as_deref())?;
+    let created = create(&client, &upload, &with, &args).await;
     upload.finish();
-    upload::show(session, "created", &created?, policy.as_ref())
+    upload::show(session, "created", &created?, with.policy.as_ref())
 }
 
-async fn create(
-    client: &Client,
-    upload: &Upload,
-    policy: Option<&Policy>,
-    args: &Args,
-) -> Result<Deployed, Failure> {
+async fn create(client: &Client, upload: &Upload, with: &With, args: &Args) -> Result<Deployed, Failure> {
     let forward = args.forward_authorization;
     if let Some(name) = &args.name {
-        return client.create(name, forward, policy, upload.size(), upload.stream()).await;
+        return client.create(name, forward, with, upload.size(), upload.stream()).await;
     }
     let mut tries = 0;
     loop {
         tries += 1;
         let name = names::generate()?;
-        match client.create(&name, forward, policy, upload.size(), upload.stream()).await {
+        match client.create(&name, forward, with, upload.size(), upload.stream()).await {
             Err(failure)
                 if matches!(failure.code(), "name_taken" | "name_held") && tries < NAME_TRIES_MAX => {}
             result => return result,

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::output::Table;
 use crate::session::Session;
 use crate::since::Since;
-use crate::text::{count, duration_us, size, time};
+use crate::text::{duration_us, size, time};
 
 /// Most invocations that are asked for at once.
 const COUNT_MAX: i64 = 1_000;
@@ -58,6 +58,7 @@ fn table(receipts: &[Receipt]) -> Table {
         "STATUS",
         "OUTCOME",
         "TIME",
+        "CPU",
         "GAS",
         "MEMORY",
         "OUTBOUND",
@@ -70,10 +71,11 @@ fn table(receipts: &[Receipt]) -> Table {
             format!("{:?}", receipt.trigger).to_lowercase(),
             receipt.method.clone(),
             receipt.path.clone(),
-            receipt.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            receipt.status.map_or_else(none, |status| status.to_string()),
             receipt.outcome.kind().to_owned(),
             duration_us(receipt.wall_us),
-            count(receipt.gas),
+            receipt::cpu(receipt).unwrap_or_else(none),
+            receipt::gas(receipt).unwrap_or_else(none),
             size(receipt.memory_peak_bytes),
             outbound(receipt),
         ]);
@@ -81,10 +83,14 @@ fn table(receipts: &[Receipt]) -> Table {
     table
 }
 
+fn none() -> String {
+    "-".to_owned()
+}
+
 /// How many requests were made, and how many URLs the policy did not let through.
 fn outbound(receipt: &Receipt) -> String {
     match (receipt.outbound.requests, receipt.outbound.denied.len()) {
-        (0, 0) => "-".to_owned(),
+        (0, 0) => none(),
         (requests, 0) => requests.to_string(),
         (requests, denied) => format!("{requests}, {denied} not allowed"),
     }

@@ -34,6 +34,10 @@ pub struct Args {
     /// Show the answer's status and header fields before its body
     #[arg(long, short)]
     include: bool,
+    /// Count the instructions of a program of the WASI family, which are not counted otherwise: another
+    /// compilation of it, which runs slower
+    #[arg(long)]
+    gas: bool,
 }
 
 /// Runs a handler once, and shows what happens as it happens.
@@ -46,7 +50,7 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
         headers: args.request.headers,
         body_base64: body.map(|body| BASE64.encode(body)),
         version: args.version,
-        count_gas: false,
+        count_gas: args.gas,
     };
     let mut lines = client.invoke(&args.name, &request).await?;
     let mut shown = Shown { output: &session.output, include: args.include, mid_line: false };

@@ -4,6 +4,7 @@ pub mod command_list;
 pub mod completions;
 pub mod create;
 pub mod delete;
+pub mod env;
 pub mod flags;
 pub mod inspect;
 pub mod invite;

@@ -26,11 +26,13 @@ pub fn version(text: &str) -> Result<VersionNumber, String> {
 
 /// Makes a version live, and prints the handler's address.
 pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
-    let handler = session.client()?.promote(&args.name, args.version).await?;
+    let promoted = session.client()?.promote(&args.name, args.version).await?;
     if session.output.json {
-        return session.output.document(&handler);
+        return session.output.document(&promoted);
     }
+    let handler = promoted.handler;
     session.output.note(&format!("version {} of {} is live", handler.live, handler.name));
+    promoted.warnings.iter().for_each(|warning| session.output.warn(warning));
     session.output.line(&handler.url)
 }
 

@@ -16,13 +16,21 @@ pub fn summary(receipt: &Receipt) -> String {
         (None, Trigger::Run) => String::new(),
         (None, _) => "no answer, ".to_owned(),
     };
-    format!(
-        "{answer}{}, {}, {} gas, {} of memory",
-        one_line(&receipt.outcome.to_string()),
-        duration_us(receipt.wall_us),
-        count(receipt.gas),
-        size_and_bytes(receipt.memory_peak_bytes)
-    )
+    let mut used = vec![duration_us(receipt.wall_us)];
+    used.extend(cpu(receipt).map(|cpu| format!("{cpu} of CPU time")));
+    used.extend(gas(receipt).map(|gas| format!("{gas} gas")));
+    used.push(format!("{} of memory", size_and_bytes(receipt.memory_peak_bytes)));
+    format!("{answer}{}, {}", one_line(&receipt.outcome.to_string()), used.join(", "))
+}
+
+/// The instructions, where they were counted: those of the WASI family are only on request.
+pub fn gas(receipt: &Receipt) -> Option<String> {
+    (receipt.gas > 0 || !receipt.abi.is_wasi()).then(|| count(receipt.gas))
+}
+
+/// The CPU time, where it was measured: that of the Olin family is told as gas.
+pub fn cpu(receipt: &Receipt) -> Option<String> {
+    (receipt.cpu_us > 0 || receipt.abi.is_wasi()).then(|| duration_us(receipt.cpu_us))
 }
 
 /// A receipt in a few lines, each with its label.
@@ -138,6 +146,15 @@ mod tests {
         assert!(summary(&failed).starts_with("no answer, killed by gas limit, "));
         let local = Receipt { status: None, trigger: Trigger::Run, ..receipt() };
         assert!(summary(&local).starts_with("ok, 1.234 ms, "));
+    }
+
+    #[test]
+    fn gas_and_cpu_time_are_shown_where_they_were_counted() {
+        let wasi = Receipt { abi: Abi::WasiHttp, cpu_us: 900, gas: 0, ..receipt() };
+        let text = summary(&wasi);
+        assert!(text.starts_with("200, ok, 1.234 ms, 0.900 ms of CPU time, 1.0 MiB"), "{text}");
+        let counted = summary(&Receipt { gas: 5, ..wasi });
+        assert!(counted.contains("of CPU time, 5 gas, "), "{counted}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::module_file;
 use crate::platform::Range;
 use crate::policy_file;
 use crate::session::Session;
+use crate::shipped_files;
 
 /// The arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -49,9 +50,14 @@ pub struct Args {
     /// Print the receipt on standard error
     #[arg(long)]
     stats: bool,
-    /// Weighted instructions that it may use [default: the policy's, else 2000000000]
+    /// Count instructions, which of the WASI family are not counted otherwise; with a number, the most weighted
+    /// instructions that it may use [default: the policy's, else 2000000000]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true)]
+    gas: Option<Option<u64>>,
+    /// CPU time that it may use where instructions are not counted, in milliseconds [default: the policy's, else
+    /// 1000]
     #[arg(long)]
-    gas: Option<u64>,
+    cpu_ms: Option<u64>,
     /// Wall time that it may use, in milliseconds [default: the policy's, else 30000]
     #[arg(long)]
     wall_ms: Option<u64>,
@@ -64,6 +70,12 @@ pub struct Args {
     /// Log text that it may write, in bytes
     #[arg(long, default_value_t = Limits::default().log_bytes)]
     log_bytes: u64,
+    /// A folder whose files the program can read; what begins with a dot is left out
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+    /// Run components for WASI 0.3 too; upstream gives this part no security patches yet
+    #[arg(long)]
+    wasi_http_3: bool,
     /// What it may open and use: JSON, or a policy file of Olin; `-` for standard input [default: it opens no
     /// URL of the network]
     #[arg(long, value_name = "POLICY", help_heading = "Policy options")]
@@ -96,7 +108,9 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
     if let Some(Some(file)) = &args.learn {
         policy_file::check_replaceable(file, &args.file)?;
     }
-    let module = Bytes::from(module_file::read(&args.file)?);
+    check_gas(&args)?;
+    let module = shipped_files::with_files(module_file::read(&args.file)?, args.files.as_deref())?;
+    let module = Bytes::from(module);
     let stdin = Path::new("-");
     let taken = args.file == stdin || args.policy.as_deref() == Some(stdin);
     let stdin_is = if taken { StdinIs::Taken } else { StdinIs::Free };
@@ -113,7 +127,8 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
         env,
         forward_authorization: args.forward_authorization,
         limits: limits(&args, &policy),
-        count_gas: false,
+        count_gas: args.gas.is_some(),
+        wasi_http_3: args.wasi_http_3,
         urls: UrlPolicy {
             mode: if args.learn.is_some() { PolicyMode::Observe } else { policy.mode },
             ..policy.urls()
@@ -145,6 +160,17 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
     end(&receipt)
 }
 
+/// `--gas 5 PROGRAM` would take the number for the program.
+fn check_gas(args: &Args) -> Result<(), Failure> {
+    let number = args.file.to_str().filter(|file| file.bytes().all(|byte| byte.is_ascii_digit()));
+    match (args.gas, number) {
+        (Some(None), Some(number)) if !args.file.exists() => {
+            Err(Failure::usage(format!("there is no program `{number}`"), format!("write --gas={number}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What the run may open and use, as its flags say.
 fn policy_of(args: &Args) -> Result<Policy, Failure> {
     let mut policy = policy_file::beside(args.policy.as_deref(), &args.file)?.unwrap_or_default();
@@ -158,7 +184,8 @@ fn limits(args: &Args, policy: &Policy) -> Limits {
     let usual = Limits::default();
     let memory_bytes = args.memory_bytes.or(policy.memory_bytes).unwrap_or(usual.memory_bytes);
     Limits {
-        gas: args.gas.or(policy.gas).unwrap_or(usual.gas),
+        gas: args.gas.flatten().or(policy.gas).unwrap_or(usual.gas),
+        cpu_ms: args.cpu_ms.or(policy.cpu_ms).unwrap_or(usual.cpu_ms),
         wall_ms: args.wall_ms.or(policy.wall_ms).unwrap_or(usual.wall_ms),
         memory_bytes: memory_bytes.min(Limits::ceiling().memory_bytes),
         response_bytes: args.response_bytes,

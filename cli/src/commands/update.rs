@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use wasmcloud_wire::HandlerName;
 
 use super::upload::{self, Upload};
+use crate::client::With;
 use crate::failure::Failure;
 use crate::policy_file;
 use crate::session::Session;
+use crate::setting_args::SettingFlags;
 
 /// The arguments of `update`.
 #[derive(Debug, clap::Args)]
@@ -21,14 +23,21 @@ pub struct Args {
     /// input [default: as it is]
     #[arg(long, value_name = "POLICY")]
     policy: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingFlags,
+    /// A folder whose files go with the program, which can read them; what begins with a dot is left out
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
 }
 
 /// Uploads a handler's next version, and prints its address.
 pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     let client = session.client()?;
     let policy = policy_file::beside(args.policy.as_deref(), &args.file)?;
-    let upload = Upload::read(session, &args.file)?;
-    let updated = client.update(&args.name, policy.as_ref(), upload.size(), upload.stream()).await;
+    let env = args.settings.patch(upload::takes_stdin(&args.file, args.policy.as_deref()))?;
+    let with = With { policy, env };
+    let upload = Upload::read(session, &args.file, args.files.as_deref())?;
+    let updated = client.update(&args.name, &with, upload.size(), upload.stream()).await;
     upload.finish();
-    upload::show(session, "updated", &updated?, policy.as_ref())
+    upload::show(session, "updated", &updated?, with.policy.as_ref())
 }

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::module_file;
 use crate::output::Output;
 use crate::session::Session;
+use crate::shipped_files;
 use crate::text::size;
 
 /// Bytes that are sent at once; as fine as the progress bar moves.
@@ -27,9 +28,9 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Reads the file; see [`module_file::read`].
-    pub fn read(session: &Session, file: &Path) -> Result<Upload, Failure> {
-        let module = Bytes::from(module_file::read(file)?);
+    /// Reads the file, see [`module_file::read`], and the files that go with it.
+    pub fn read(session: &Session, file: &Path, files: Option<&Path>) -> Result<Upload, Failure> {
+        let module = Bytes::from(shipped_files::with_files(module_file::read(file)?, files)?);
         let progress = progress(&session.output, module.len() as u64);
         Ok(Upload { module, progress })
     }
@@ -61,6 +62,12 @@ impl Upload {
     pub fn finish(&self) {
         self.progress.finish_and_clear();
     }
+}
+
+/// Whether the program or its policy comes from standard input.
+pub fn takes_stdin(program: &Path, policy: Option<&Path>) -> bool {
+    let stdin = Path::new("-");
+    program == stdin || policy == Some(stdin)
 }
 
 fn progress(output: &Output, bytes: u64) -> ProgressBar {
@@ -99,5 +106,6 @@ pub fn show(
     if let Some(new) = new_policy {
         policy::tell(session, &handler.name, new);
     }
+    deployed.warnings.iter().for_each(|warning| output.warn(warning));
     output.line(&handler.url)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_executor::RemoteControlPlane;
 
-use super::options::{Common, EdgeOptions, EgressOptions, InternalOptions, PlaneOptions};
+use super::options::{Common, EdgeOptions, EgressOptions, EngineOptions, InternalOptions, PlaneOptions};
 use super::serve::{bind, local, say, server, stop};
 use super::storage::DataDir;
 use super::{block_on, failed};
@@ -23,6 +23,8 @@ pub struct Args {
     #[command(flatten)]
     egress: EgressOptions,
     #[command(flatten)]
+    engine: EngineOptions,
+    #[command(flatten)]
     internal: InternalOptions,
     #[command(flatten)]
     plane: PlaneOptions,
@@ -36,6 +38,7 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.complete()?;
     let (edge, internal) = (args.edge.complete(&file), args.internal.complete(&file));
     let (egress, plane) = (args.egress.complete(&file), args.plane.complete(&file));
+    let engine = args.engine.complete(&file);
     let Some(api) = args.api.or(file.plane.api) else {
         return Err(Failure::usage(
             "it is not said where the API is",
@@ -43,7 +46,7 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
         ));
     };
     block_on(&common, async |shutdown| {
-        serve(session, &common, &edge, &egress, (&internal, &plane, &api), shutdown).await
+        serve(session, &common, &edge, (&egress, &engine), (&internal, &plane, &api), shutdown).await
     })
 }
 
@@ -51,7 +54,7 @@ async fn serve(
     session: &Session,
     common: &Common,
     edge: &EdgeOptions,
-    egress: &EgressOptions,
+    (egress, engine): (&EgressOptions, &EngineOptions),
     (internal, plane, api): (&InternalOptions, &PlaneOptions, &str),
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
@@ -67,7 +70,7 @@ async fn serve(
     let edge_listener = bind(edge.address(), "--edge-listen").await?;
     let internal_listener = bind(internal.address(), "--internal-listen").await?;
     let (edge_address, internal_address) = (local(&edge_listener)?, local(&internal_listener)?);
-    let executor = super::start_executor(&data, &common.limits, egress, Arc::new(control))?;
+    let executor = super::start_executor(&data, &common.limits, egress, engine, Arc::new(control))?;
 
     let rules = edge.edge(edge_address)?;
     say(

@@ -50,6 +50,7 @@ fn start_executor(
     storage: &storage::DataDir,
     limits: &options::LimitOptions,
     egress: wasmcloud_executor::egress::Egress,
+    engine: &options::EngineOptions,
     control: Arc<dyn wasmcloud_wire::ControlPlane>,
 ) -> Result<Arc<wasmcloud_executor::Executor>, Failure> {
     let settings = wasmcloud_executor::Settings {
@@ -59,6 +60,7 @@ fn start_executor(
         compiler: wasmcloud_executor::Compiler::Child(this_program()?, limits.compile_budget()?),
         egress,
         gemini_dir: storage.path().join("gemini-hosts"),
+        wasi_http_3: engine.wasi_http_3(),
     };
     wasmcloud_executor::Executor::start(settings, control).map_err(|error| {
         failed("cache", error, "make the folder writable, or name another data directory with --data")

@@ -9,7 +9,7 @@ use wasmcloud_api::{Config, Core};
 use wasmcloud_executor::Executor;
 use wasmcloud_wire::Invoker;
 
-use super::options::{ApiOptions, Common, EdgeOptions, EgressOptions, LimitPair};
+use super::options::{ApiOptions, Common, EdgeOptions, EgressOptions, EngineOptions, LimitPair};
 use super::storage::DataDir;
 use super::{block_on, failed, first_start};
 use crate::failure::Failure;
@@ -27,14 +27,16 @@ pub struct Args {
     edge: EdgeOptions,
     #[command(flatten)]
     egress: EgressOptions,
+    #[command(flatten)]
+    engine: EngineOptions,
 }
 
 /// Runs the platform until a signal.
 pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.complete()?;
     let (api, edge) = (args.api.complete(&file), args.edge.complete(&file));
-    let egress = args.egress.complete(&file);
-    block_on(&common, async |shutdown| serve(session, &common, &api, &edge, &egress, shutdown).await)
+    let (egress, engine) = (args.egress.complete(&file), args.engine.complete(&file));
+    block_on(&common, async |shutdown| serve(session, &common, &api, &edge, &egress, &engine, shutdown).await)
 }
 
 async fn serve(
@@ -43,6 +45,7 @@ async fn serve(
     api: &ApiOptions,
     edge: &EdgeOptions,
     egress: &EgressOptions,
+    engine: &EngineOptions,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     // Everything that can be wrong is found out before a port is bound.
@@ -60,7 +63,7 @@ async fn serve(
     let config = api.config(&data, edge.url(edge_address)?, limits);
     let edge_rules = edge.edge(edge_address)?;
     let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
-    let executor = super::start_executor(&data, &common.limits, egress, core.clone())?;
+    let executor = super::start_executor(&data, &common.limits, egress, engine, core.clone())?;
     let invoker: Arc<dyn Invoker> = executor.clone();
 
     let server = server(api_address, api_tls.is_some())?;
@@ -161,6 +164,7 @@ impl ApiOptions {
     pub fn config(&self, data: &DataDir, edge_url: wasmcloud_api::EdgeUrl, limits: LimitPair) -> Config {
         let usual = Config::new(data.jwt_key_file(), edge_url);
         Config {
+            settings_key_file: self.settings_key_file.clone().unwrap_or(usual.settings_key_file),
             registration: self.registration.map_or(usual.registration, |text| text.0),
             record_days: self.record_days.unwrap_or(usual.record_days),
             record_rows_max: self.record_rows_max.unwrap_or(usual.record_rows_max),

@@ -80,6 +80,9 @@ struct Changes {
     /// Weighted instructions that an invocation may use
     #[arg(long, value_name = "N|default")]
     gas: Option<Limit>,
+    /// CPU time that an invocation may use whose instructions are not counted, in milliseconds
+    #[arg(long, value_name = "N|default")]
+    cpu_ms: Option<Limit>,
     /// Wall time that an invocation may use, in milliseconds
     #[arg(long, value_name = "N|default")]
     wall_ms: Option<Limit>,
@@ -194,6 +197,7 @@ async fn set(session: &Session, name: &HandlerName, changes: Changes) -> Result<
     let patch = PolicyPatch {
         mode: changes.mode,
         gas: changes.gas.map(|limit| limit.0),
+        cpu_ms: changes.cpu_ms.map(|limit| limit.0),
         wall_ms: changes.wall_ms.map(|limit| limit.0),
         memory_bytes: changes.memory_bytes.map(|limit| limit.0),
         ..PolicyPatch::default()

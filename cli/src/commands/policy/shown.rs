@@ -17,6 +17,7 @@ pub fn summary(policy: &Policy) -> String {
         plural(policy.disallow.len(), "disallow rule", "disallow rules"),
     ];
     parts.extend(policy.gas.map(|gas| format!("{} gas", count(gas))));
+    parts.extend(policy.cpu_ms.map(|ms| format!("{} of CPU time", seconds(ms))));
     parts.extend(policy.wall_ms.map(|ms| format!("{} of wall time", seconds(ms))));
     parts.extend(policy.memory_bytes.map(|bytes| format!("{} of memory", size_and_bytes(bytes))));
     parts.join(", ")
@@ -41,6 +42,7 @@ pub fn lines(policy: &Policy, default: &Limits, ceiling: &Limits) -> Vec<String>
     }
     lines.extend([
         limit("gas", policy.gas.is_some(), count(in_force.gas), count(ceiling.gas)),
+        limit("CPU time", policy.cpu_ms.is_some(), seconds(in_force.cpu_ms), seconds(ceiling.cpu_ms)),
         limit("wall time", policy.wall_ms.is_some(), seconds(in_force.wall_ms), seconds(ceiling.wall_ms)),
         limit(
             "memory",
@@ -75,6 +77,7 @@ mod tests {
                 "            ^https://b/",
                 "disallow    nothing",
                 "gas         5 000 000, its own; at most 60 000 000 000",
+                "CPU time    1.000 s, the server's default; at most 30.000 s",
                 "wall time   30.000 s, the server's default; at most 300.000 s",
                 "memory      128.0 MiB (134217728 bytes), the server's default; at most 1.0 GiB (1073741824 bytes)",
             ]

@@ -162,6 +162,12 @@ impl LimitOptions {
     pub fn limits(&self) -> Result<LimitPair, Failure> {
         let (usual, ceiling) = (Limits::default(), Limits::ceiling());
         let (gas, gas_max) = pair("gas", (self.gas, usual.gas), (self.gas_max, ceiling.gas), (1, GAS_MAX))?;
+        let (cpu_ms, cpu_ms_max) = pair(
+            "cpu_ms",
+            (self.cpu_ms, usual.cpu_ms),
+            (self.cpu_ms_max, ceiling.cpu_ms),
+            (1, ceiling.cpu_ms),
+        )?;
         let (wall_ms, wall_ms_max) = pair(
             "wall_ms",
             (self.wall_ms, usual.wall_ms),
@@ -174,20 +180,21 @@ impl LimitOptions {
             (self.memory_bytes_max, ceiling.memory_bytes),
             (PAGE_BYTES, ceiling.memory_bytes),
         )?;
+        let stream_bytes = self.stream_bytes.unwrap_or(usual.stream_bytes);
         let response_bytes = self.response_bytes.unwrap_or(usual.response_bytes);
         let usual = Limits {
             gas,
-            cpu_ms: usual.cpu_ms,
+            cpu_ms,
             wall_ms,
             memory_bytes,
             table_elements: usual.table_elements,
-            stream_bytes: usual.stream_bytes,
+            stream_bytes: within("stream_bytes", stream_bytes, 1, 1 << 40)?,
             response_bytes: within("response_bytes", response_bytes, 1, 1 << 40)?,
             log_bytes: within("log_bytes", self.log_bytes.unwrap_or(usual.log_bytes), 1, 16 << 20)?,
         };
         let max = Limits {
             gas: gas_max,
-            cpu_ms: ceiling.cpu_ms,
+            cpu_ms: cpu_ms_max,
             wall_ms: wall_ms_max,
             memory_bytes: memory_bytes_max,
             ..usual.clone()
@@ -278,6 +285,8 @@ mod tests {
     fn no_ceiling_is_above_what_the_platform_can_keep() {
         for options in [
             LimitOptions { wall_ms_max: Some(300_001), ..LimitOptions::default() },
+            LimitOptions { cpu_ms_max: Some(30_001), ..LimitOptions::default() },
+            LimitOptions { cpu_ms: Some(2), cpu_ms_max: Some(1), ..LimitOptions::default() },
             LimitOptions { memory_bytes_max: Some((1 << 30) + 1), ..LimitOptions::default() },
             LimitOptions { memory_bytes: Some(65_535), ..LimitOptions::default() },
         ] {

@@ -59,6 +59,8 @@ group! {
     "record_rows_max" "record-rows-max" "WASMCLOUD_RECORD_ROWS_MAX" record_rows_max: u64, "ROWS";
     /// The database: a postgres:// URL [default: SQLite in the data directory]
     "database" "database" "WASMCLOUD_DATABASE" database: DatabaseUrl, "URL";
+    /// The key that handlers' settings are encrypted with [default: settings-key in the data directory]
+    "settings_key_file" "settings-key-file" "WASMCLOUD_SETTINGS_KEY_FILE" settings_key_file: PathBuf, "FILE";
 }
 
 group! {
@@ -105,6 +107,10 @@ group! {
     "gas" "limit-gas" "WASMCLOUD_LIMIT_GAS" gas: u64, "GAS";
     /// The most gas that a handler's policy may ask for [default: 60000000000]
     "gas_max" "limit-gas-max" "WASMCLOUD_LIMIT_GAS_MAX" gas_max: u64, "GAS";
+    /// CPU time where instructions are not counted, in milliseconds [default: 1000]
+    "cpu_ms" "limit-cpu-ms" "WASMCLOUD_LIMIT_CPU_MS" cpu_ms: u64, "MS";
+    /// The most CPU time that a handler's policy may ask for, at most 30000 [default: 30000]
+    "cpu_ms_max" "limit-cpu-ms-max" "WASMCLOUD_LIMIT_CPU_MS_MAX" cpu_ms_max: u64, "MS";
     /// Wall time, in milliseconds [default: 30000]
     "wall_ms" "limit-wall-ms" "WASMCLOUD_LIMIT_WALL_MS" wall_ms: u64, "MS";
     /// The most wall time that a handler's policy may ask for, at most 300000 [default: 300000]
@@ -115,6 +121,8 @@ group! {
     "memory_bytes_max" "limit-memory-bytes-max" "WASMCLOUD_LIMIT_MEMORY_BYTES_MAX" memory_bytes_max: u64, "BYTES";
     /// Size of the answer, in bytes [default: 104857600]
     "response_bytes" "limit-response-bytes" "WASMCLOUD_LIMIT_RESPONSE_BYTES" response_bytes: u64, "BYTES";
+    /// A body that streams through a wasi:http program, each way, in bytes [default: 4294967296]
+    "stream_bytes" "limit-stream-bytes" "WASMCLOUD_LIMIT_STREAM_BYTES" stream_bytes: u64, "BYTES";
     /// Log text, in bytes [default: 262144]
     "log_bytes" "limit-log-bytes" "WASMCLOUD_LIMIT_LOG_BYTES" log_bytes: u64, "BYTES";
     /// CPU time that compiling one module may take, in seconds [default: 60]
@@ -144,6 +152,35 @@ group! {
     "request_ms" "egress-request-ms" "WASMCLOUD_EGRESS_REQUEST_MS" request_ms: u64, "MS";
     /// Size of the answer to an outbound request, in bytes [default: 10485760]
     "response_bytes" "egress-response-bytes" "WASMCLOUD_EGRESS_RESPONSE_BYTES" response_bytes: u64, "BYTES";
+}
+
+/// What the engines run.
+#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineOptions {
+    /// Run components for WASI 0.3 too; off by default, since upstream gives this part no security patches yet
+    #[arg(
+        long,
+        env = "WASMCLOUD_WASI_HTTP_3",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        help_heading = "Engine options"
+    )]
+    pub wasi_http_3: Option<bool>,
+}
+
+impl EngineOptions {
+    /// Completes these settings by the file's.
+    pub fn complete(self, file: &File) -> EngineOptions {
+        EngineOptions { wasi_http_3: self.wasi_http_3.or(file.engine.wasi_http_3) }
+    }
+
+    /// Whether components for WASI 0.3 run.
+    pub fn wasi_http_3(&self) -> bool {
+        self.wasi_http_3.unwrap_or(false)
+    }
 }
 
 group! {
@@ -191,6 +228,7 @@ pub struct File {
     pub plane: PlaneFile,
     pub internal: InternalOptions,
     pub egress: EgressOptions,
+    pub engine: EngineOptions,
     pub limits: LimitOptions,
     pub log: LogOptions,
 }
@@ -242,6 +280,7 @@ fn read(path: &Path) -> Result<File, Failure> {
     for path in [
         &mut file.api.tls_cert,
         &mut file.api.tls_key,
+        &mut file.api.settings_key_file,
         &mut file.edge.tls_cert,
         &mut file.edge.tls_key,
         &mut file.internal.tls_cert,
