@@ -1,7 +1,9 @@
 //! Components: which of their exports a server can call, and whether all that they import is there.
 
+use std::collections::HashSet;
+
 use wasmcloud_wire::{Abi, Export, Import, Inspection, Limits, Needs, Refusal};
-use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ResourceId};
 use wasmparser::types::TypesRef;
 use wasmparser::{Parser, Payload, Validator};
 
@@ -186,9 +188,11 @@ fn entry_hint(exports: &[Export]) -> String {
 fn list_imports(types: TypesRef<'_>, outline: &Outline<'_>, abi: Abi) -> Result<Vec<Import>, Refusal> {
     let mut unmet = Vec::new();
     let mut rows = Vec::new();
+    let mut resources = HashSet::new();
     for name in &outline.imports {
         let Some(item) = types.component_item_for_import(name) else { continue };
-        let asked = asked_of(types, name, &item.ty, IMPORTS_MAX + 1 - rows.len().min(IMPORTS_MAX));
+        let asked =
+            asked_of(types, &mut resources, name, &item.ty, IMPORTS_MAX + 1 - rows.len().min(IMPORTS_MAX));
         if let Some(first) = asked.first()
             && !interfaces::is_provided(name, abi)
         {
@@ -203,18 +207,25 @@ fn list_imports(types: TypesRef<'_>, outline: &Outline<'_>, abi: Abi) -> Result<
     Ok(rows)
 }
 
-/// What a host has to have for an import: functions and resources. Types alone ask for nothing.
-fn asked_of(types: TypesRef<'_>, name: &str, ty: &ComponentEntityType, max: usize) -> Vec<Import> {
-    let row = |name: &str, item: &str, ty: &ComponentEntityType| {
+/// What a host has to have for an import: functions, and resources that no import before it had. Types alone
+/// ask for nothing.
+fn asked_of(
+    types: TypesRef<'_>,
+    resources: &mut HashSet<ResourceId>,
+    name: &str,
+    ty: &ComponentEntityType,
+    max: usize,
+) -> Vec<Import> {
+    let mut row = |module: &str, item: &str, ty: &ComponentEntityType| {
         let text = match ty {
             ComponentEntityType::Func(id) => types.get(*id).map(|func| wit::func(types, func))?,
-            ComponentEntityType::Type { created: ComponentAnyTypeId::Resource(_), .. } => {
-                "resource".to_owned()
+            ComponentEntityType::Type { created: ComponentAnyTypeId::Resource(id), .. } => {
+                resources.insert(id.resource()).then(|| "resource".to_owned())?
             }
             ComponentEntityType::Type { .. } => return None,
             other => wit::kind(other).to_owned(),
         };
-        Some(Import { module: name.to_owned(), name: item.to_owned(), ty: text })
+        Some(Import { module: module.to_owned(), name: item.to_owned(), ty: text })
     };
     match ty {
         ComponentEntityType::Instance(id) => {

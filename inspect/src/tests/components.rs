@@ -88,9 +88,11 @@ fn a_component_without_an_entry_is_refused_with_what_it_exports() {
 #[test]
 fn imports_are_listed_by_interface_and_function_with_their_types() {
     let inspection = inspect_wat(&component(
-        r#"(import "wasi:io/streams@0.2.4" (instance
+        r#"(import "wasi:io/streams@0.2.4" (instance $streams
                 (export "input-stream" (type (sub resource)))
                 (export "read" (func (param "from" (borrow 0)) (param "len" u64) (result (list u8))))))
+           (alias export $streams "input-stream" (type $stream))
+           (import "my:own/names" (instance (export "input-stream" (type (eq $stream)))))
            (import "wasi:config/store@0.2.0-rc.1" (instance
                 (type $error' (variant (case "upstream" string) (case "io" string)))
                 (export "error" (type $error (eq $error')))
