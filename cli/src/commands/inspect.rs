@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::json;
-use wasmcloud_wire::{Digest, Inspection, Limits};
+use wasmcloud_wire::{Abi, Digest, Import, Inspection, Limits};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -47,24 +47,60 @@ pub fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     ] {
         output.line(&format!("{label:<8}{value}"))?;
     }
+    for table in tables(&inspection) {
+        output.line("")?;
+        output.table(&table)?;
+    }
+    Ok(())
+}
+
+/// What a program imports and exports, and, if there are any, the settings that it reads and its files.
+fn tables(inspection: &Inspection) -> Vec<Table> {
     let mut imports = Table::new(&["ASKS FOR", "TYPE"]);
     for import in &inspection.imports {
-        imports.row([format!("{}.{}", import.module, import.name), import.ty.clone()]);
+        imports.row([full_name(import), import.ty.clone()]);
     }
     let mut exports = Table::new(&["OFFERS", "KIND"]);
     for export in &inspection.exports {
         exports.row([export.name.clone(), export.kind.clone()]);
     }
-    output.line("")?;
-    output.table(&imports)?;
-    output.line("")?;
-    output.table(&exports)
+    let mut needs = Table::new(&["READS", "KIND", "KNOWN FROM"]);
+    for (kind, list) in [("variable", &inspection.needs.env), ("config", &inspection.needs.config)] {
+        for need in list {
+            let known_from = if need.required { "its declaration: required" } else { "its code" };
+            needs.row([need.name.clone(), kind.to_owned(), known_from.to_owned()]);
+        }
+    }
+    let mut files = Table::new(&["FILE", "BYTES"]);
+    for file in &inspection.files {
+        files.row([file.path.clone(), file.size_bytes.to_string()]);
+    }
+    let mut tables = vec![imports, exports];
+    if !inspection.needs.env.is_empty() || !inspection.needs.config.is_empty() {
+        tables.push(needs);
+    }
+    if !inspection.files.is_empty() {
+        tables.push(files);
+    }
+    tables
 }
 
-/// What a module asks its host for, in a line: `cwa.log_write, cwa.io_get_stdout`.
+/// An import's name: `cwa.log_write`, or `wasi:random/random@0.2.0#get-random-u64`, as WIT's own tools write it.
+fn full_name(import: &Import) -> String {
+    match import.module.as_str() {
+        "" => import.name.clone(),
+        interface if interface.contains('/') => format!("{interface}#{}", import.name),
+        module => format!("{module}.{}", import.name),
+    }
+}
+
+/// What a module asks its host for, in a line: `cwa.log_write, cwa.io_get_stdout`; of a component the interfaces.
 pub fn imports_in_words(inspection: &Inspection) -> String {
-    let names: BTreeSet<String> =
-        inspection.imports.iter().map(|import| format!("{}.{}", import.module, import.name)).collect();
+    let is_component = matches!(inspection.abi, Abi::WasiCli | Abi::WasiHttp | Abi::WasiHttp3);
+    let name = |import: &Import| {
+        if is_component && !import.module.is_empty() { import.module.clone() } else { full_name(import) }
+    };
+    let names: BTreeSet<String> = inspection.imports.iter().map(name).collect();
     if names.is_empty() {
         return "nothing".to_owned();
     }
@@ -90,7 +126,7 @@ pub fn memory_in_words(inspection: &Inspection) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wasmcloud_wire::{Abi, Import};
+    use wasmcloud_wire::{Need, ShippedFile};
 
     use super::*;
 
@@ -114,6 +150,29 @@ mod tests {
         assert_eq!(imports_in_words(&inspection(0)), "nothing");
         assert_eq!(imports_in_words(&inspection(2)), "cwa.f00, cwa.f01");
         assert!(imports_in_words(&inspection(14)).ends_with("cwa.f11 and 2 others"));
+    }
+
+    #[test]
+    fn a_components_imports_are_told_by_their_interfaces() {
+        let import = |name: &str| Import {
+            module: "wasi:random/random@0.2.0".to_owned(),
+            name: name.to_owned(),
+            ty: "func() -> u64".to_owned(),
+        };
+        let mut component = inspection(0);
+        component.abi = Abi::WasiHttp;
+        component.imports = vec![import("get-random-u64"), import("get-random-bytes")];
+        assert_eq!(imports_in_words(&component), "wasi:random/random@0.2.0");
+        assert_eq!(full_name(&component.imports[0]), "wasi:random/random@0.2.0#get-random-u64");
+    }
+
+    #[test]
+    fn settings_and_files_are_shown_where_there_are_any() {
+        assert_eq!(tables(&inspection(1)).len(), 2);
+        let mut inspection = inspection(1);
+        inspection.needs.env = vec![Need { name: "API_KEY".to_owned(), required: true }];
+        inspection.files = vec![ShippedFile { path: "a.html".to_owned(), size_bytes: 3 }];
+        assert_eq!(tables(&inspection).len(), 4);
     }
 
     #[test]
