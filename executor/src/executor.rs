@@ -22,6 +22,7 @@ use crate::admission::Admission;
 use crate::edge::Edge;
 use crate::guest::{Network, Part};
 use crate::invocation::{self, StartError};
+use crate::long_runs::LongRuns;
 use crate::programs::{Compiler, ProgramError, Programs};
 use crate::recorder::Recorder;
 use crate::routes::Routes;
@@ -73,6 +74,7 @@ pub struct Executor {
     pub(crate) routes: Arc<Routes>,
     pub(crate) network: Arc<Network>,
     pub(crate) tasks: TaskTracker,
+    pub(crate) long_runs: Arc<LongRuns>,
     stopped: CancellationToken,
 }
 
@@ -108,6 +110,7 @@ impl Executor {
             routes,
             network,
             tasks,
+            long_runs: Arc::default(),
             stopped,
         }))
     }

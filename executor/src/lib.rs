@@ -17,6 +17,7 @@ mod guest;
 mod internal;
 mod invocation;
 pub mod local;
+mod long_runs;
 mod olin;
 mod outcome;
 mod program;

@@ -1,5 +1,6 @@
 //! The one who ends a guest that does not end by itself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,18 +30,36 @@ pub(crate) struct Watch {
     /// Wakes those who wait; they look at the reason then.
     killed: Notify,
     reason: OnceLock<Kill>,
+    /// Whether the guest has computed for long.
+    long: AtomicBool,
     interrupt: Mutex<Option<Arc<dyn Interrupt>>>,
 }
 
 impl Watch {
     /// Watches a guest that has to end by this time.
     pub(crate) fn new(deadline: Instant) -> Watch {
-        Watch { deadline, killed: Notify::new(), reason: OnceLock::new(), interrupt: Mutex::new(None) }
+        Watch {
+            deadline,
+            killed: Notify::new(),
+            reason: OnceLock::new(),
+            long: AtomicBool::new(false),
+            interrupt: Mutex::new(None),
+        }
     }
 
     /// When the guest's wall time is over.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Notes that the guest has computed for long.
+    pub(crate) fn computes_long(&self) {
+        self.long.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the guest has computed for long.
+    pub(crate) fn is_long(&self) -> bool {
+        self.long.load(Ordering::Relaxed)
     }
 
     /// Why the guest is being killed, if it is.

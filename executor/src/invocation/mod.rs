@@ -79,7 +79,8 @@ pub(crate) async fn start(
         watch.deadline(),
         &call.request.headers,
     )
-    .of_user(call.deployment.owner);
+    .of_user(call.deployment.owner)
+    .waiting(call.deployment.abi.is_wasi());
     let is_wasi = matches!(&*program, Program::Wasi(_));
     let job = Job {
         ceiling: executor.ceiling().clone(),
@@ -99,7 +100,11 @@ pub(crate) async fn start(
         call,
     };
     match (is_wasi, input) {
-        (true, input) => executor.tasks.spawn(job.run_wasi(input, outbound, place)),
+        (true, input) => {
+            let (runs, watch) = (executor.long_runs.clone(), job.reader.watch.clone());
+            let work = job.run_wasi(input, outbound, place);
+            executor.tasks.spawn(async move { runs.run(work, watch).await })
+        }
         (false, Input::Cgi(variables)) => executor.tasks.spawn(job.run_olin(variables, outbound, place)),
         (false, Input::Http(_)) => return Err(StartError::Malformed("the program speaks CGI".to_owned())),
     };

@@ -53,6 +53,11 @@ impl Guest {
         self.stopping().is_some()
     }
 
+    /// Notes that the guest has computed for long.
+    pub(super) fn computes_long(&self) {
+        self.with(|session| session.watch.computes_long());
+    }
+
     /// Whether the guest is being killed from outside.
     pub(super) fn is_killed(&self) -> bool {
         self.with(|session| session.watch.reason().is_some()).unwrap_or(true)

@@ -143,10 +143,9 @@ pub(crate) fn files(
     if inspection.files.is_empty() {
         return Ok(None);
     }
-    let _ = module;
+    let files = wasmcloud_inspect::files::read(module).map_err(|refusal| refusal.to_string())?;
     let dir = dir.join("files").join(digest.to_string());
-    let files: [(&str, &[u8]); 0] = [];
-    Files::lay_out(&dir, files.into_iter())
+    Files::lay_out(&dir, files.iter().map(|file| (file.path, file.bytes)))
         .map(Some)
         .map_err(|error| format!("its files cannot be laid out: {error}"))
 }

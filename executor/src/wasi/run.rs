@@ -20,6 +20,9 @@ use crate::guest::{Answered, Kill, Reader, Session, Stop};
 /// How long a guest that is being killed may take to come to a point where it says in which function it is.
 const KILL_GRACE: Duration = Duration::from_millis(50);
 
+/// Whoever has used so much CPU time computes for long.
+const LONG: Duration = Duration::from_millis(10);
+
 /// What a run may spend: its limits, less what runs before it spent for the same request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
@@ -111,9 +114,9 @@ pub(crate) async fn run_http(
     request: http::Incoming,
     limits: &Limits,
     budget: Budget,
-) -> Option<(Ended, Result<Answered, Stop>)> {
+) -> Option<(Ended, Answered)> {
     if let Some(ending) = above_memory_limit(program.inspection.memory_bytes_min, limits) {
-        return Some((Ended::not_begun(ending, session), Ok(Answered::Nothing)));
+        return Some((Ended::not_begun(ending, session), Answered::Nothing));
     }
     let guest = Guest::new(session, Some(reader.clone()), Arc::new(Usage::default()));
     let world = World {
@@ -137,15 +140,19 @@ pub(crate) async fn run_http(
         spent(&mut store, budget, program);
         came
     };
-    let mut sent = None;
+    let (mut sent, begun) = (None, http::Begun::default());
     let both = async {
         // Side by side: what the program gives is handed on while it goes on working.
-        let hand_on = async { sent = Some(answered.hand_on(&guest, &reader).await) };
+        let hand_on = async { sent = Some(answered.hand_on(&guest, &reader, &begun).await) };
         tokio::join!(Timed::new(work, guest.usage.clone()), hand_on).0
     };
     let came = interruptible(&guest, both).await;
     drop(running);
-    let sent = sent.unwrap_or(Err(Stop::Killed));
+    let sent = match sent {
+        Some(Ok(sent)) => sent,
+        // It was stopped, or dropped together with the guest.
+        Some(Err(_)) | None => begun.stopped(),
+    };
     finish(program, &guest, came).map(|ended| (ended, sent))
 }
 
@@ -179,8 +186,12 @@ fn store<T: HasHost>(
         if guest.is_stopped() || guest.is_killed() {
             return Err(Interrupted::Killed.into());
         }
-        if guest.usage.cpu() >= budget.cpu {
+        let cpu = guest.usage.cpu();
+        if cpu >= budget.cpu {
             return Err(Interrupted::Cpu.into());
+        }
+        if cpu >= LONG {
+            guest.computes_long();
         }
         // Others on this thread have their turn.
         Ok(UpdateDeadline::Yield(1))
@@ -262,6 +273,9 @@ fn finish(program: &WasiProgram, guest: &Guest, came: Came) -> Option<Ended> {
     };
     let names = if matches!(program.entry, Entry::Module(_)) { link::FUNCTIONS } else { link::INTERFACES };
     session.used.host_calls = guest.usage.calls(names);
+    if let Some(text) = link::refused(&session.used.host_calls) {
+        session.logs.warn(&text);
+    }
     Some(Ended {
         ending,
         backtrace,
