@@ -10,7 +10,7 @@ use wasmcloud_wire::{InvocationId, RequestHead, Scheme};
 use crate::{SERVER_SOFTWARE, path, settings};
 
 /// What a program's variables need besides the request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The handler's own settings. None of them overrides a CGI variable or adds an `HTTP_*`.
     pub env: &'a BTreeMap<String, String>,
@@ -300,6 +300,18 @@ impl Variables {
     /// Every range was made when its bytes were appended, so it always lies within the text.
     fn slice(&self, range: &Range<usize>) -> &[u8] {
         self.text.get(range.clone()).unwrap_or_default()
+    }
+}
+
+/// Names only: a value may be a secret.
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("env", &self.env.keys().collect::<Vec<_>>())
+            .field("forward_authorization", &self.forward_authorization)
+            .field("run_id", &self.run_id)
+            .field("worker_id", &self.worker_id)
+            .finish()
     }
 }
 

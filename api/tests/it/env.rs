@@ -211,6 +211,64 @@ async fn a_version_that_needs_a_setting_cannot_be_promoted_without_it() {
     assert_eq!(env.warnings, [needs, reads]);
 }
 
+/// A module that says what it needs, and reads something else besides.
+fn module_needing(required: &str, reads: &str) -> bytes::Bytes {
+    let text = format!(
+        r#"(module
+            (import "cwa" "env_get" (func $get (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 8) "{reads}")
+            (func (export "_start")
+                (drop (call $get (i32.const 8) (i32.const {}) (i32.const 0) (i32.const 0))))
+            (@custom "wasmcloud.needs" "{{\"env\": [\"{required}\"]}}"))"#,
+        reads.len()
+    );
+    wat::parse_str(text).unwrap().into()
+}
+
+#[tokio::test]
+async fn an_upload_that_needs_a_setting_is_refused_with_the_command_that_gives_it() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    let refused = alice.create("hello", module_needing("API_KEY", "DEBUG")).await;
+    assert_eq!(refused.error(422, "missing_setting"), "the module needs API_KEY, which is not set");
+    assert_eq!(hint(&refused), "set it from the start: wasmcloud create … --secret API_KEY=…");
+    assert_eq!(app.stored_modules().await, 0);
+
+    let with = r#"{"set": {"API_KEY": {"value": "x", "secret": true}}}"#;
+    let upload = alice.request("POST", "/api/v1/handlers?name=hello").header("wasmcloud-env", with);
+    let deployed: Value = Answer::of(upload.body(module_needing("API_KEY", "DEBUG"))).await.good(201);
+    let reads = "it reads DEBUG, which is not set: wasmcloud env set hello DEBUG=…";
+    assert_eq!(deployed["warnings"], json!([reads]));
+
+    let refused = alice.update("hello", module_needing("TOKEN", "API_KEY")).await;
+    refused.error(422, "missing_setting");
+    assert_eq!(hint(&refused), "set it first: wasmcloud env set hello TOKEN=…");
+    alice.put(&format!("{ENV}/TOKEN"), json!({"value": "x"})).await.good::<Setting>(200);
+    let deployed: Value = alice.update("hello", module_needing("TOKEN", "API_KEY")).await.good(201);
+    assert_eq!(deployed.get("warnings"), None);
+}
+
+#[tokio::test]
+async fn a_setting_that_is_removed_while_an_upload_goes_on_refuses_it_in_the_end() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    alice.has_handler("hello").await;
+    alice.put(&format!("{ENV}/TOKEN"), json!({"value": "x"})).await.good::<Setting>(200);
+    let (second, release) = (module_needing("TOKEN", "TOKEN"), Arc::new(tokio::sync::Notify::new()));
+    app.invoker.at_prepare(&second, crate::app::Prepares::Holding(Arc::clone(&release)));
+    let upload = tokio::spawn({
+        let alice = alice.clone();
+        async move { alice.update("hello", second).await }
+    });
+    app.invoker.holding.notified().await;
+    alice.delete(&format!("{ENV}/TOKEN")).await.done();
+    release.notify_one();
+    upload.await.unwrap().error(422, "missing_setting");
+    assert_eq!(alice.get("/api/v1/handlers/hello").await.good::<Value>(200)["live"], 1);
+    assert_eq!(app.stored_modules().await, 1, "the refused bytes are gone");
+}
+
 /// Another control plane on the same store, with this settings key.
 async fn restart(app: &TestApp, settings_key: &str) -> Result<Arc<Core>, CoreError> {
     let mut config = Config::new(&app.key_file, "http://localhost:3001".parse().unwrap());

@@ -40,6 +40,51 @@ fn create_sends_the_module_and_prints_the_address_alone() {
 }
 
 #[test]
+fn settings_go_with_the_module_and_warnings_are_told() {
+    let mut answer: Value = serde_json::from_str(&deployed().body).unwrap();
+    answer["warnings"] = json!(["it reads DEBUG, which is not set"]);
+    let api = Api::start([("POST /api/v1/handlers", Answer::json(&answer))]);
+    let user = User::logged_in_at(&api.url);
+    let file = user.file("hello.wat", PROGRAM);
+    let args = ["create", &file, "--name", "hello", "--env", "A=k\u{e4}se", "--secret", "B=-"];
+    let done = user.run_with_input(&args, "s3cret\n").good();
+    assert_eq!(done.stdout, format!("{URL}\n"));
+    done.says("warning: it reads DEBUG, which is not set");
+    let field = r#"{"set":{"A":{"value":"k\u00e4se"},"B":{"value":"s3cret","secret":true}}}"#;
+    assert_eq!(api.request().header("wasmcloud-env"), Some(field));
+
+    let value = "x".repeat(5_000);
+    let large = ["A", "B", "C"].map(|name| format!("--env={name}={value}"));
+    let args: Vec<&str> =
+        ["update", "hello", &file].into_iter().chain(large.iter().map(String::as_str)).collect();
+    user.run(&args).code(2).says("12288 bytes").says("wasmcloud env set");
+    user.run(&["update", "hello", "-", "--env", "A=-"]).code(2).says("standard input");
+    user.run(&["update", "hello", &file, "--env", "PATH_INFO=x"]).code(2).says("reserved");
+    assert_eq!(api.requests().len(), 1, "nothing was sent");
+}
+
+#[test]
+fn a_folders_files_go_with_the_module() {
+    let api = Api::start([("POST /api/v1/handlers", deployed())]);
+    let user = User::logged_in_at(&api.url);
+    let folder = std::path::PathBuf::from(user.file("hello.wat", PROGRAM)).with_file_name("pages");
+    std::fs::create_dir_all(folder.join("css")).unwrap();
+    for (path, content) in [("index.html", "<p>"), ("css/a.css", "p{}"), (".env", "s3cret")] {
+        std::fs::write(folder.join(path), content).unwrap();
+    }
+    user.run(&["create", "hello.wat", "--name", "hello", "--files", "pages"]).good();
+    let module = api.request().body;
+    let files = wasmcloud_inspect::files::read(&module).unwrap();
+    let files: Vec<_> = files.iter().map(|file| (file.path, file.bytes)).collect();
+    assert_eq!(files, [("css/a.css", &b"p{}"[..]), ("index.html", b"<p>")]);
+
+    std::os::unix::fs::symlink("/etc/hostname", folder.join("link")).unwrap();
+    user.run(&["update", "hello", "hello.wat", "--files", "pages"]).code(1).says("leads out of the folder");
+    user.run(&["run", "hello.wat", "--files", "nowhere"]).code(1).says("nowhere");
+    assert_eq!(api.requests().len(), 1, "nothing was sent");
+}
+
+#[test]
 fn a_large_module_arrives_whole() {
     let api = Api::start([("PUT /api/v1/handlers/hello/module", deployed())]);
     let user = User::logged_in_at(&api.url);

@@ -233,7 +233,7 @@ fn a_run_opens_what_its_flags_and_its_policy_allow() {
     run(&["--policy", &other]).code(7).says("policy");
     let frugal = user.file("frugal.json", r#"{"gas": 100}"#);
     run(&["--policy", &frugal]).code(7).says("killed by gas limit");
-    run(&["--policy", &frugal, "--gas", "100000000"]).good();
+    run(&["--policy", &frugal, "--gas=100000000"]).good();
 }
 
 #[test]

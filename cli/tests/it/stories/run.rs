@@ -47,7 +47,8 @@ fn the_exit_status_is_the_programs_own_or_7() {
 fn limits_are_those_of_the_flags() {
     let user = User::new();
     let endless = fixture("infinite_loop.wat");
-    user.run(&["run", "--gas", "1000000", &endless]).code(7).says("killed by gas limit").says("--gas");
+    user.run(&["run", "--gas=1000000", &endless]).code(7).says("killed by gas limit").says("--gas=2000000");
+    user.run(&["run", "--gas", "1000000", &endless]).code(2).says("write --gas=1000000");
     let sleeper = fixture("sleeper.wat");
     let sleep = ["run", "--wall-ms", "200", "--path", "/?60000", &sleeper];
     user.run(&sleep).code(7).says("killed by wall limit: 0.200 of 0.200 s").says("--wall-ms");
