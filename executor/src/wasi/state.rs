@@ -152,7 +152,7 @@ impl HostWallClock for CoarseClock {
     }
 }
 
-/// Time since the guest began, to the millisecond.
+/// Time since one tick before the guest began, to the millisecond: a clock at zero ends Go's programs.
 struct CoarseSteadyClock(Instant);
 
 impl HostMonotonicClock for CoarseSteadyClock {
@@ -161,7 +161,20 @@ impl HostMonotonicClock for CoarseSteadyClock {
     }
 
     fn now(&self) -> u64 {
-        let millis = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let since = self.0.elapsed().saturating_add(CLOCK_RESOLUTION);
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         millis.saturating_mul(1_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_clock_has_whole_milliseconds_and_never_says_zero() {
+        let now = CoarseSteadyClock(Instant::now()).now();
+        assert!(now >= 1_000_000, "{now}");
+        assert_eq!(now % 1_000_000, 0, "{now}");
     }
 }
