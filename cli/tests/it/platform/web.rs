@@ -1,5 +1,6 @@
 //! Clients of handlers: what curl or a browser would send, and what comes back.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -72,6 +73,21 @@ impl Web {
     pub fn post(&self, url: &str, body: impl Into<Body>) -> Reply {
         let sent = block_on(async { Reply::read(self.0.post(url).body(body).send().await?).await });
         sent.unwrap_or_else(|error| panic!("POST {url}: {error:?}"))
+    }
+
+    /// A request of any kind.
+    #[track_caller]
+    pub fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &BTreeMap<String, String>,
+        body: impl Into<Body>,
+    ) -> Reply {
+        let request = self.0.request(method, url).body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let sent = block_on(async { Reply::read(request.send().await?).await });
+        sent.unwrap_or_else(|error| panic!("{url}: {error:?}"))
     }
 
     /// A request with a token, whose answer need not come.

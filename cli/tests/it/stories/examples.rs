@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite;
 use crate::platform::{Handler, Platform, Shape};
 
 /// A module of `cargo xtask guests`.
-fn module(name: &str) -> String {
+pub(super) fn module(name: &str) -> String {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
     let path = target.join("guests").join(name).with_extension("wasm");
     assert!(path.is_file(), "{} is not built; run `cargo xtask guests` first", path.display());
@@ -19,7 +19,7 @@ fn module(name: &str) -> String {
 }
 
 /// A platform whose operator lets handlers reach this machine.
-fn platform() -> Platform {
+pub(super) fn platform() -> Platform {
     Platform::new(Shape::Serve).common_flags(&["--egress-open", "127.0.0.0/8"]).started()
 }
 
@@ -28,12 +28,12 @@ fn url(handler: &Handler<'_>, path: &str) -> String {
 }
 
 /// Lets a handler open the URLs of this rule.
-fn allow(handler: &Handler<'_>, platform: &Platform, rule: &str) {
+pub(super) fn allow(handler: &Handler<'_>, platform: &Platform, rule: &str) {
     platform.admin().run(&["policy", "allow", &handler.name, rule]).good();
 }
 
 /// Serves each connection to a port of its own, one after the other, until the test ends.
-fn server(serve: impl Fn(TcpStream) + Send + 'static) -> u16 {
+pub(super) fn server(serve: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || listener.incoming().for_each(|connection| serve(connection.unwrap())));
