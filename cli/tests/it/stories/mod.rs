@@ -9,7 +9,6 @@ mod examples;
 mod first_start;
 mod invoke;
 mod languages;
-mod languages;
 mod logs;
 mod policies;
 mod run;
