@@ -152,7 +152,7 @@ mod tests {
     fn gas_and_cpu_time_are_shown_where_they_were_counted() {
         let wasi = Receipt { abi: Abi::WasiHttp, cpu_us: 900, gas: 0, ..receipt() };
         let text = summary(&wasi);
-        assert!(text.starts_with("200, ok, 1.234 ms, 0.900 ms of CPU time, 1.0 MiB"), "{text}");
+        assert!(text.starts_with("200, ok, 1.234 ms, 900 µs of CPU time, 1.0 MiB"), "{text}");
         let counted = summary(&Receipt { gas: 5, ..wasi });
         assert!(counted.contains("of CPU time, 5 gas, "), "{counted}");
     }
