@@ -103,7 +103,8 @@ pub async fn run(
         Advice::Run,
         watch.deadline(),
         &call.request.headers,
-    );
+    )
+    .waiting(call.deployment.abi.is_wasi());
     let mut session = Box::new(Session {
         variables,
         args,

@@ -90,15 +90,8 @@ pub(crate) fn of(
 }
 
 /// What is told about a run of a program that speaks HTTP, of whose answer so much was sent.
-pub(crate) fn of_http(
-    ended: Ended,
-    sent: Result<Answered, Stop>,
-    call: &Call,
-    ceiling: &Limits,
-    watch: &Watch,
-) -> Over {
+pub(crate) fn of_http(ended: Ended, sent: Answered, call: &Call, ceiling: &Limits, watch: &Watch) -> Over {
     let Ended { ending, backtrace, gas, cpu, memory_peak_bytes, memory_refused_bytes, mut session } = ended;
-    let sent = sent.unwrap_or(Answered::Nothing);
     let (ending, answered) = match (ending, sent) {
         (Ending::Exit(0), Answered::Nothing) => {
             let message = "the program ended without an answer".to_owned();
@@ -126,7 +119,16 @@ fn stopped(stop: Stop, call: &Call, watch: &Watch, raised: &impl Fn(Raisable, u6
             limit: LimitName::Request,
             message: format!(
                 "killed by request limit: the body has more than {bytes} bytes, which is the most that streams \
-                 through a program"
+                 through a program; {}",
+                raised(Raisable::Stream, 0)
+            ),
+        },
+        Stop::OutputLimit(bytes) if call.deployment.abi.is_http() => Outcome::Limit {
+            limit: LimitName::Response,
+            message: format!(
+                "killed by response limit: the body has more than {bytes} bytes, which is the most that streams \
+                 through a program; {}",
+                raised(Raisable::Stream, 0)
             ),
         },
         Stop::OutputLimit(bytes) => Outcome::Limit {

@@ -10,6 +10,7 @@ pub(crate) enum Raisable {
     Wall,
     Memory,
     Response,
+    Stream,
 }
 
 impl Raisable {
@@ -21,6 +22,7 @@ impl Raisable {
             Raisable::Wall => ("wall_ms", limits.wall_ms, Some(ceiling.wall_ms)),
             Raisable::Memory => ("memory_bytes", limits.memory_bytes, Some(ceiling.memory_bytes)),
             Raisable::Response => ("response_bytes", limits.response_bytes, None),
+            Raisable::Stream => ("stream_bytes", limits.stream_bytes, None),
         }
     }
 }

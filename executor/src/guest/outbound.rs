@@ -45,6 +45,8 @@ pub(crate) struct Outbound {
     user: egress::User,
     deadline: Instant,
     depth: u32,
+    /// Whether a request beyond those that may be under way at once waits for its place.
+    waits: bool,
     opened: Option<Opened>,
     denied: Vec<String>,
     unsent: Arc<AtomicUsize>,
@@ -80,6 +82,7 @@ impl Outbound {
             user: egress::User::default(),
             deadline,
             depth: depth(request),
+            waits: false,
             opened: None,
             denied: Vec::new(),
             unsent: Arc::default(),
@@ -89,6 +92,13 @@ impl Outbound {
     /// For a handler of this user, with whom others share the host's lookups of names.
     pub(crate) fn of_user(mut self, owner: UserId) -> Outbound {
         self.user = egress::User(owner.0.as_u128());
+        self
+    }
+
+    /// For a program that may have several requests under way. One that does one thing at a time would wait in
+    /// vain for a place that only itself could free.
+    pub(crate) fn waiting(mut self, waits: bool) -> Outbound {
+        self.waits = waits;
         self
     }
 
@@ -112,7 +122,9 @@ impl Outbound {
                     PolicyMode::Deny | PolicyMode::End => policy.clone(),
                 };
                 let way = self.network.egress.session(enforced).of_user(self.user).until(self.deadline);
-                Opened { policy, way: Arc::new(way.stamped(self.stamps()).without_waiting()) }
+                let way = way.stamped(self.stamps());
+                let way = if self.waits { way } else { way.without_waiting() };
+                Opened { policy, way: Arc::new(way) }
             }
         };
         Ok(self.opened.insert(opened))
@@ -226,7 +238,7 @@ impl Session {
 
     /// Room for a request that is being written.
     pub(crate) fn unsent(&self) -> Unsent {
-        Unsent { bytes: Vec::new(), all: self.outbound.unsent.clone() }
+        Unsent { bytes: Vec::new(), held: 0, all: self.outbound.unsent.clone() }
     }
 
     fn deny(&mut self, denial: &Denial, line: Option<String>) -> Result<(), Refused> {
@@ -249,17 +261,23 @@ impl Session {
 /// A request that is being written, within what the invocation may hold back in all.
 pub(crate) struct Unsent {
     bytes: Vec<u8>,
+    /// How many of them count.
+    held: usize,
     all: Arc<AtomicUsize>,
 }
 
 impl Unsent {
     /// Takes more; `false` if there is no room for it.
     pub(crate) fn push(&mut self, bytes: &[u8], max: usize) -> bool {
-        let all = self.all.load(Ordering::Relaxed) + bytes.len();
-        if all > UNSENT_BYTES_MAX || self.bytes.len() + bytes.len() > max {
+        if self.bytes.len() + bytes.len() > max {
             return false;
         }
-        self.all.store(all, Ordering::Relaxed);
+        let all = self.all.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        if all > UNSENT_BYTES_MAX {
+            self.all.fetch_sub(bytes.len(), Ordering::Relaxed);
+            return false;
+        }
+        self.held += bytes.len();
         self.bytes.extend_from_slice(bytes);
         true
     }
@@ -268,10 +286,15 @@ impl Unsent {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// Takes what was written, which counts until this is dropped.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
 }
 
 impl Drop for Unsent {
     fn drop(&mut self) {
-        self.all.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        self.all.fetch_sub(self.held, Ordering::Relaxed);
     }
 }

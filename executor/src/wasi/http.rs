@@ -1,10 +1,10 @@
 //! `wasi:http`: a request that streams in, an answer that streams out.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use ::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use ::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRAILER};
 use ::http::{Method, Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
@@ -45,6 +45,17 @@ pub(super) struct Hand {
     host: String,
     is_head: bool,
     stream_bytes_max: u64,
+}
+
+/// What became of an answer so far, whoever stops it.
+#[derive(Default)]
+pub(super) struct Begun(OnceLock<u16>);
+
+impl Begun {
+    /// An answer that was stopped: cut off where it had begun.
+    pub(super) fn stopped(&self) -> Answered {
+        self.0.get().map_or(Answered::Nothing, |status| Answered::CutOff(*status))
+    }
 }
 
 /// What a program gives: an answer, or the name of an error.
@@ -116,13 +127,17 @@ pub(crate) fn streamed(body: wasmcloud_listener::Body) -> WasiBody {
     .boxed_unsync()
 }
 
-/// The fields of a request that are the program's business.
+/// The fields of a request that are the program's business. Those of a connection (RFC 9110, section 7.6.1) the
+/// engine leaves out by their names; here go those that `Connection` names.
 fn fields(head: &RequestHead, forward_authorization: bool) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(head.headers.len());
+    let connection = head.headers.iter().filter(|(name, _)| name == "connection");
+    let options: Vec<&str> = connection.flat_map(|(_, value)| value.split(',')).map(str::trim).collect();
     for (name, value) in &head.headers {
         let hidden = name == "proxy-authorization"
             || name == DEPTH_FIELD
-            || (name == "authorization" && !forward_authorization);
+            || (name == "authorization" && !forward_authorization)
+            || options.iter().any(|option| option.eq_ignore_ascii_case(name));
         let parsed = (name.parse::<::http::HeaderName>(), HeaderValue::from_bytes(value.as_bytes()));
         if let (false, (Ok(name), Ok(value))) = (hidden, parsed) {
             fields.append(name, value);
@@ -198,79 +213,130 @@ pub(super) async fn service(
 
 impl Hand {
     /// Hands the answer on as it comes, waiting where the reader is slower.
-    pub(super) async fn hand_on(self, guest: &Arc<Guest>, reader: &Reader) -> Result<Answered, Stop> {
+    ///
+    /// # Errors
+    ///
+    /// Something stops the answer, and the guest; `begun` says how far it came.
+    pub(super) async fn hand_on(
+        self,
+        guest: &Arc<Guest>,
+        reader: &Reader,
+        begun: &Begun,
+    ) -> Result<Answered, Stop> {
         let Hand { given, done, host, is_head, stream_bytes_max } = self;
         let Ok(given) = given.await else { return Ok(Answered::Nothing) };
         let answer = match given {
             Ok(answer) => answer,
             Err(error) => {
-                guest.with(|session| {
-                    let text = format!("the program answered with the error {error}");
-                    session.logs.platform(Level::ERROR, &text);
-                });
+                log_error(guest, &format!("the program answered with the error {error}"));
                 return Ok(Answered::Nothing);
             }
         };
         let (parts, body) = answer.into_parts();
         let status = parts.status.as_u16();
-        if status < 200 {
+        if !(200..=599).contains(&status) {
             let text =
                 format!("the program answered with status {status}; an answer has one from 200 to 599");
-            guest.with(|session| session.logs.platform(Level::ERROR, &text));
+            log_error(guest, &text);
             return Ok(Answered::Nothing);
         }
         let fields = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let headers = leaving(fields, &host);
-        let bodiless = is_head || matches!(status, 204 | 304);
+        let mut headers = leaving(fields, &host);
+        // Only the trailers that are announced here are sent (RFC 9110, section 6.6.2).
+        for names in parts.headers.get_all(TRAILER).iter().filter_map(|value| value.to_str().ok()) {
+            headers.push((TRAILER.as_str().to_owned(), names.to_owned()));
+        }
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let content_length = if status == 204 { None } else { length };
+        if guest.is_stopped() {
+            // The client is told of that instead.
+            return Err(Stop::Killed);
+        }
+        begun.0.get_or_init(|| status);
         send(guest, reader, Part::Head { status, headers, content_length }).await?;
-        let sent = frames(body, bodiless, stream_bytes_max, guest, reader).await;
+        let passing = Passing {
+            bodiless: is_head || matches!(status, 204 | 304),
+            declared: length,
+            bytes_max: stream_bytes_max,
+            bytes: 0,
+        };
+        let complete = passing.pass(body, guest, reader).await;
         // A program of WASI 0.3 waits for this; others went on meanwhile.
         let _ = done.send(());
-        sent.map(|complete| if complete { Answered::Complete(status) } else { Answered::CutOff(status) })
+        complete.map(|complete| if complete { Answered::Complete(status) } else { Answered::CutOff(status) })
     }
 }
 
-/// Hands the body's frames on. Says whether it came to its end.
-async fn frames(
-    mut body: WasiBody,
+/// An answer's body on its way.
+struct Passing {
+    /// Whether nothing of it is sent.
     bodiless: bool,
+    /// What the program's `Content-Length` says.
+    declared: Option<u64>,
     bytes_max: u64,
-    guest: &Arc<Guest>,
-    reader: &Reader,
-) -> Result<bool, Stop> {
-    let mut left = bytes_max;
-    while let Some(frame) = body.frame().await {
-        let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => {
-                guest.with(|session| {
-                    session.logs.platform(Level::ERROR, &format!("the answer's body broke off: {error}"));
-                });
-                return Ok(false);
-            }
-        };
-        let part = match frame.into_data() {
-            Ok(bytes) => {
-                let taken = left.checked_sub(bytes.len() as u64);
-                left = taken.ok_or_else(|| stopped(guest, Stop::OutputLimit(bytes_max)))?;
-                guest.with(|session| session.used.bytes_out += bytes.len() as u64);
-                Part::Body(bytes)
-            }
-            Err(frame) => match frame.into_trailers() {
-                Ok(fields) => {
-                    let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-                    Part::Trailers(leaving(fields, ""))
+    /// How many have passed.
+    bytes: u64,
+}
+
+impl Passing {
+    /// Hands the body's frames on. Says whether it came to its end.
+    async fn pass(mut self, mut body: WasiBody, guest: &Arc<Guest>, reader: &Reader) -> Result<bool, Stop> {
+        while let Some(frame) = body.frame().await {
+            let part = match frame {
+                Ok(frame) => match frame.into_data() {
+                    Ok(bytes) => self.data(bytes, guest)?,
+                    Err(frame) => match frame.into_trailers() {
+                        Ok(fields) => trailers(&fields),
+                        Err(_) => continue,
+                    },
+                },
+                // Without a body to send, none is missing: an answer to `HEAD` may well give the length of what
+                // it does not write.
+                Err(_) if self.bodiless => return Ok(true),
+                Err(error) => {
+                    log_error(guest, &self.broken_off(&error));
+                    return Ok(false);
                 }
-                Err(_) => continue,
-            },
-        };
-        if !bodiless {
-            send(guest, reader, part).await?;
+            };
+            if !self.bodiless {
+                send(guest, reader, part).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn data(&mut self, mut bytes: Bytes, guest: &Arc<Guest>) -> Result<Part, Stop> {
+        if let Some(declared) = self.declared {
+            // What is too much has no place in the answer.
+            let left = declared.saturating_sub(self.bytes);
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        self.bytes += bytes.len() as u64;
+        if self.bytes > self.bytes_max {
+            return Err(stopped(guest, Stop::OutputLimit(self.bytes_max)));
+        }
+        guest.with(|session| session.used.bytes_out += bytes.len() as u64);
+        Ok(Part::Body(bytes))
+    }
+
+    fn broken_off(&self, error: &Error) -> String {
+        match self.declared {
+            Some(declared) => format!(
+                "Content-Length is {declared}, but the program's body has another length: {} bytes were sent",
+                self.bytes
+            ),
+            None => format!("the answer's body broke off: {error}"),
         }
     }
-    Ok(true)
+}
+
+fn trailers(fields: &HeaderMap) -> Part {
+    let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Part::Trailers(leaving(fields, ""))
+}
+
+fn log_error(guest: &Arc<Guest>, text: &str) {
+    guest.with(|session| session.logs.platform(Level::ERROR, text));
 }
 
 async fn send(guest: &Arc<Guest>, reader: &Reader, part: Part) -> Result<(), Stop> {
@@ -303,15 +369,25 @@ impl Body for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(bytes) = frame.data_ref()
-        {
-            let Some(left) = this.left.checked_sub(bytes.len() as u64) else {
-                drop(this.guest.stop(Stop::InputLimit(this.max)));
-                return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(this.max)))));
-            };
-            this.left = left;
-            this.guest.with(|session| session.used.bytes_in += bytes.len() as u64);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+                let Some(left) = this.left.checked_sub(bytes) else {
+                    drop(this.guest.stop(Stop::InputLimit(this.max)));
+                    return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(this.max)))));
+                };
+                this.left = left;
+                this.guest.with(|session| session.used.bytes_in += bytes);
+            }
+            // Whoever sent half of a request has nobody left to read the answer.
+            Poll::Ready(Some(Err(Error::ConnectionTerminated))) => {
+                drop(this.guest.stop(Stop::OutputClosed));
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let text = format!("the request's body did not come whole: {error}");
+                this.guest.with(|session| session.logs.warn(&text));
+            }
+            _ => {}
         }
         polled
     }

@@ -1,5 +1,7 @@
 //! What guests may import, and the counting of their host calls.
 
+use std::collections::BTreeMap;
+
 use wasmtime::Engine;
 use wasmtime::Linker;
 use wasmtime::component::Linker as ComponentLinker;
@@ -213,6 +215,29 @@ pub(super) fn components(
         link_3(&mut linker)?;
     }
     Ok(linker)
+}
+
+/// Calls that need a socket, or the name of a machine: they are always refused.
+const SOCKET_CALLS: &[&str] = &[
+    "sock_accept",
+    "sock_recv",
+    "sock_send",
+    "sock_shutdown",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/ip-name-lookup@0.3",
+    "wasi:sockets/tcp-create-socket",
+    "wasi:sockets/types@0.3",
+    "wasi:sockets/udp-create-socket",
+];
+
+/// What to tell a program's owner of calls that were refused, however often the program made them.
+pub(super) fn refused(calls: &BTreeMap<&'static str, u64>) -> Option<String> {
+    let call = SOCKET_CALLS.iter().find(|call| calls.contains_key(**call))?;
+    let instead =
+        if call.contains(':') { "use wasi:http" } else { "build it as a component and use wasi:http" };
+    Some(format!(
+        "the program tried to open a socket ({call}), which no program may; to reach other servers, {instead}"
+    ))
 }
 
 #[cfg(test)]

@@ -2,17 +2,20 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
 use futures::stream;
 use http::{HeaderName, Request, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use wasmcloud_egress::{EgressError, Redirects, ResponseBody, Target};
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::guest::Guest;
-use crate::guest::{Refused, UNSENT_BYTES_MAX};
+use crate::guest::{Refused, UNSENT_BYTES_MAX, Unsent};
+
+/// Most bytes that a guest hands over in one write to a body, an answer's or a request's.
+const WRITE_BYTES_MAX: usize = 64 << 10;
 
 /// The way out of one guest.
 pub(super) struct Outgoing(Arc<Guest>);
@@ -36,6 +39,14 @@ impl WasiHttpHooks for Outgoing {
         false
     }
 
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        WRITE_BYTES_MAX
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        WRITE_BYTES_MAX
+    }
+
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
@@ -45,16 +56,16 @@ impl WasiHttpHooks for Outgoing {
         let guest = self.0.clone();
         Box::new(async move {
             // Dropping the invocation drops this as well: nothing is left to run on.
-            let first_byte = options.and_then(|options| options.first_byte_timeout);
+            let options = options.unwrap_or_default();
             let sent = send(&guest, request);
-            let answer = match first_byte {
+            let answer = match options.first_byte_timeout {
                 Some(first_byte) => {
                     tokio::time::timeout(first_byte, sent).await.unwrap_or(Err(Error::HttpResponseTimeout))?
                 }
                 None => sent.await?,
             };
             let done: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(async { Ok(()) });
-            Ok((answer.map(|body| from_egress(body, guest)), done))
+            Ok((answer.map(|body| from_egress(body, guest, options.between_bytes_timeout)), done))
         })
     }
 }
@@ -75,9 +86,10 @@ async fn send(guest: &Arc<Guest>, request: Request<WasiBody>) -> Result<Response
         }
         None => return Err(Error::ConnectionTerminated),
     }
-    let body = collect(body).await?;
+    let (fields, mut unsent) = (parts.headers, collect(guest, body).await?);
     let way = guest.with(|session| session.way_out()).ok_or(Error::ConnectionTerminated)?;
-    let outgoing = wasmcloud_egress::Outgoing { target, method: parts.method, fields: parts.headers, body };
+    let body = unsent.take().into();
+    let outgoing = wasmcloud_egress::Outgoing { target, method: parts.method, fields, body };
     let answer = match way {
         Ok(way) => way.send(outgoing, Redirects::Return).await,
         Err(error) => Err(error),
@@ -87,24 +99,36 @@ async fn send(guest: &Arc<Guest>, request: Request<WasiBody>) -> Result<Response
 }
 
 /// The body of a request, which is sent once it is whole.
-async fn collect(body: WasiBody) -> Result<Bytes, Error> {
-    match Limited::new(body, UNSENT_BYTES_MAX).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Error::HttpRequestBodySize(Some(UNSENT_BYTES_MAX as u64)))
+async fn collect(guest: &Arc<Guest>, mut body: WasiBody) -> Result<Unsent, Error> {
+    let mut unsent = guest.with(|session| session.unsent()).ok_or(Error::ConnectionTerminated)?;
+    while let Some(frame) = body.frame().await {
+        // Trailers are not sent on.
+        let Ok(bytes) = frame?.into_data() else { continue };
+        if !unsent.push(&bytes, UNSENT_BYTES_MAX) {
+            guest.with(|session| {
+                session.logs.warn(&format!(
+                    "a request was not sent: bodies of requests that wait to be sent have more than {UNSENT_BYTES_MAX} \
+                     bytes together"
+                ));
+            });
+            return Err(Error::HttpRequestBodySize(Some(UNSENT_BYTES_MAX as u64)));
         }
-        Err(error) => Err(match error.downcast::<Error>() {
-            Ok(error) => *error,
-            Err(error) => Error::InternalError(Some(error.to_string())),
-        }),
     }
+    Ok(unsent)
 }
 
-/// The answer's body, as it comes.
-fn from_egress(body: ResponseBody, guest: Arc<Guest>) -> WasiBody {
-    let frames = stream::unfold(Some((body, guest)), |open| async move {
+/// The answer's body, as it comes. A guest may say how long it waits for the next piece.
+fn from_egress(body: ResponseBody, guest: Arc<Guest>, between: Option<Duration>) -> WasiBody {
+    let frames = stream::unfold(Some((body, guest)), move |open| async move {
         let (mut body, guest) = open?;
-        match body.chunk().await {
+        let piece = match between {
+            Some(between) => match tokio::time::timeout(between, body.chunk()).await {
+                Ok(piece) => piece,
+                Err(_) => return Some((Err(Error::ConnectionReadTimeout), None)),
+            },
+            None => body.chunk().await,
+        };
+        match piece {
             Ok(Some(piece)) => Some((Ok(Frame::data(piece)), Some((body, guest)))),
             Ok(None) => None,
             Err(error) => Some((Err(failed(&guest, &error)), None)),

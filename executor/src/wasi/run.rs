@@ -273,6 +273,8 @@ fn finish(program: &WasiProgram, guest: &Guest, came: Came) -> Option<Ended> {
     };
     let names = if matches!(program.entry, Entry::Module(_)) { link::FUNCTIONS } else { link::INTERFACES };
     session.used.host_calls = guest.usage.calls(names);
+    // Those too on whose answer it still waited.
+    session.note_urls();
     if let Some(text) = link::refused(&session.used.host_calls) {
         session.logs.warn(&text);
     }
