@@ -31,6 +31,9 @@ use slot::Slot;
 
 /// Most slots that are kept for their next run.
 const FREE_MAX: usize = 512;
+/// A slot of which a run had more than this is unmapped: what is kept costs page tables, 4 KiB for every 2 MiB
+/// that were ever written.
+const KEPT_BYTES_MAX: usize = 64 << 20;
 /// Size of the smallest slots, in bytes; larger ones have powers of two.
 const SLOT_BYTES_MIN: usize = 1 << 20;
 
@@ -107,8 +110,11 @@ impl Pool {
     }
 
     /// Takes back a slot of which a run had so many bytes, and which shows this image. One that cannot be
-    /// cleaned is never used again.
+    /// cleaned is never used again, nor is a large one.
     fn give_back(&self, mut slot: Slot, used_bytes: usize, image: Option<&Arc<Image>>) {
+        if used_bytes > KEPT_BYTES_MAX {
+            return;
+        }
         if let Err(error) = slot.clean(used_bytes, image, &self.pages) {
             tracing::warn!(%error, "a memory cannot be cleaned; it is given up");
             return;

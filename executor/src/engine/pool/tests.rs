@@ -252,6 +252,17 @@ fn an_idle_pool_is_bounded() {
 }
 
 #[test]
+fn a_slot_of_a_large_run_is_not_kept() {
+    let pool = Pool::new().unwrap();
+    for (bytes, kept) in [(KEPT_BYTES_MAX, 1), (KEPT_BYTES_MAX + PAGE, 0)] {
+        let slot = pool.take(bytes, None).unwrap();
+        pool.free().clear();
+        pool.give_back(slot, bytes, None);
+        assert_eq!(pool.free().len(), kept, "{bytes}");
+    }
+}
+
+#[test]
 fn a_program_that_is_gone_leaves_no_image_behind() {
     let pool = Pool::new().unwrap();
     let blocks = || rustix::fs::fstat(pool.images.file()).unwrap().st_blocks;
