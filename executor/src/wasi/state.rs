@@ -17,6 +17,8 @@ use super::stdio::{Stdin, Stdout, To};
 
 /// Most handles (streams, bodies, requests, …) that a guest has open at once.
 const HANDLES_MAX: usize = 1_000;
+/// The same of a program with files beside it: each one that is open is one of the server's own.
+const HANDLES_WITH_FILES_MAX: usize = 200;
 /// Most bytes that one host call copies out of a guest's memory.
 pub(super) const HOSTCALL_BYTES_MAX: usize = 16 << 20;
 /// Most random bytes of one call.
@@ -87,6 +89,10 @@ impl World<'_> {
         }
     }
 
+    fn handles_max(&self) -> usize {
+        if self.files.is_some() { HANDLES_WITH_FILES_MAX } else { HANDLES_MAX }
+    }
+
     fn builder(&self) -> wasmtime::Result<WasiCtxBuilder> {
         let mut builder = WasiCtx::builder();
         builder
@@ -108,12 +114,14 @@ impl World<'_> {
     }
 
     pub(super) fn module_state(&self) -> wasmtime::Result<ModuleState> {
-        Ok(ModuleState { wasi: self.builder()?.build_p1(), host: self.host() })
+        let mut wasi = self.builder()?.build_p1();
+        wasi.ctx().table.set_max_capacity(self.handles_max());
+        Ok(ModuleState { wasi, host: self.host() })
     }
 
     pub(super) fn component_state(&self) -> wasmtime::Result<ComponentState> {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES_MAX);
+        table.set_max_capacity(self.handles_max());
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS_BYTES_MAX);
         Ok(ComponentState {
