@@ -2,6 +2,7 @@
 
 mod check;
 mod egress;
+mod engine;
 mod text;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use super::failed;
 use crate::failure::Failure;
 
 pub use check::LimitPair;
+pub use engine::EngineOptions;
 pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, Range, RegistrationText};
 
 /// Declares a group of settings, each a flag, an environment variable and a key of `server.toml`.
@@ -152,35 +154,6 @@ group! {
     "request_ms" "egress-request-ms" "WASMCLOUD_EGRESS_REQUEST_MS" request_ms: u64, "MS";
     /// Size of the answer to an outbound request, in bytes [default: 10485760]
     "response_bytes" "egress-response-bytes" "WASMCLOUD_EGRESS_RESPONSE_BYTES" response_bytes: u64, "BYTES";
-}
-
-/// What the engines run.
-#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EngineOptions {
-    /// Run components for WASI 0.3 too; off by default, since upstream gives this part no security patches yet
-    #[arg(
-        long,
-        env = "WASMCLOUD_WASI_HTTP_3",
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        help_heading = "Engine options"
-    )]
-    pub wasi_http_3: Option<bool>,
-}
-
-impl EngineOptions {
-    /// Completes these settings by the file's.
-    pub fn complete(self, file: &File) -> EngineOptions {
-        EngineOptions { wasi_http_3: self.wasi_http_3.or(file.engine.wasi_http_3) }
-    }
-
-    /// Whether components for WASI 0.3 run.
-    pub fn wasi_http_3(&self) -> bool {
-        self.wasi_http_3.unwrap_or(false)
-    }
 }
 
 group! {
