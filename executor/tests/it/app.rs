@@ -55,7 +55,18 @@ impl TestExecutor {
 
     pub async fn start_with(cache: &Path, control: Control, edge: Edge) -> TestExecutor {
         let plane = Arc::new(control.clone());
-        TestExecutor::start_all(cache, control, plane, edge, closed()).await
+        TestExecutor::start_all(cache, control, plane, edge, closed(), false).await
+    }
+
+    /// Starts where the operator lets components with WASI 0.3 run.
+    pub async fn start_with_wasi_http_3(egress: Egress) -> TestExecutor {
+        let cache = TempDir::new().unwrap();
+        let control = Control::default();
+        let plane = Arc::new(control.clone());
+        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
+        let mut app = TestExecutor::start_all(cache.path(), control, plane, edge, egress, true).await;
+        app.cache = Some(cache);
+        app
     }
 
     /// Starts with a way out of the test's own.
@@ -64,7 +75,7 @@ impl TestExecutor {
         let control = Control::default();
         let plane = Arc::new(control.clone());
         let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
-        let mut app = TestExecutor::start_all(cache.path(), control, plane, edge, egress).await;
+        let mut app = TestExecutor::start_all(cache.path(), control, plane, edge, egress, false).await;
         app.cache = Some(cache);
         app
     }
@@ -72,7 +83,7 @@ impl TestExecutor {
     /// Starts with some way to the control plane.
     pub async fn start_behind(cache: &Path, control: Control, plane: Arc<dyn ControlPlane>) -> TestExecutor {
         let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
-        TestExecutor::start_all(cache, control, plane, edge, closed()).await
+        TestExecutor::start_all(cache, control, plane, edge, closed(), false).await
     }
 
     async fn start_all(
@@ -81,6 +92,7 @@ impl TestExecutor {
         plane: Arc<dyn ControlPlane>,
         edge: Edge,
         egress: Egress,
+        wasi_http_3: bool,
     ) -> TestExecutor {
         let settings = Settings {
             cache_dir: cache.to_owned(),
@@ -89,7 +101,7 @@ impl TestExecutor {
             compiler: Compiler::Here,
             egress,
             gemini_dir: cache.join("gemini-hosts"),
-            wasi_http_3: false,
+            wasi_http_3,
         };
         let executor = Executor::start(settings, plane).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -124,8 +136,13 @@ impl TestExecutor {
         adjust: impl FnOnce(&mut Deployment),
     ) -> Deployment {
         let deployment = self.store(name, module, adjust);
-        self.executor.announce(&Change::Handler { name: deployment.name.clone() }).await;
+        self.announce(name).await;
         deployment
+    }
+
+    /// Tells the executor that a handler has changed.
+    pub async fn announce(&self, name: &str) {
+        self.executor.announce(&Change::Handler { name: name.parse().unwrap() }).await;
     }
 
     /// Makes a version known to the control plane, which tells nobody.
@@ -212,7 +229,7 @@ fn abi(module: &[u8]) -> Abi {
 }
 
 /// A way out as servers have it that are told nothing: no address of this machine is open.
-fn closed() -> Egress {
+pub fn closed() -> Egress {
     Egress::new(egress::Settings::default()).unwrap()
 }
 

@@ -14,6 +14,8 @@ pub struct Client {
     buffer: BytesMut,
     framing: Framing,
     reset: bool,
+    /// The fields after the last body that came in chunks.
+    pub trailers: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,7 +69,8 @@ impl Answer {
 impl Client {
     pub async fn connect(addr: SocketAddr) -> Client {
         let stream = within("connect", TcpStream::connect(addr)).await.unwrap();
-        Client { stream, buffer: BytesMut::new(), framing: Framing::Over, reset: false }
+        let trailers = Vec::new();
+        Client { stream, buffer: BytesMut::new(), framing: Framing::Over, reset: false, trailers }
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -137,23 +140,34 @@ impl Client {
     }
 
     async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = usize::from_str_radix(&self.line().await?, 16).unwrap();
+        if size == 0 {
+            self.trailers.clear();
+            loop {
+                let line = self.line().await?;
+                let Some((name, value)) = line.split_once(": ") else { break };
+                self.trailers.push((name.to_ascii_lowercase(), value.to_owned()));
+            }
+            self.framing = Framing::Over;
+            return None;
+        }
+        self.at_least(size + 2).await?;
+        let part = self.take(size);
+        self.buffer.advance(2);
+        Some(part)
+    }
+
+    /// A line, without its end.
+    async fn line(&mut self) -> Option<String> {
         let end = loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") {
                 break end;
             }
             self.at_least(self.buffer.len() + 1).await?;
         };
-        let size = String::from_utf8(self.take(end)).unwrap();
-        let size = usize::from_str_radix(&size, 16).unwrap();
-        self.at_least(2 + size + 2).await?;
+        let line = String::from_utf8(self.take(end)).unwrap();
         self.buffer.advance(2);
-        let part = self.take(size);
-        self.buffer.advance(2);
-        if size == 0 {
-            self.framing = Framing::Over;
-            return None;
-        }
-        Some(part)
+        Some(line)
     }
 
     fn take(&mut self, bytes: usize) -> Vec<u8> {
