@@ -247,7 +247,11 @@ impl Hand {
             headers.push((TRAILER.as_str().to_owned(), names.to_owned()));
         }
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let content_length = if status == 204 { None } else { length };
+        let content_length = match status {
+            204 => None,
+            205 => Some(0),
+            _ => length,
+        };
         if guest.is_stopped() {
             // The client is told of that instead.
             return Err(Stop::Killed);
@@ -255,7 +259,7 @@ impl Hand {
         begun.0.get_or_init(|| status);
         send(guest, reader, Part::Head { status, headers, content_length }).await?;
         let passing = Passing {
-            bodiless: is_head || matches!(status, 204 | 304),
+            bodiless: is_head || matches!(status, 204 | 205 | 304),
             declared: length,
             bytes_max: stream_bytes_max,
             bytes: 0,

@@ -133,7 +133,9 @@ async fn a_body_that_disagrees_with_its_length_is_cut_and_the_log_says_so() {
 
 #[tokio::test]
 async fn answers_without_a_body_have_none_whatever_the_program_writes() {
-    for (method, status, length) in [("HEAD", 200, Some("5")), ("GET", 204, None), ("GET", 304, Some("5"))] {
+    let cases =
+        [("HEAD", 200, Some("5")), ("GET", 204, None), ("GET", 205, Some("0")), ("GET", 304, Some("5"))];
+    for (method, status, length) in cases {
         for writes in [true, false] {
             let program = proxy().field("content-length", "5").answer(status);
             let app = with(if writes { program.write("hello").finish() } else { program.finish() }).await;
