@@ -4,6 +4,7 @@ pub mod api;
 pub mod executor;
 mod first_start;
 mod lifecycle;
+mod open_files;
 mod options;
 pub mod serve;
 mod storage;
@@ -23,6 +24,7 @@ pub fn block_on(
     server: impl AsyncFnOnce(CancellationToken) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     lifecycle::start_logging(&common.log)?;
+    open_files::allow_many();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Failure::new(Exit::Failure, "system", format!("cannot start: {error}"), "close other programs")
     })?;
