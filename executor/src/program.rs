@@ -10,7 +10,7 @@ pub(crate) enum Program {
     /// Of the Olin family, on wasmer.
     Olin(OlinProgram),
     /// Of the WASI family, on wasmtime.
-    Wasi(Box<WasiProgram>),
+    Wasi(WasiProgram),
 }
 
 impl Program {

@@ -264,7 +264,7 @@ impl Loader {
         let program = if inspection.abi.is_wasi() {
             let files = wasi::files(&self.dir, digest, module, &inspection)?;
             let program = WasiProgram::load(artifact, inspection, &self.engines, count_gas, files)?;
-            Program::Wasi(Box::new(program))
+            Program::Wasi(program)
         } else {
             Program::Olin(OlinProgram::load(artifact, inspection, &self.pool)?)
         };
