@@ -1,14 +1,20 @@
 //! `wasi:http` 0.3, which an operator has to let in.
 
+use wasmcloud_executor::egress::Egress;
 use wasmcloud_wire::{Abi, Invoker as _, Outcome, PrepareError};
 
 use crate::app::{TestExecutor, closed, within};
+use crate::far::{Server, allowing, ok, open};
 use crate::wasm::wat;
 
 /// A program that has `hello` at 4096 and `no tea` at 4352; `main` begins, and `woken` goes on after each wait.
 fn service(main: &str, woken: &str) -> Vec<u8> {
+    service_with("", main, woken)
+}
+
+fn service_with(data: &str, main: &str, woken: &str) -> Vec<u8> {
     let functions = format!(
-        "(data (i32.const 4096) \"hello\") (data (i32.const 4352) \"no tea\")
+        "{data} (data (i32.const 4096) \"hello\") (data (i32.const 4352) \"no tea\")
          (global $turn (mut i32) (i32.const 0))
          (func $main (result i32) {main})
          (func $woken (result i32) (global.set $turn (i32.add (global.get $turn) (i32.const 1))) {woken})"
@@ -101,4 +107,27 @@ async fn a_program_whose_client_goes_is_cancelled() {
     drop(client);
     let receipt = app.control.recorded(head.invocation()).await.receipt;
     assert_eq!((receipt.outcome, receipt.status), (Outcome::Cancelled, Some(200)));
+}
+
+#[tokio::test]
+async fn requests_to_others_keep_to_the_policy() {
+    let server = Server::start(|_| ok("tea")).await;
+    let app = TestExecutor::start_with_wasi_http_3(Egress::new(open()).unwrap()).await;
+    let host = server.addr.to_string();
+    let (at, bytes) = (8_192 + host.len(), host.len());
+    let main = format!("(call $ask (i32.const 8192) (i32.const {bytes}) (i32.const {at}) (i32.const 3))");
+    let woken = "(if (i32.eq (global.get $turn) (i32.const 1))
+        (then (call $answer) (return (call $number (call $status)))))
+        (call $finish)";
+    let module = service_with(&format!("(data (i32.const 8192) \"{host}/in\")"), &main, woken);
+    for (urls, said) in [(allowing(&[".*"]), "0200"), (allowing(&[]), "1015")] {
+        app.deploy_with("hello", &module, |deployment| deployment.urls = urls).await;
+        let answer = app.get("hello", "/").await;
+        assert_eq!(answer.text(), said);
+        let receipt = app.recorded(&answer).await.receipt;
+        let denied = if said == "1015" { vec![server.url("/in")] } else { Vec::new() };
+        assert_eq!((receipt.outcome, receipt.outbound.denied), (Outcome::Ok, denied));
+    }
+    assert_eq!(server.requests().len(), 1);
+    assert!(server.requests()[0].to_lowercase().contains("wasmcloud-depth: 1\r\n"));
 }
