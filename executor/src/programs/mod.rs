@@ -32,6 +32,8 @@ const COUNTED_BYTES_MAX: usize = 128 << 20;
 /// Most modules being compiled at once: those that were just begun, and those that take long.
 const QUICK_COMPILATIONS_MAX: usize = 4;
 const LONG_COMPILATIONS_MAX: usize = 4;
+/// Those of programs that are to count their instructions: they hold up no upload.
+const COUNTED_COMPILATIONS_MAX: usize = 2;
 
 /// Why there is no program.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +68,7 @@ pub(crate) struct Programs {
     counted: Cache<Program>,
     quick: Semaphore,
     long: Semaphore,
+    counted_places: Semaphore,
     compiler: Compiler,
 }
 
@@ -90,6 +93,7 @@ impl Programs {
             counted: Cache::new(Held { programs: COUNTED_MAX, bytes: COUNTED_BYTES_MAX }),
             quick: Semaphore::new(QUICK_COMPILATIONS_MAX),
             long: Semaphore::new(LONG_COMPILATIONS_MAX),
+            counted_places: Semaphore::new(COUNTED_COMPILATIONS_MAX),
             compiler,
         })
     }
@@ -181,9 +185,13 @@ impl Programs {
         count_gas: bool,
     ) -> Result<Vec<u8>, ProgramError> {
         let unavailable = |reason: String| ProgramError::Unavailable { digest: *digest, reason };
-        let mut compiled = self.attempt(&self.quick, module, count_gas, Try::Quick).await;
+        let (quick, long) = match count_gas {
+            true => (&self.counted_places, &self.counted_places),
+            false => (&self.quick, &self.long),
+        };
+        let mut compiled = self.attempt(quick, module, count_gas, Try::Quick).await;
         if let Err(CompileError::TakesLong) = compiled {
-            compiled = self.attempt(&self.long, module, count_gas, Try::Long).await;
+            compiled = self.attempt(long, module, count_gas, Try::Long).await;
         }
         compiled.map_err(|error| match error {
             CompileError::Refused(refusal) => ProgramError::Refused(refusal),
