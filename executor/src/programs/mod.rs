@@ -164,6 +164,7 @@ impl Programs {
         if let Some(kept) = kept {
             return Ok(kept);
         }
+        let is_wasi = inspection.abi.is_wasi();
         let artifact = self.compile(digest, &module, count_gas).await?;
         let (loader, known) = (self.loader.clone(), *digest);
         blocking(digest, move || {
@@ -171,7 +172,7 @@ impl Programs {
             loader.artifacts(&inspection, count_gas).keep(&known, &artifact);
             loader
                 .load(&known, &module, &artifact, inspection, count_gas)
-                .map_err(|reason| ProgramError::Unavailable { digest: known, reason })
+                .map_err(|reason| not_loaded(is_wasi, known, reason))
         })
         .await
     }
@@ -210,6 +211,19 @@ impl Programs {
         let _place = places.acquire().await.map_err(|error| CompileError::Failed(error.to_string()))?;
         self.compiler.compile(module, &self.limits_max, count_gas, which).await
     }
+}
+
+/// Why what was just compiled cannot be loaded: a component may have more parts than the pool has room for.
+fn not_loaded(is_wasi: bool, digest: Digest, reason: String) -> ProgramError {
+    if !is_wasi {
+        return ProgramError::Unavailable { digest, reason };
+    }
+    Refusal::new(
+        "over_limit",
+        format!("the program has too many parts for one instance: {reason}"),
+        "compose it of fewer modules; docs/LIMITS.md has the numbers",
+    )
+    .into()
 }
 
 fn wasi_http_3_is_off() -> Refusal {

@@ -34,10 +34,11 @@ const STACK_KEPT_BYTES: usize = 32 << 10;
 const MEMORY_KEPT_BYTES: usize = 2 << 20;
 /// The same of a table.
 const TABLE_KEPT_BYTES: usize = 64 << 10;
-/// Most memories, tables and core instances of one component.
-pub(crate) const MEMORIES_MAX: u32 = 8;
-const TABLES_MAX: u32 = 64;
-const INSTANCES_MAX: u32 = 128;
+/// Most memories, tables and core instances of one component. The pool has room for so many of every guest at
+/// once: what one takes, no other misses.
+const MEMORIES_MAX: u32 = 4;
+const TABLES_MAX: u32 = 32;
+const INSTANCES_MAX: u32 = 64;
 /// Elements of one table that the pool has room for; the invocation's own limit is usually less.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// Guests at once that the pool has room for: a few may still be on their way out.
@@ -103,7 +104,9 @@ fn config(variant: Variant) -> Config {
         .async_stack_zeroing(true)
         .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES_MAX))
         .generate_address_map(true)
-        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        // Lines of the source would have to be looked up in debug information of a stranger's making, of any size,
+        // while others wait.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .memory_init_cow(true);
     config
 }
@@ -122,14 +125,14 @@ fn running(variant: Variant, memory_bytes_max: u64) -> wasmtime::Result<Linked> 
     let memory_bytes = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX).min(4 << 30);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(GUESTS_MAX)
-        .total_core_instances(GUESTS_MAX * 16)
-        .total_memories(GUESTS_MAX * 2)
-        .total_tables(GUESTS_MAX * 16)
+        .total_core_instances(GUESTS_MAX * INSTANCES_MAX)
+        .total_memories(GUESTS_MAX * MEMORIES_MAX)
+        .total_tables(GUESTS_MAX * TABLES_MAX)
         .total_stacks(GUESTS_MAX)
         .max_memories_per_component(MEMORIES_MAX)
         .max_memories_per_module(1)
         .max_tables_per_component(TABLES_MAX)
-        .max_tables_per_module(16)
+        .max_tables_per_module(TABLES_MAX)
         .max_core_instances_per_component(INSTANCES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(memory_bytes)
@@ -148,7 +151,7 @@ fn running(variant: Variant, memory_bytes_max: u64) -> wasmtime::Result<Linked> 
 /// A text that differs whenever artifacts of another build, machine or setting must not be loaded. The engine
 /// itself refuses artifacts of another version, other settings and other CPU features.
 pub(crate) fn artifact_key(variant: Variant) -> String {
-    format!("wasmcloud {} wasmtime 48.0.8 wasi-1 {variant:?}", env!("CARGO_PKG_VERSION"))
+    format!("wasmcloud {} wasmtime 48.0.8 wasi-2 {variant:?}", env!("CARGO_PKG_VERSION"))
 }
 
 /// An engine, and what its guests can import.

@@ -53,14 +53,9 @@ fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
         .map(|frame| {
             let name = frame.func_name().map(function_name);
             let name = name.unwrap_or_else(|| format!("function {}", frame.func_index()));
-            let line = frame.symbols().iter().find_map(|symbol| {
-                let file = symbol.file()?.rsplit('/').next()?;
-                Some(format!(" ({}:{})", function_name(file), symbol.line()?))
-            });
-            match (line, frame.module_offset()) {
-                (Some(line), _) => format!("{name}{line}"),
-                (None, Some(offset)) => format!("{name} (at byte {offset:#x})"),
-                (None, None) => name,
+            match frame.module_offset() {
+                Some(offset) => format!("{name} (at byte {offset:#x})"),
+                None => name,
             }
         })
         .collect()

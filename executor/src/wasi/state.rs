@@ -106,7 +106,9 @@ impl World<'_> {
             .monotonic_clock(CoarseSteadyClock(Instant::now()))
             .allow_tcp(false)
             .allow_udp(false)
-            .allow_ip_name_lookup(false);
+            .allow_ip_name_lookup(false)
+            // Files are small and their own: what reading them takes is the guest's CPU time, on its own thread.
+            .allow_blocking_current_thread(true);
         if let Some(files) = self.files {
             files.open_in(&mut builder)?;
         }
