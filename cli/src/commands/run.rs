@@ -67,6 +67,9 @@ pub struct Args {
     /// Output that it may write, in bytes
     #[arg(long, default_value_t = Limits::default().response_bytes)]
     response_bytes: u64,
+    /// Bytes that stream through a program of `wasi:http`, each way
+    #[arg(long, default_value_t = Limits::default().stream_bytes)]
+    stream_bytes: u64,
     /// Log text that it may write, in bytes
     #[arg(long, default_value_t = Limits::default().log_bytes)]
     log_bytes: u64,
@@ -189,6 +192,7 @@ fn limits(args: &Args, policy: &Policy) -> Limits {
         wall_ms: args.wall_ms.or(policy.wall_ms).unwrap_or(usual.wall_ms),
         memory_bytes: memory_bytes.min(Limits::ceiling().memory_bytes),
         response_bytes: args.response_bytes,
+        stream_bytes: args.stream_bytes,
         log_bytes: args.log_bytes,
         ..usual
     }

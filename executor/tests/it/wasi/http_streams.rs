@@ -165,6 +165,8 @@ async fn slow_readers_hold_no_thread_and_cost_no_memory_of_programs() {
         app.deploy(handler, &endless().build()).await;
     }
     app.deploy("quick", &answers("quick")).await;
+    // It is compiled by now.
+    assert_eq!(app.get("quick", "/").await.text(), "quick");
     let mut slow = Vec::new();
     for handler in ["one", "two"] {
         for _ in 0..25 {
@@ -296,4 +298,18 @@ async fn trailers_of_a_request_pass_through_a_program() {
     let answer = client.answer(false).await;
     assert_eq!((answer.text(), answer.complete), ("hello", true));
     assert_eq!(client.trailers, [("x-sum".to_owned(), "42".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_malformed_fails_for_the_program_and_the_log_says_so() {
+    let app = TestExecutor::start().await;
+    app.deploy("hello", &reads_all().answer(400).write("what?").finish().build()).await;
+    let mut client = app.connect().await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: hello.localhost\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhelloX0\r\n\r\n")
+        .await;
+    let answer = client.answer(false).await;
+    assert_eq!((answer.status, answer.text()), (400, "what?"));
+    assert!(client.is_closed().await);
+    app.recorded(&answer).await.line("the request's body did not come whole");
 }
