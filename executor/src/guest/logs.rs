@@ -7,7 +7,7 @@ use wasmcloud_wire::limits::LOG_LINES_MAX;
 use wasmcloud_wire::{InvocationId, Level, LogLine, Source, Timestamp};
 
 /// How long a line of a running guest may wait before it is reported.
-const REPORT_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// Longest unfinished line on standard error, in bytes; a longer one is broken.
 const PARTIAL_LINE_BYTES_MAX: usize = 40_000;
 

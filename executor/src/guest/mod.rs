@@ -13,7 +13,7 @@ mod watch;
 pub(crate) use advice::Advice;
 pub(crate) use answer::{Answered, CgiAnswer, Part, Reader};
 pub(crate) use known_hosts::{Distrust, KnownHosts};
-pub(crate) use logs::Logs;
+pub(crate) use logs::{Logs, REPORT_EVERY};
 pub(crate) use outbound::{Network, Outbound, Refused, UNSENT_BYTES_MAX, Unsent};
 pub(crate) use policies::Policies;
 pub(crate) use session::{Nowhere, Output, RawOutput, Session};

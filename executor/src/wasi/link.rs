@@ -15,12 +15,13 @@ use wasmtime_wasi::{WasiView as _, p0, p1};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 use super::engine::Variant;
+use super::preview1;
 use super::settings::{HasOwn, Own, logging, logging_draft, store_draft, store_rc};
 use super::state::{ComponentState, HasHost as _, ModuleState};
 
 /// The modules from which a core module imports WASI 0.1.
-const SNAPSHOT: &str = "wasi_snapshot_preview1";
-const UNSTABLE: &str = "wasi_unstable";
+pub(super) const SNAPSHOT: &str = "wasi_snapshot_preview1";
+pub(super) const UNSTABLE: &str = "wasi_unstable";
 /// A name that no program can import from, for functions on their way to theirs.
 const COUNTED: &str = "counted";
 
@@ -100,6 +101,7 @@ pub(super) fn modules(engine: &Engine) -> wasmtime::Result<Linker<ModuleState>> 
             linker.alias(COUNTED, &format!("old {name}"), UNSTABLE, name)?;
         }
     }
+    preview1::define(&mut linker)?;
     Ok(linker)
 }
 

@@ -9,14 +9,17 @@ mod http;
 mod limiter;
 mod link;
 mod outgoing;
+mod preview1;
 mod program;
 mod run;
 mod settings;
 mod state;
 mod stdio;
+mod trust;
 mod usage;
 
 pub(crate) use engine::{Engines, Variant, artifact_key};
 pub(crate) use http::{Incoming, streamed, whole};
 pub(crate) use program::{WasiProgram, compile, files};
 pub(crate) use run::{Budget, run, run_http};
+pub(crate) use trust::Trust;

@@ -1,5 +1,6 @@
 //! One run of one program of the WASI family, in an instance of its own.
 
+use std::convert::Infallible;
 use std::future::{self, Future};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,11 @@ use super::guest::Guest;
 use super::program::{Entry, WasiProgram};
 use super::state::{HOSTCALL_BYTES_MAX, HasHost, World};
 use super::stdio::To;
+use super::trust::Trust;
 use super::usage::{Timed, Usage};
 use super::{http, link};
 use crate::ending::{Ended, Ending, above_memory_limit};
-use crate::guest::{Answered, Kill, Reader, Session, Stop};
+use crate::guest::{Answered, Kill, REPORT_EVERY, Reader, Session, Stop};
 
 /// How long a guest that is being killed may take to come to a point where it says in which function it is.
 const KILL_GRACE: Duration = Duration::from_millis(50);
@@ -98,7 +100,7 @@ pub(crate) async fn run(
             Entry::Proxy(_) | Entry::Service(_) => Ok(Ending::Internal("it does not speak CGI".to_owned())),
         }
     };
-    let came = watched(&guest, work).await;
+    let came = watched(&guest, work, &program.trust).await;
     drop(running);
     finish(program, &guest, came)
 }
@@ -144,7 +146,7 @@ pub(crate) async fn run_http(
     let both = async {
         // Side by side: what the program gives is handed on while it goes on working.
         let hand_on = async { sent = Some(answered.hand_on(&guest, &reader, &begun).await) };
-        tokio::join!(Timed::new(work, guest.usage.clone()), hand_on).0
+        tokio::join!(Timed::new(work, guest.usage.clone(), &program.trust), hand_on).0
     };
     let came = interruptible(&guest, both).await;
     drop(running);
@@ -210,8 +212,12 @@ where
 }
 
 /// Waits for a guest that speaks CGI. Whenever it waits itself, what it wrote so far goes on its way.
-async fn watched(guest: &Arc<Guest>, work: impl Future<Output = wasmtime::Result<Ending>>) -> Came {
-    let mut work = Timed::new(work, guest.usage.clone());
+async fn watched(
+    guest: &Arc<Guest>,
+    work: impl Future<Output = wasmtime::Result<Ending>>,
+    trust: &Trust,
+) -> Came {
+    let mut work = Timed::new(work, guest.usage.clone(), trust);
     let flushing = future::poll_fn(|context| {
         let polled = std::pin::Pin::new(&mut work).poll(context);
         if polled.is_pending() {
@@ -244,6 +250,7 @@ async fn interruptible(guest: &Arc<Guest>, work: impl Future<Output = wasmtime::
         () = tokio::time::sleep_until(watch.deadline().into()) => Some(Kill::Wall),
         () = reader_gone(guest.reader.as_ref()) => Some(Kill::ClientGone),
         () = guest.stopped() => None,
+        never = reporting(guest) => match never {},
     };
     let graceful = tokio::time::timeout(KILL_GRACE, &mut work);
     let ended = match why {
@@ -257,6 +264,14 @@ async fn interruptible(guest: &Arc<Guest>, work: impl Future<Output = wasmtime::
     }
 }
 
+/// Tells what a guest logs while it waits for something.
+async fn reporting(guest: &Guest) -> Infallible {
+    loop {
+        tokio::time::sleep(REPORT_EVERY).await;
+        guest.with(|session| session.logs.report());
+    }
+}
+
 async fn reader_gone(reader: Option<&Reader>) {
     match reader {
         Some(reader) => reader.parts.closed().await,
@@ -266,13 +281,17 @@ async fn reader_gone(reader: Option<&Reader>) {
 
 /// Takes the session back, and says how the run ended.
 fn finish(program: &WasiProgram, guest: &Guest, came: Came) -> Option<Ended> {
+    program.trust.ran();
     let (stop, mut session) = (guest.why(), guest.take()?);
     let (ending, backtrace) = match came {
         Came::Back(ending) => (stop.map_or(ending, stopped), Vec::new()),
         Came::Failed(error) => explain(error, stop),
     };
     let names = if matches!(program.entry, Entry::Module(_)) { link::FUNCTIONS } else { link::INTERFACES };
-    session.used.host_calls = guest.usage.calls(names);
+    for (name, calls) in guest.usage.calls(names) {
+        // A request that is redirected locally has several runs.
+        *session.used.host_calls.entry(name).or_default() += calls;
+    }
     // Those too on whose answer it still waited.
     session.note_urls();
     if let Some(text) = link::refused(&session.used.host_calls) {

@@ -18,7 +18,7 @@ use super::stdio::{Stdin, Stdout, To};
 /// Most handles (streams, bodies, requests, …) that a guest has open at once.
 const HANDLES_MAX: usize = 1_000;
 /// The same of a program with files beside it: each one that is open is one of the server's own.
-const HANDLES_WITH_FILES_MAX: usize = 200;
+const HANDLES_WITH_FILES_MAX: usize = 64;
 /// Most bytes that one host call copies out of a guest's memory.
 pub(super) const HOSTCALL_BYTES_MAX: usize = 16 << 20;
 /// Most random bytes of one call.
@@ -107,8 +107,8 @@ impl World<'_> {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
-            // Files are small and their own: what reading them takes is the guest's CPU time, on its own thread.
-            .allow_blocking_current_thread(true);
+            // Else `poll_oneoff` with one clock sleeps on the thread itself, where nothing can end it.
+            .allow_blocking_current_thread(false);
         if let Some(files) = self.files {
             files.open_in(&mut builder)?;
         }

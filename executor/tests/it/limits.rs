@@ -16,7 +16,7 @@ async fn limited(module: &[u8], adjust: impl FnOnce(&mut Limits)) -> (Answer, Re
 }
 
 /// The invocation was ended by this limit; the message is in the log and not in the answer.
-fn assert_hit(answer: &Answer, recorded: &Recorded, status: u16, limit: LimitName, parts: &[&str]) {
+pub fn assert_hit(answer: &Answer, recorded: &Recorded, status: u16, limit: LimitName, parts: &[&str]) {
     let Outcome::Limit { limit: hit, message } = &recorded.receipt.outcome else {
         panic!("{:?}", recorded.receipt.outcome)
     };

@@ -30,6 +30,8 @@ impl Write for Printed {
 pub struct Ran {
     pub receipt: Receipt,
     pub output: String,
+    /// The output as it came, whatever it is.
+    pub bytes: Vec<u8>,
     pub lines: Vec<LogLine>,
 }
 
@@ -56,9 +58,10 @@ pub async fn try_run(what: Run) -> Result<Ran, RunError> {
     let log = lines.clone();
     let on_line = move |line: &LogLine| log.lock().unwrap().push(line.clone());
     let receipt = within("the run ends", run(what, cache.path(), printed.clone(), on_line)).await?;
-    let output = String::from_utf8(printed.0.lock().unwrap().clone()).unwrap();
+    let bytes = printed.0.lock().unwrap().clone();
+    let output = String::from_utf8_lossy(&bytes).into_owned();
     let lines = lines.lock().unwrap().clone();
-    Ok(Ran { receipt, output, lines })
+    Ok(Ran { receipt, output, bytes, lines })
 }
 
 pub async fn ran(what: Run) -> Ran {
