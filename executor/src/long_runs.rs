@@ -1,38 +1,45 @@
-//! Programs that compute for long go on on threads of their own, which come after all others: whoever needs a
-//! moment does not wait for whoever needs a second.
+//! Programs that compute for long, or keep others waiting, go on on threads of their own, one for each run, which
+//! come after all others: whoever needs a moment does not wait for whoever needs a second.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::thread;
 
 use rustix::process::nice;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
+use wasmcloud_wire::limits::CONCURRENCY_PER_EXECUTOR_MAX;
 
 use crate::guest::Watch;
+use crate::wasi::Trust;
 
 /// How much those threads let others go first.
 const NICENESS: i32 = 10;
+
+/// Most runs on threads of their own: as many as there are invocations.
+const THREADS_MAX: usize = CONCURRENCY_PER_EXECUTOR_MAX + 64;
 
 /// The threads of long runs, made when there is one.
 #[derive(Default)]
 pub(crate) struct LongRuns(OnceLock<Option<Runtime>>);
 
 impl LongRuns {
-    /// Runs an invocation's work to its end: here at first, and among its like once its watch says that it
-    /// computes for long.
-    pub(crate) async fn run(&self, work: impl Future<Output = ()> + Send + 'static, watch: Arc<Watch>) {
-        let here = Here { work: Some(Box::pin(work)), watch };
+    /// Runs an invocation's work to its end: here at first, as long as its program is trusted, and on a thread of
+    /// its own once its watch says that it computes for long.
+    pub(crate) async fn run(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+        watch: Arc<Watch>,
+        trust: Arc<Trust>,
+    ) {
+        let here = Here { work: Some(Box::pin(work)), watch, trust };
         let Some(work) = here.await else { return };
-        match self.0.get_or_init(runtime) {
-            Some(runtime) => {
-                if let Err(error) = runtime.spawn(work).await {
-                    tracing::error!(%error, "an invocation's work failed");
-                }
-            }
-            None => work.await,
+        let Some(runtime) = self.0.get_or_init(runtime) else { return work.await };
+        // Its timers and connections stay where they were made.
+        let home = Handle::current();
+        if let Err(error) = runtime.spawn_blocking(move || home.block_on(work)).await {
+            tracing::error!(%error, "an invocation's work failed");
         }
     }
 }
@@ -47,12 +54,11 @@ impl Drop for LongRuns {
 }
 
 fn runtime() -> Option<Runtime> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
     let runtime = Builder::new_multi_thread()
-        .worker_threads(threads)
+        .worker_threads(1)
+        .max_blocking_threads(THREADS_MAX)
         .thread_name("long-runs")
         .on_thread_start(lower_priority)
-        .enable_all()
         .build();
     runtime
         .inspect_err(|error| tracing::error!(%error, "no threads for long runs; they run among the others"))
@@ -70,12 +76,17 @@ fn lower_priority() {
 struct Here<F> {
     work: Option<Pin<Box<F>>>,
     watch: Arc<Watch>,
+    trust: Arc<Trust>,
 }
 
 impl<F: Future<Output = ()>> Future for Here<F> {
     type Output = Option<Pin<Box<F>>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Pin<Box<F>>>> {
+        // Between the program's turns others may have found out about it.
+        if self.watch.is_long() || !self.trust.is_given() {
+            return Poll::Ready(self.work.take());
+        }
         let Some(work) = &mut self.work else { return Poll::Ready(None) };
         match work.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(None),
@@ -87,12 +98,12 @@ impl<F: Future<Output = ()>> Future for Here<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
     use std::time::{Duration, Instant};
 
     use super::*;
 
-    #[tokio::test]
-    async fn work_moves_to_other_threads_only_once_it_is_long() {
+    async fn threads(trust: Arc<Trust>) -> Vec<String> {
         let runs = LongRuns::default();
         let watch = Arc::new(Watch::new(Instant::now() + Duration::from_secs(30)));
         let (report, mut told) = tokio::sync::mpsc::unbounded_channel();
@@ -106,11 +117,23 @@ mod tests {
             tokio::task::yield_now().await;
             report.send(name()).unwrap();
         };
-        runs.run(work, watch).await;
+        runs.run(work, watch, trust).await;
         let mut names = Vec::new();
         while let Some(name) = told.recv().await {
             names.push(name);
         }
-        assert_eq!((names[0] == names[1], names[2].as_str()), (true, "long-runs"), "{names:?}");
+        names
+    }
+
+    #[tokio::test]
+    async fn work_moves_to_a_thread_of_its_own_only_once_it_is_long() {
+        let names = threads(Arc::new(Trust::given())).await;
+        assert!(names[0] == names[1] && names[0] != "long-runs", "{names:?}");
+        assert_eq!(names[2], "long-runs");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_trusted_begins_there() {
+        assert_eq!(threads(Arc::default()).await, ["long-runs"; 3]);
     }
 }

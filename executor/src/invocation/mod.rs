@@ -81,7 +81,10 @@ pub(crate) async fn start(
     )
     .of_user(call.deployment.owner)
     .waiting(call.deployment.abi.is_wasi());
-    let is_wasi = matches!(&*program, Program::Wasi(_));
+    let trust = match &*program {
+        Program::Olin(_) => None,
+        Program::Wasi(program) => Some(program.trust.clone()),
+    };
     let job = Job {
         ceiling: executor.ceiling().clone(),
         worker_id: executor.worker_id().to_owned(),
@@ -93,20 +96,20 @@ pub(crate) async fn start(
             parts,
             watch,
             runtime: tokio::runtime::Handle::current(),
-            backlog: is_wasi.then(Arc::default),
+            backlog: trust.is_some().then(Arc::default),
         },
         end,
         live_log,
         call,
     };
-    match (is_wasi, input) {
-        (true, input) => {
+    match (trust, input) {
+        (Some(trust), input) => {
             let (runs, watch) = (executor.long_runs.clone(), job.reader.watch.clone());
             let work = job.run_wasi(input, outbound, place);
-            executor.tasks.spawn(async move { runs.run(work, watch).await })
+            executor.tasks.spawn(async move { runs.run(work, watch, trust).await })
         }
-        (false, Input::Cgi(variables)) => executor.tasks.spawn(job.run_olin(variables, outbound, place)),
-        (false, Input::Http(_)) => return Err(StartError::Malformed("the program speaks CGI".to_owned())),
+        (None, Input::Cgi(variables)) => executor.tasks.spawn(job.run_olin(variables, outbound, place)),
+        (None, Input::Http(_)) => return Err(StartError::Malformed("the program speaks CGI".to_owned())),
     };
     Ok(receiver)
 }

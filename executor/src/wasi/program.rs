@@ -14,6 +14,7 @@ use super::engine::{Engines, Linked, Variant, compiling};
 use super::files::Files;
 use super::link;
 use super::state::{ComponentState, ModuleState};
+use super::trust::Trust;
 use crate::programs::Verified;
 
 /// A program of the WASI family.
@@ -24,6 +25,8 @@ pub(crate) struct WasiProgram {
     pub(super) engine: Engine,
     pub(super) engines: Arc<Engines>,
     pub(super) files: Option<Files>,
+    /// Whether it may run among others.
+    pub(crate) trust: Arc<Trust>,
 }
 
 /// Where a program begins, with everything linked that it imports.
@@ -109,7 +112,15 @@ impl WasiProgram {
         let entry = load_entry(&linked, artifact, inspection.abi);
         let entry = entry.map_err(|error| format!("{error:#}"))?;
         let engine = linked.engine.clone();
-        Ok(WasiProgram { inspection, entry, variant, engine, engines: engines.clone(), files })
+        Ok(WasiProgram {
+            inspection,
+            entry,
+            variant,
+            engine,
+            engines: engines.clone(),
+            files,
+            trust: Arc::default(),
+        })
     }
 }
 

@@ -19,6 +19,8 @@ use super::{http, link};
 use crate::ending::{Ended, Ending, above_memory_limit};
 use crate::guest::{Answered, Kill, REPORT_EVERY, Reader, Session, Stop};
 
+/// CPU time after which a guest that goes on computing has what it wrote sent.
+const YOUNG: Duration = Duration::from_millis(50);
 /// How long a guest that is being killed may take to come to a point where it says in which function it is.
 const KILL_GRACE: Duration = Duration::from_millis(50);
 
@@ -196,6 +198,7 @@ fn store<T: HasHost>(
             guest.computes_long();
         }
         // Others on this thread have their turn.
+        guest.usage.yields();
         Ok(UpdateDeadline::Yield(1))
     });
     Ok(store)
@@ -211,7 +214,8 @@ where
     }
 }
 
-/// Waits for a guest that speaks CGI. Whenever it waits itself, what it wrote so far goes on its way.
+/// Waits for a guest that speaks CGI. Whenever it waits itself, what it wrote so far goes on its way. What is only
+/// between two of its turns does not count as long as it is young: an answer that is soon whole goes out whole.
 async fn watched(
     guest: &Arc<Guest>,
     work: impl Future<Output = wasmtime::Result<Ending>>,
@@ -220,7 +224,8 @@ async fn watched(
     let mut work = Timed::new(work, guest.usage.clone(), trust);
     let flushing = future::poll_fn(|context| {
         let polled = std::pin::Pin::new(&mut work).poll(context);
-        if polled.is_pending() {
+        let is_young = guest.usage.has_yielded() && guest.usage.cpu_before() < YOUNG;
+        if polled.is_pending() && !is_young {
             let flushed = guest.with(|session| {
                 session.logs.report_if_due();
                 session.stdout.flush()

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+
+use super::trust::Trust;
 
 /// Functions or interfaces whose calls are counted apart.
 pub(crate) const CALLS_MAX: usize = 64;
@@ -21,6 +23,8 @@ pub(crate) struct Usage {
     cpu_ns: AtomicU64,
     /// What the thread's clock said when the present poll began; 0 between polls.
     poll_began_ns: AtomicU64,
+    /// Whether the present poll ends because others on the thread have their turn.
+    yielded: AtomicBool,
     memory_peak: AtomicU64,
     memory_refused: AtomicU64,
     gas: AtomicU64,
@@ -32,6 +36,7 @@ impl Default for Usage {
             calls: [const { AtomicU64::new(0) }; CALLS_MAX],
             cpu_ns: AtomicU64::new(0),
             poll_began_ns: AtomicU64::new(0),
+            yielded: AtomicBool::new(false),
             memory_peak: AtomicU64::new(0),
             memory_refused: AtomicU64::new(0),
             gas: AtomicU64::new(0),
@@ -63,6 +68,16 @@ impl Usage {
     /// CPU time of all polls that are over.
     pub(crate) fn cpu_before(&self) -> Duration {
         Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed))
+    }
+
+    /// Notes that the guest waits for nothing but its next turn.
+    pub(crate) fn yields(&self) {
+        self.yielded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the poll that is over ended so.
+    pub(crate) fn has_yielded(&self) -> bool {
+        self.yielded.swap(false, Ordering::Relaxed)
     }
 
     /// Notes how large the memories are together.
@@ -101,19 +116,20 @@ pub(crate) fn thread_cpu_ns() -> u64 {
 }
 
 /// A future whose CPU time is measured.
-pub(crate) struct Timed<F> {
+pub(crate) struct Timed<'a, F> {
     future: Pin<Box<F>>,
     usage: Arc<Usage>,
+    trust: &'a Trust,
 }
 
-impl<F: Future> Timed<F> {
-    /// Adds the CPU time of the future to `usage`.
-    pub(crate) fn new(future: F, usage: Arc<Usage>) -> Timed<F> {
-        Timed { future: Box::pin(future), usage }
+impl<F: Future> Timed<'_, F> {
+    /// Adds the CPU time of the future to `usage`, and tells `trust` how long it keeps the thread.
+    pub(crate) fn new(future: F, usage: Arc<Usage>, trust: &Trust) -> Timed<'_, F> {
+        Timed { future: Box::pin(future), usage, trust }
     }
 }
 
-impl<F: Future> Future for Timed<F> {
+impl<F: Future> Future for Timed<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
@@ -121,7 +137,9 @@ impl<F: Future> Future for Timed<F> {
         self.usage.poll_began_ns.store(began, Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);
         self.usage.poll_began_ns.store(0, Ordering::Relaxed);
-        self.usage.cpu_ns.fetch_add(thread_cpu_ns().saturating_sub(began), Ordering::Relaxed);
+        let spent_ns = thread_cpu_ns().saturating_sub(began);
+        self.usage.cpu_ns.fetch_add(spent_ns, Ordering::Relaxed);
+        self.trust.kept_a_thread(Duration::from_nanos(spent_ns));
         polled
     }
 }
