@@ -53,7 +53,8 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 fn guests() -> anyhow::Result<PathBuf> {
-    let guests = std::env::var_os("WASMCLOUD_GUESTS").context("WASMCLOUD_GUESTS is not set: use `cargo xtask bench`")?;
+    let guests = std::env::var_os("WASMCLOUD_GUESTS")
+        .context("WASMCLOUD_GUESTS is not set: use `cargo xtask bench`")?;
     Ok(PathBuf::from(guests))
 }
 
@@ -62,7 +63,8 @@ fn modules() -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let guests = guests()?;
     let guest = |name: &str| {
         let path = guests.join(name).with_extension("wasm");
-        std::fs::read(&path).with_context(|| format!("cannot read {}: run `cargo xtask guests`", path.display()))
+        std::fs::read(&path)
+            .with_context(|| format!("cannot read {}: run `cargo xtask guests`", path.display()))
     };
     let olin = wat::parse_file(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/hello.wat"))?;
     Ok(vec![
@@ -80,7 +82,9 @@ fn measure() -> anyhow::Result<()> {
     let mut subjects = subjects(&cache)?;
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for subject in &subjects {
-        client.block_on(round(subject.server.addr, &subject.request, CONNECTIONS, WARM_UP)).context(subject.name)?;
+        client
+            .block_on(round(subject.server.addr, &subject.request, CONNECTIONS, WARM_UP))
+            .context(subject.name)?;
     }
     for _ in 0..ROUNDS {
         for subject in &mut subjects {

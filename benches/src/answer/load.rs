@@ -51,7 +51,8 @@ pub async fn round(
     connections: usize,
     length: Duration,
 ) -> anyhow::Result<Round> {
-    let head = if request.body.is_empty() { "GET / HTTP/1.1".to_owned() } else { "POST / HTTP/1.1".to_owned() };
+    let head =
+        if request.body.is_empty() { "GET / HTTP/1.1".to_owned() } else { "POST / HTTP/1.1".to_owned() };
     let length_field = match request.body.len() {
         0 => String::new(),
         bytes => format!("content-length: {bytes}\r\n"),
@@ -60,7 +61,8 @@ pub async fn round(
     bytes.extend_from_slice(&request.body);
     let began = Instant::now();
     let until = began + length;
-    let tasks: Vec<_> = (0..connections).map(|_| tokio::spawn(connection(addr, bytes.clone(), until))).collect();
+    let tasks: Vec<_> =
+        (0..connections).map(|_| tokio::spawn(connection(addr, bytes.clone(), until))).collect();
     let mut latencies_us = Vec::new();
     for task in tasks {
         latencies_us.extend(task.await??);
@@ -102,7 +104,8 @@ fn is_whole(bytes: &[u8]) -> anyhow::Result<bool> {
     let (head, body) = bytes.split_at(end + 4);
     let head = std::str::from_utf8(head).context("the header is no text")?.to_ascii_lowercase();
     ensure!(head.starts_with("http/1.1 200"), "answered {head}{}", String::from_utf8_lossy(body));
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
     Ok(match length {
         Some(length) => body.len() >= length,
         // Chunked, and no chunk of these answers looks like this.

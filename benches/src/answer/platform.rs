@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use wasmcloud_executor::egress::Egress;
 use wasmcloud_executor::{Compiler, Edge, Executor, Settings};
 use wasmcloud_wire::{
-    Abi, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, HandlerId, Limits, Record, RouteKey,
-    UserId, VersionNumber,
+    Abi, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, HandlerId, Limits, Record,
+    RouteKey, UserId, VersionNumber,
 };
 
 /// Handlers answer below this domain.

@@ -12,7 +12,8 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 use wasmcloud_cgi::leaving;
 use wasmcloud_listener::BodyError;
-use wasmcloud_wire::{Level, Limits, RequestHead, Scheme};
+use wasmcloud_wire::limits::{CGI_HEADER_BYTES_MAX, CGI_HEADER_FIELDS_MAX};
+use wasmcloud_wire::{Header, Level, Limits, RequestHead, Scheme};
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme as WasiScheme;
@@ -24,6 +25,9 @@ use super::guest::Guest;
 use super::state::ComponentState;
 use crate::ending::Ending;
 use crate::guest::{Answered, DEPTH_FIELD, Part, Reader, Stop};
+
+/// What a field takes on the wire besides its name and value.
+const FIELD_BYTES: usize = ": \r\n".len();
 
 /// A request for a program that speaks HTTP.
 pub(crate) struct Incoming {
@@ -246,6 +250,10 @@ impl Hand {
         for names in parts.headers.get_all(TRAILER).iter().filter_map(|value| value.to_str().ok()) {
             headers.push((TRAILER.as_str().to_owned(), names.to_owned()));
         }
+        if let Some(text) = too_large(&headers) {
+            log_error(guest, &text);
+            return Ok(Answered::Nothing);
+        }
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let content_length = match status {
             204 => None,
@@ -269,6 +277,18 @@ impl Hand {
         let _ = done.send(());
         complete.map(|complete| if complete { Answered::Complete(status) } else { Answered::CutOff(status) })
     }
+}
+
+/// What is wrong with a header block that is larger than a CGI answer's may be.
+fn too_large(headers: &[Header]) -> Option<String> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len() + FIELD_BYTES).sum();
+    let fields = headers.len();
+    (bytes > CGI_HEADER_BYTES_MAX || fields > CGI_HEADER_FIELDS_MAX).then(|| {
+        format!(
+            "the program's answer has a header block of {bytes} bytes and {fields} fields; at most \
+             {CGI_HEADER_BYTES_MAX} bytes and {CGI_HEADER_FIELDS_MAX} fields are sent"
+        )
+    })
 }
 
 /// An answer's body on its way.
@@ -402,5 +422,21 @@ impl Body for Counted {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_block_has_the_limits_of_a_cgi_answers() {
+        let fields = |number: usize, bytes: usize| vec![("x".to_owned(), "v".repeat(bytes)); number];
+        assert_eq!(too_large(&fields(CGI_HEADER_FIELDS_MAX, 1)), None);
+        assert!(
+            too_large(&fields(CGI_HEADER_FIELDS_MAX + 1, 1)).is_some_and(|text| text.contains("101 fields"))
+        );
+        assert_eq!(too_large(&fields(1, CGI_HEADER_BYTES_MAX - 1 - FIELD_BYTES)), None);
+        assert!(too_large(&fields(1, CGI_HEADER_BYTES_MAX)).is_some_and(|text| text.contains("16384 bytes")));
     }
 }
