@@ -11,6 +11,8 @@ use crate::imports::{self, Unmet};
 use crate::limits::Beginning;
 use crate::{features, hints, interfaces, wit};
 
+/// Modules and components within a component, at every depth. Validating takes as long as the square of their number.
+const PARTS_MAX: usize = 256;
 /// Functions and resources that a component may import in all.
 const IMPORTS_MAX: usize = 10_000;
 /// Exports that a component may have.
@@ -20,6 +22,7 @@ const NAMED_MAX: usize = 10;
 
 /// Inspects a file that begins like a component.
 pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, Refusal> {
+    check_parts(bytes)?;
     let (types, is_async) = validate(bytes)?;
     let types = types.as_ref();
     let outline = Outline::read(bytes)?;
@@ -37,6 +40,24 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, Refus
         needs: Needs::default(),
         files: Vec::new(),
     })
+}
+
+/// Counts what is within a component, before anything looks closer.
+fn check_parts(bytes: &[u8]) -> Result<(), Refusal> {
+    // Where it cannot be read any further, validating says why.
+    let readable = Parser::new(0).parse_all(bytes).map_while(Result::ok);
+    let is_part = |payload: &Payload<'_>| {
+        matches!(payload, Payload::ModuleSection { .. } | Payload::ComponentSection { .. })
+    };
+    let parts = readable.filter(is_part).take(PARTS_MAX + 1).count();
+    if parts <= PARTS_MAX {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "over_limit",
+        format!("the component has more than {PARTS_MAX} modules and components within it"),
+        "compose it of fewer parts",
+    ))
 }
 
 /// Validates a component, and says whether it has the asynchronous parts of WASI 0.3.

@@ -221,3 +221,13 @@ fn the_text_of_a_type_stays_short_whatever_it_refers_to() {
         }
     }
 }
+
+#[test]
+fn a_component_of_very_many_parts_is_refused_before_it_is_looked_at_closely() {
+    let nested =
+        |parts: usize| wat::parse_str(format!("(component {})", "(component)".repeat(parts))).unwrap();
+    let refusal = |parts: usize| crate::inspect(&nested(parts), &Limits::default()).unwrap_err();
+    assert_eq!(refusal(256).code, "missing_entry");
+    let many = refusal(257);
+    assert!(many.code == "over_limit" && many.message.contains("more than 256"), "{many:?}");
+}

@@ -213,7 +213,10 @@ async fn every_function_answers_as_specified_where_there_are_no_files() {
         // Clocks are coarse: whole milliseconds.
         assert_eq!([u64_at(&memory, 2304), u64_at(&memory, 2312)], [1_000_000; 2], "{module}");
         let now = u64_at(&memory, 2328);
-        assert!(now % 1_000_000 == 0 && (before..=after).contains(&(now / 1_000_000)), "{module}: {now}");
+        assert!(
+            now.is_multiple_of(1_000_000) && (before..=after).contains(&(now / 1_000_000)),
+            "{module}: {now}"
+        );
         assert_eq!(u64_at(&memory, 2336) % 1_000_000, 0, "{module}");
 
         // Standard streams are of no known type; one reads, two write.
