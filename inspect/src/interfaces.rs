@@ -5,26 +5,26 @@ use wasmcloud_wire::Abi;
 /// A part of WASI with the interfaces of it that are provided here.
 type Package = (&'static str, &'static [&'static str]);
 
+/// What both versions have of `wasi:cli`.
+const CLI: &[&str] = &[
+    "environment",
+    "exit",
+    "stdin",
+    "stdout",
+    "stderr",
+    "terminal-input",
+    "terminal-output",
+    "terminal-stdin",
+    "terminal-stdout",
+    "terminal-stderr",
+];
+
 /// WASI 0.2, every 0.2.x of it: what one of them asks for, a later one has.
 const WASI_0_2: &[Package] = &[
     ("wasi:io", &["error", "poll", "streams"]),
     ("wasi:clocks", &["monotonic-clock", "wall-clock"]),
     ("wasi:random", &["random", "insecure", "insecure-seed"]),
-    (
-        "wasi:cli",
-        &[
-            "environment",
-            "exit",
-            "stdin",
-            "stdout",
-            "stderr",
-            "terminal-input",
-            "terminal-output",
-            "terminal-stdin",
-            "terminal-stdout",
-            "terminal-stderr",
-        ],
-    ),
+    ("wasi:cli", CLI),
     ("wasi:filesystem", &["types", "preopens"]),
     (
         "wasi:sockets",
@@ -45,22 +45,8 @@ const WASI_0_2: &[Package] = &[
 const WASI_0_3: &[Package] = &[
     ("wasi:clocks", &["types", "monotonic-clock", "system-clock"]),
     ("wasi:random", &["random", "insecure", "insecure-seed"]),
-    (
-        "wasi:cli",
-        &[
-            "environment",
-            "exit",
-            "types",
-            "stdin",
-            "stdout",
-            "stderr",
-            "terminal-input",
-            "terminal-output",
-            "terminal-stdin",
-            "terminal-stdout",
-            "terminal-stderr",
-        ],
-    ),
+    ("wasi:cli", CLI),
+    ("wasi:cli", &["types"]),
     ("wasi:filesystem", &["types", "preopens"]),
     ("wasi:sockets", &["types", "ip-name-lookup"]),
     ("wasi:http", &["types", "client"]),
@@ -87,6 +73,19 @@ pub(crate) fn is_provided(name: &str, abi: Abi) -> bool {
     };
     let Some((package, interface)) = path.split_once('/') else { return false };
     packages.iter().any(|(name, interfaces)| *name == package && interfaces.contains(&interface))
+}
+
+/// Every interface that is provided: those of 0.2 without a version, those of 0.3 with `@0.3`, others by their very
+/// names. Whoever links them has the same.
+pub fn provided_interfaces() -> Vec<String> {
+    let of = |packages: &[Package], version: &str| -> Vec<String> {
+        let names = packages.iter().flat_map(|(package, interfaces)| {
+            interfaces.iter().map(move |interface| format!("{package}/{interface}{version}"))
+        });
+        names.collect()
+    };
+    let exact = EXACT.iter().map(|name| (*name).to_owned());
+    of(WASI_0_2, "").into_iter().chain(of(WASI_0_3, "@0.3")).chain(exact).collect()
 }
 
 /// Whether an interface is of WASI 0.3, which only its own handlers may use.

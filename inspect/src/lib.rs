@@ -26,7 +26,9 @@ use wasmcloud_wire::{Inspection, Limits, Refusal};
 pub use abi::entry;
 pub use features::{FEATURES, WASI_FEATURES};
 use file_kind::FileKind;
+pub use interfaces::provided_interfaces;
 pub use needs::NEEDS_SECTION;
+pub use wasi::preview1_functions;
 
 /// Inspects a file: is it WebAssembly, valid, within the limits, and is all that it imports there?
 ///

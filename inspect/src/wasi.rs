@@ -69,6 +69,11 @@ const FUNCTIONS: &[(&str, &str)] = &[
 /// The one function that came after `wasi_unstable`.
 const NOT_UNSTABLE: &str = "sock_accept";
 
+/// The functions of WASI 0.1. Whoever links them has the same.
+pub fn preview1_functions() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|(name, _)| *name)
+}
+
 /// The functions of one of the [`MODULES`], with their parameters.
 fn functions(module: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let unstable = module == "wasi_unstable";

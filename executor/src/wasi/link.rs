@@ -171,7 +171,7 @@ interfaces! {
         "wasi:sockets/udp-create-socket" 26: p2::sockets::udp_create_socket as WasiSockets => |state| state.sockets();
         "wasi:http/types" 27: http2::types as WasiHttp, &http2::types::LinkOptions::default() => |state| state.http();
         "wasi:http/outgoing-handler" 28: http2::outgoing_handler as WasiHttp => |state| state.http();
-        "wasi:config/store" 29: store_draft as HasOwn => |state| Own(&mut state.host);
+        "wasi:config/store@0.2.0-draft" 29: store_draft as HasOwn => |state| Own(&mut state.host);
         "wasi:config/store@0.2.0-rc.1" 30: store_rc as HasOwn => |state| Own(&mut state.host);
         "wasi:logging/logging" 31: logging as HasOwn => |state| Own(&mut state.host);
         "wasi:logging/logging@0.1.0-draft" 32: logging_draft as HasOwn => |state| Own(&mut state.host);
@@ -244,8 +244,21 @@ pub(super) fn refused(calls: &BTreeMap<&'static str, u64>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::usage::CALLS_MAX;
     use super::*;
+
+    #[test]
+    fn what_inspection_lets_through_is_linked_and_nothing_else() {
+        let linked: BTreeSet<String> = INTERFACES.iter().map(|name| (*name).to_owned()).collect();
+        let mut provided: BTreeSet<String> = wasmcloud_inspect::provided_interfaces().into_iter().collect();
+        // They have types alone, and nothing of them can be called.
+        assert!(provided.remove("wasi:cli/types@0.3"));
+        assert_eq!(linked, provided);
+        let functions: BTreeSet<&str> = wasmcloud_inspect::preview1_functions().collect();
+        assert_eq!(FUNCTIONS.iter().copied().collect::<BTreeSet<_>>(), functions);
+    }
 
     #[test]
     fn every_function_and_every_interface_has_a_number_of_its_own() {

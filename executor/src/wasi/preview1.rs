@@ -21,6 +21,33 @@ const RANDOM_PART_BYTES: usize = 256 << 10;
 const SUBSCRIPTION_BYTES: usize = 48;
 const OLD_SUBSCRIPTION_BYTES: usize = 56;
 
+/// Defines a function that reads or writes buffers, so that it does as much as one call may, and the guest calls
+/// again.
+macro_rules! in_parts {
+    ($linker:ident, $module:ident, $function:ident) => {
+        let called = number(stringify!($function));
+        $linker.func_wrap_async(
+            $module,
+            stringify!($function),
+            move |mut caller: Guest<'_>, (fd, buffers, many, done_bytes): (i32, u32, u32, i32)| {
+                Box::new(async move {
+                    count(&mut caller, called);
+                    let fuel = caller.as_context_fuel();
+                    let (memory, state) = memory(&mut caller)?.data_and_store_mut(&mut caller);
+                    let cut = cut_to_a_part(memory, buffers, many);
+                    let mut guest = GuestMemory::Unshared(&mut *memory);
+                    wasi::WasiSnapshotPreview1::set_hostcall_fuel(&mut state.wasi, fuel);
+                    let (at, number) = (buffers.cast_signed(), many.cast_signed());
+                    let result =
+                        wasi::$function(&mut state.wasi, &mut guest, fd, at, number, done_bytes).await;
+                    restore(memory, cut);
+                    result
+                })
+            },
+        )?;
+    };
+}
+
 /// Defines these functions anew, under both names.
 ///
 /// # Errors
@@ -28,10 +55,7 @@ const OLD_SUBSCRIPTION_BYTES: usize = 56;
 /// The engine refuses a definition, which would be an error of this program.
 pub(super) fn define(linker: &mut Linker<ModuleState>) -> wasmtime::Result<()> {
     for module in [SNAPSHOT, UNSTABLE] {
-        let number =
-            |name: &str| FUNCTIONS.iter().position(|known| *known == name).unwrap_or(FUNCTIONS.len());
         let (exit, random, unlink) = (number("proc_exit"), number("random_get"), number("path_unlink_file"));
-        let (read, write) = (number("fd_read"), number("fd_write"));
         linker.func_wrap(module, "proc_exit", move |mut caller: Guest<'_>, status: i32| {
             count(&mut caller, exit);
             // wasmtime's own takes 0 to 125 alone.
@@ -62,49 +86,14 @@ pub(super) fn define(linker: &mut Linker<ModuleState>) -> wasmtime::Result<()> {
                 })
             },
         )?;
-        linker.func_wrap_async(
-            module,
-            "fd_read",
-            move |mut caller: Guest<'_>, (fd, buffers, many, read_bytes): (i32, u32, u32, i32)| {
-                Box::new(async move {
-                    count(&mut caller, read);
-                    let fuel = caller.as_context_fuel();
-                    let (memory, state) = memory(&mut caller)?.data_and_store_mut(&mut caller);
-                    let cut = cut_to_a_part(memory, buffers, many);
-                    let mut guest = GuestMemory::Unshared(&mut *memory);
-                    wasi::WasiSnapshotPreview1::set_hostcall_fuel(&mut state.wasi, fuel);
-                    let (at, number) = (buffers.cast_signed(), many.cast_signed());
-                    let result = wasi::fd_read(&mut state.wasi, &mut guest, fd, at, number, read_bytes).await;
-                    restore(memory, cut);
-                    result
-                })
-            },
-        )?;
-        linker.func_wrap_async(
-            module,
-            "fd_write",
-            move |mut caller: Guest<'_>, (fd, buffers, many, written_bytes): (i32, u32, u32, i32)| {
-                Box::new(async move {
-                    count(&mut caller, write);
-                    let fuel = caller.as_context_fuel();
-                    let (memory, state) = memory(&mut caller)?.data_and_store_mut(&mut caller);
-                    let cut = cut_to_a_part(memory, buffers, many);
-                    let mut guest = GuestMemory::Unshared(&mut *memory);
-                    wasi::WasiSnapshotPreview1::set_hostcall_fuel(&mut state.wasi, fuel);
-                    let (at, number) = (buffers.cast_signed(), many.cast_signed());
-                    let result =
-                        wasi::fd_write(&mut state.wasi, &mut guest, fd, at, number, written_bytes).await;
-                    restore(memory, cut);
-                    result
-                })
-            },
-        )?;
+        in_parts!(linker, module, fd_read);
+        in_parts!(linker, module, fd_write);
     }
     // Those of the older name end the program; what they take and give is the same.
     for name in ["sock_recv", "sock_send", "sock_shutdown"] {
         linker.alias(SNAPSHOT, name, UNSTABLE, name)?;
     }
-    let poll = FUNCTIONS.iter().position(|known| *known == "poll_oneoff").unwrap_or(FUNCTIONS.len());
+    let poll = number("poll_oneoff");
     linker.func_wrap_async(
         UNSTABLE,
         "poll_oneoff",
@@ -116,6 +105,11 @@ pub(super) fn define(linker: &mut Linker<ModuleState>) -> wasmtime::Result<()> {
         },
     )?;
     Ok(())
+}
+
+/// The number of a function, by which its calls are counted.
+fn number(name: &str) -> usize {
+    FUNCTIONS.iter().position(|known| *known == name).unwrap_or(FUNCTIONS.len())
 }
 
 type Guest<'a> = Caller<'a, ModuleState>;
