@@ -140,6 +140,9 @@ mod tests {
             limits: Limits::default(),
             urls: Default::default(),
             forward_authorization: false,
+            secrets: Default::default(),
+            split: None,
+            recording: None,
         }
     }
 

@@ -77,6 +77,7 @@ async fn answer(
         request,
         body,
         count_gas: false,
+        inputs: None,
     };
     let answer = invocation::start(executor, call, streamed, false).await?;
     response::from_parts(answer).await

@@ -219,6 +219,9 @@ pub(crate) fn call(run: Run, digest: Digest, abi: wasmcloud_wire::Abi) -> (Call,
         limits: run.limits,
         urls: run.urls,
         forward_authorization: run.forward_authorization,
+        secrets: Default::default(),
+        split: None,
+        recording: None,
     };
     let call = Call {
         invocation: InvocationId::new(),
@@ -227,6 +230,7 @@ pub(crate) fn call(run: Run, digest: Digest, abi: wasmcloud_wire::Abi) -> (Call,
         request: run.request,
         body: run.body,
         count_gas: run.count_gas,
+        inputs: None,
     };
     (call, args)
 }

@@ -45,14 +45,16 @@ pub(crate) fn raise(limit: Raisable, at_least: u64, call: &Call, ceiling: &Limit
             }
         }
         (Trigger::Run, _) => format!("raise it: wasmcloud run --{flag}={more} …"),
-        (Trigger::Edge | Trigger::Invoke, Some(ceiling)) if value < ceiling && at_least <= ceiling => {
+        (Trigger::Edge | Trigger::Invoke | Trigger::Replay, Some(ceiling))
+            if value < ceiling && at_least <= ceiling =>
+        {
             let how = if more > ceiling { "raise it to this server's ceiling" } else { "raise it" };
             format!("{how}: wasmcloud policy set {} --{flag} {}", call.deployment.name, more.min(ceiling))
         }
-        (Trigger::Edge | Trigger::Invoke, Some(ceiling)) => format!(
+        (Trigger::Edge | Trigger::Invoke | Trigger::Replay, Some(ceiling)) => format!(
             "this server's ceiling is {ceiling}; its operator can raise that: {setting}_max under [limits] in server.toml"
         ),
-        (Trigger::Edge | Trigger::Invoke, None) => {
+        (Trigger::Edge | Trigger::Invoke | Trigger::Replay, None) => {
             format!("the server's operator can raise it: {setting} under [limits] in server.toml")
         }
     }
@@ -80,6 +82,9 @@ mod tests {
             limits: Limits { memory_bytes: memory_mib * MIB, ..Limits::default() },
             urls: Default::default(),
             forward_authorization: false,
+            secrets: Default::default(),
+            split: None,
+            recording: None,
         };
         let request = RequestHead {
             method: "GET".to_owned(),
@@ -99,6 +104,7 @@ mod tests {
             request,
             body: None,
             count_gas: false,
+            inputs: None,
         };
         let ceiling = Limits { memory_bytes: ceiling_mib * MIB, ..Limits::ceiling() };
         raise(Raisable::Memory, at_least, &call, &ceiling)

@@ -190,7 +190,9 @@ fn dropped_line(record: &Record, dropped: u64) -> LogLine {
 mod tests {
     use async_trait::async_trait;
     use bytes::Bytes;
-    use wasmcloud_wire::{ChangeStream, Deployment, Digest, InvocationId, RouteKey};
+    use wasmcloud_wire::{
+        ChangeStream, Deployment, Digest, ExecutorReport, HostName, HostRoute, InvocationId, RouteKey,
+    };
 
     use super::*;
 
@@ -219,6 +221,14 @@ mod tests {
 
         async fn resolve(&self, _: &RouteKey) -> Result<Option<Deployment>, ControlPlaneError> {
             Ok(None)
+        }
+
+        async fn routes(&self, _: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError> {
+            Ok(Vec::new())
+        }
+
+        async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
+            Ok(())
         }
 
         async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {
@@ -256,7 +266,7 @@ mod tests {
             source: Source::Log,
             text: "x".repeat(bytes),
         };
-        Record { handler, invocation, lines: vec![line], receipt: None }
+        Record { handler, invocation, lines: vec![line], receipt: None, recording: None }
     }
 
     #[test]

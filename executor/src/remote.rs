@@ -10,7 +10,8 @@ use reqwest::{Client, Response};
 use wasmcloud_plane::{Address, AddressError, ServiceToken, bounded, chain, client, lines};
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, Record, RouteKey,
+    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
+    HostRoute, Record, RouteKey,
 };
 
 /// How long an answer may take; a module's bytes have [`MODULE_MAX`].
@@ -89,6 +90,23 @@ impl ControlPlane for RemoteControlPlane {
         };
         let body = bounded(response, ANSWER_BYTES_MAX).await.map_err(unavailable)?;
         serde_json::from_slice(&body).map(Some).map_err(|error| unavailable(error.to_string()))
+    }
+
+    async fn routes(&self, host: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError> {
+        let Some(response) = self.get(&format!("routes/{host}"), Some(ANSWER_MAX)).await? else {
+            return Ok(Vec::new());
+        };
+        let body = bounded(response, ANSWER_BYTES_MAX).await.map_err(unavailable)?;
+        serde_json::from_slice(&body).map_err(|error| unavailable(error.to_string()))
+    }
+
+    async fn report(&self, report: ExecutorReport) -> Result<(), ControlPlaneError> {
+        let request = self.client.post(self.api.internal("executors")).json(&report).timeout(ANSWER_MAX);
+        let response = request.send().await.map_err(|error| unavailable(chain(&error)))?;
+        match response.status() {
+            StatusCode::NO_CONTENT => Ok(()),
+            status => Err(refused("executors", status)),
+        }
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

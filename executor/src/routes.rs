@@ -192,7 +192,7 @@ impl Routes {
                 self.work.notify_one();
                 Vec::new()
             }
-            Change::Heartbeat => Vec::new(),
+            Change::Host { .. } | Change::Heartbeat => Vec::new(),
         }
     }
 

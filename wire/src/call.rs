@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Deployment, InvocationId, LogLine, Receipt, Trigger};
+use crate::{Deployment, Inputs, InvocationId, LogLine, Receipt, Trigger};
 
 /// A header field. Values are bytes on the wire; what is not UTF-8 is read as Latin-1 (RFC 9110
 /// section 5.5 calls such bytes opaque).
@@ -61,6 +61,9 @@ pub struct Call {
     /// Whether to count the instructions of a program of the WASI family, which otherwise are not.
     #[serde(default)]
     pub count_gas: bool,
+    /// What clocks and randomness gave a recorded invocation, for a replay of it.
+    #[serde(default)]
+    pub inputs: Option<Box<Inputs>>,
 }
 
 /// What happens during an invocation, in order: at most one `Head`, before every `Body`; `Log` at
@@ -98,7 +101,7 @@ pub enum Event {
     },
 }
 
-mod base64_bytes {
+pub(crate) mod base64_bytes {
     use super::*;
 
     pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
@@ -111,7 +114,7 @@ mod base64_bytes {
     }
 }
 
-mod base64_option {
+pub(crate) mod base64_option {
     use super::*;
 
     pub fn serialize<S: Serializer>(bytes: &Option<Bytes>, serializer: S) -> Result<S::Ok, S::Error> {

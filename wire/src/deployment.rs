@@ -1,13 +1,16 @@
 //! What an executor needs to know to answer for a handler.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::env::Names;
-use crate::{Abi, Digest, HandlerId, HandlerName, Limits, NameError, UrlPolicy, UserId, VersionNumber};
+use crate::{
+    Abi, Digest, HandlerId, HandlerName, HostName, Limits, NameError, RecordingPolicy, UrlPolicy, UserId,
+    VersionNumber,
+};
 
 /// What an address names: a handler, and perhaps one of its versions.
 ///
@@ -81,6 +84,35 @@ pub struct Deployment {
     pub urls: UrlPolicy,
     /// Whether the request's `Authorization` field reaches the program.
     pub forward_authorization: bool,
+    /// The names in `env` whose values are secret.
+    #[serde(default)]
+    pub secrets: BTreeSet<String>,
+    /// Another version that answers a part of this address's clients.
+    #[serde(default)]
+    pub split: Option<Split>,
+    /// What of its invocations is recorded, so that they can be replayed; nothing if absent.
+    #[serde(default)]
+    pub recording: Option<RecordingPolicy>,
+}
+
+/// A part of a live address's clients that another version answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// The version that answers them.
+    pub version: VersionNumber,
+    /// How large the part is, in percent: 1 to 99.
+    pub percent: u8,
+}
+
+/// One of the paths below a host that leads to a handler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRoute {
+    /// The path that it and everything below it is routed by: `/`, or `/v1` without a slash at its end.
+    pub path: String,
+    /// The handler.
+    pub handler: HandlerName,
+    /// Whether the program sees the path without this prefix, which is its `SCRIPT_NAME` then.
+    pub strip_prefix: bool,
 }
 
 /// Shows the names of the environment without their values, which may be secret.
@@ -97,6 +129,8 @@ impl fmt::Debug for Deployment {
             .field("limits", &self.limits)
             .field("urls", &self.urls)
             .field("forward_authorization", &self.forward_authorization)
+            .field("split", &self.split)
+            .field("recording", &self.recording)
             .finish()
     }
 }
@@ -109,6 +143,11 @@ pub enum Change {
     Handler {
         /// Its name.
         name: HandlerName,
+    },
+    /// The routes of a host changed: forget what is known of them.
+    Host {
+        /// The host.
+        host: HostName,
     },
     /// Changes may have been missed: everything known has to be asked for again.
     Resync,

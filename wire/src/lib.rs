@@ -13,6 +13,8 @@ mod depth;
 mod digest;
 mod env;
 mod error;
+mod fleet;
+mod host;
 mod inspection;
 pub mod limits;
 mod log;
@@ -20,16 +22,19 @@ mod name;
 mod policy;
 mod receipt;
 mod record;
+mod recording;
 mod seam;
 mod time;
 
 pub use abi::Abi;
 pub use call::{Call, Event, Header, RequestHead, Scheme};
-pub use deployment::{Change, Deployment, RouteKey};
+pub use deployment::{Change, Deployment, HostRoute, RouteKey, Split};
 pub use depth::{DEPTH_FIELD, depth};
 pub use digest::{Digest, DigestError};
 pub use env::{ENV_HEADER, Env, EnvPatch, NewSetting, Setting};
 pub use error::{ErrorBody, ErrorDetail};
+pub use fleet::{ExecutorReport, GONE_AFTER_S, REPORT_EVERY_S};
+pub use host::{HOST_BYTES_MAX, HostName, HostNameError};
 pub use inspection::{Export, Import, Inspection, Need, Needs, Refusal, ShippedFile};
 pub use limits::Limits;
 pub use log::{Level, LogLine, Source};
@@ -37,6 +42,10 @@ pub use name::{HandlerId, HandlerName, InvocationId, NameError, UserId, UserName
 pub use policy::{Policy, PolicyMode, PolicyPatch, PolicyRules, UrlPolicy};
 pub use receipt::{LimitName, Outbound, Outcome, Receipt, Trigger};
 pub use record::Record;
+pub use recording::{
+    Inputs, RECORDED_BODY_BYTES_MAX, RECORDED_READINGS_MAX, RECORDINGS_KEPT_MAX, RecordedAnswer, Recording,
+    RecordingPolicy,
+};
 pub use seam::{
     ChangeStream, ControlPlane, ControlPlaneError, EventStream, InvokeError, Invoker, PrepareError,
 };

@@ -85,6 +85,8 @@ pub enum Trigger {
     Invoke,
     /// `wasmcloud run`, on the user's machine.
     Run,
+    /// A recorded invocation was run again.
+    Replay,
 }
 
 /// How an invocation ended.

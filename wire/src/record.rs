@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HandlerId, InvocationId, LogLine, Receipt};
+use crate::{HandlerId, InvocationId, LogLine, Receipt, Recording};
 
 /// A part of an invocation's record. A long run reports its lines while it goes on; the last part
 /// carries the receipt.
@@ -16,4 +16,7 @@ pub struct Record {
     pub lines: Vec<LogLine>,
     /// Present in the last part.
     pub receipt: Option<Receipt>,
+    /// What a replay needs, with the receipt, where the handler's invocations are recorded.
+    #[serde(default)]
+    pub recording: Option<Box<Recording>>,
 }

@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
 
-use crate::{Call, Change, Deployment, Digest, Event, Inspection, Record, Refusal, RouteKey};
+use crate::{
+    Call, Change, Deployment, Digest, Event, ExecutorReport, HostName, HostRoute, Inspection, Record,
+    Refusal, RouteKey,
+};
 
 /// An invocation's events, in the order that [`Event`] promises.
 pub type EventStream = Pin<Box<dyn Stream<Item = Event> + Send>>;
@@ -36,6 +39,12 @@ pub trait Invoker: Send + Sync {
 pub trait ControlPlane: Send + Sync {
     /// The deployment that an address names; `None` if there is none.
     async fn resolve(&self, key: &RouteKey) -> Result<Option<Deployment>, ControlPlaneError>;
+
+    /// The routes of a host whose ownership is proven; none if it has none. The most specific path comes first.
+    async fn routes(&self, host: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError>;
+
+    /// Says that an executor is there, and how it is; to be said again every few seconds.
+    async fn report(&self, report: ExecutorReport) -> Result<(), ControlPlaneError>;
 
     /// What changes from now on. The stream begins with [`Change::Resync`] and ends when the
     /// control plane goes away; the executor then asks for another.

@@ -11,7 +11,8 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, Invoker, Record, RouteKey,
+    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
+    HostRoute, Invoker, Record, RouteKey, Timestamp,
 };
 
 use super::Core;
@@ -25,6 +26,14 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 impl ControlPlane for Core {
     async fn resolve(&self, key: &RouteKey) -> Result<Option<Deployment>, ControlPlaneError> {
         self.deployment(key).await.map_err(unavailable)
+    }
+
+    async fn routes(&self, host: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError> {
+        self.store.host_routes(host).await.map_err(unavailable)
+    }
+
+    async fn report(&self, report: ExecutorReport) -> Result<(), ControlPlaneError> {
+        self.store.see_executor(&report, Timestamp::now()).await.map_err(unavailable)
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use rocket::{State, get, post};
-use wasmcloud_wire::{Change, ControlPlane as _, ControlPlaneError, Deployment, Digest, Record, RouteKey};
+use wasmcloud_wire::{
+    Change, ControlPlane as _, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName, HostRoute,
+    Record, RouteKey,
+};
 
 use crate::ApiError;
 use crate::app::App;
@@ -22,6 +25,30 @@ pub(crate) async fn resolve(
         Err(_) => None,
     };
     deployment.map_or_else(|| Err(nothing("no handler answers to this address")), Reply::ok)
+}
+
+/// The routes of a host.
+#[get("/routes/<host>")]
+pub(crate) async fn routes(
+    app: &State<Arc<App>>,
+    _executor: Executor,
+    host: &str,
+) -> Result<Reply<Vec<HostRoute>>> {
+    match host.parse::<HostName>() {
+        Ok(host) => Reply::ok(app.core.routes(&host).await.map_err(plane_error)?),
+        Err(_) => Reply::ok(Vec::new()),
+    }
+}
+
+/// An executor says that it is there.
+#[post("/executors")]
+pub(crate) async fn report(
+    app: &State<Arc<App>>,
+    _executor: Executor,
+    report: Json<ExecutorReport>,
+) -> Result<Done> {
+    app.core.report(report.0).await.map_err(plane_error)?;
+    Ok(Done)
 }
 
 /// What changes from now on.

@@ -76,6 +76,7 @@ fn call(
         },
         body,
         count_gas: asked.count_gas,
+        inputs: None,
     })
 }
 

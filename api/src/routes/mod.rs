@@ -67,7 +67,14 @@ pub(crate) fn root() -> Vec<Route> {
 
 /// `/internal/v1`
 pub(crate) fn internal() -> Vec<Route> {
-    routes![internal::resolve, internal::changes, internal::records, internal::module]
+    routes![
+        internal::resolve,
+        internal::routes,
+        internal::report,
+        internal::changes,
+        internal::records,
+        internal::module,
+    ]
 }
 
 /// A name from a path. What cannot be a name is the name of nothing.

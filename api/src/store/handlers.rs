@@ -1,10 +1,10 @@
 //! What the store is told, and tells, of handlers and versions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmcloud_wire::{
-    Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, Limits, Policy, Timestamp, UserId,
-    VersionNumber,
+    Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, Limits, Policy, RecordingPolicy, Split,
+    Timestamp, UserId, VersionNumber,
 };
 
 use super::{SealedSetting, SettingRow, Unfit};
@@ -94,15 +94,25 @@ pub struct DeploymentRow {
     pub policy: Policy,
     /// The handler's own settings.
     pub settings: Vec<SettingRow>,
+    /// Another version that answers a part of the clients; of the live address alone.
+    pub split: Option<Split>,
+    /// What is recorded.
+    pub recording: Option<RecordingPolicy>,
 }
 
 impl DeploymentRow {
+    fn secrets(&self) -> BTreeSet<String> {
+        let secret = self.settings.iter().filter(|row| row.setting.secret);
+        secret.map(|row| row.setting.name.clone()).collect()
+    }
+
     /// What an executor is told, where the settings have these values and the operator these defaults and
     /// ceilings.
     pub fn deployment(self, env: BTreeMap<String, String>, default: &Limits, ceiling: &Limits) -> Deployment {
         Deployment {
             limits: self.policy.limits(default, ceiling),
             urls: self.policy.urls(),
+            secrets: self.secrets(),
             handler: self.handler,
             name: self.name,
             owner: self.owner,
@@ -111,6 +121,8 @@ impl DeploymentRow {
             abi: self.abi,
             env,
             forward_authorization: self.forward_authorization,
+            split: self.split,
+            recording: self.recording,
         }
     }
 }

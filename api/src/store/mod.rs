@@ -5,8 +5,10 @@
 
 mod error;
 mod fit;
+mod fleet;
 mod handlers;
 mod records;
+mod routes;
 mod settings;
 mod sql;
 mod users;
@@ -21,11 +23,13 @@ use wasmcloud_wire::{
 
 pub use error::StoreError;
 pub use fit::{Fits, NoRoom, PolicyEdit, Unfit};
+pub use fleet::FleetStore;
 pub use handlers::{
     AddVersion, CreateHandler, DeploymentRow, EditPolicy, HandlerRow, NewHandler, NewModule, PromoteResult,
     VersionRow,
 };
 pub use records::{LogQuery, Positioned, Positions};
+pub use routes::RouteStore;
 pub use settings::{
     EditSettings, HandlerSettings, SealedSetting, SettingChanges, SettingCounts, SettingRow, SettingsEdit,
 };
@@ -34,7 +38,7 @@ pub use users::{NewTokenRow, NewUser};
 
 /// Everything that the control plane remembers.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: FleetStore + RouteStore + Send + Sync {
     // Users and tokens.
 
     /// Adds a user; `Conflict` if the name is taken.

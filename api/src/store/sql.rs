@@ -2,10 +2,12 @@
 
 mod backend;
 mod connect;
+mod fleet;
 mod handlers;
 mod policies;
 mod prune;
 mod records;
+mod routes;
 mod settings;
 mod sweep;
 mod users;

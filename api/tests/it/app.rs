@@ -369,5 +369,11 @@ pub fn record(handler: HandlerId, invocation: InvocationId, seq: u32, text: &str
         source: Source::Log,
         text: text.to_owned(),
     };
-    Record { handler, invocation, lines: vec![line], receipt: last.then(|| receipt(handler, invocation)) }
+    Record {
+        handler,
+        invocation,
+        lines: vec![line],
+        receipt: last.then(|| receipt(handler, invocation)),
+        recording: None,
+    }
 }

@@ -307,7 +307,7 @@ async fn a_learned_policy_is_the_smallest_that_would_have_done_and_can_be_put() 
             wall_us: 1_500_000,
             ..receipt(handler, invocation)
         };
-        Record { handler, invocation, lines: Vec::new(), receipt: Some(receipt) }
+        Record { handler, invocation, lines: Vec::new(), receipt: Some(receipt), recording: None }
     };
     let now = Timestamp::now().0;
     let mut records = vec![run(now - 1_000, &["https://old.example/"], &[])];

@@ -110,6 +110,9 @@ fn call() -> Call {
             limits: Limits::default(),
             urls: Default::default(),
             forward_authorization: false,
+            secrets: Default::default(),
+            split: None,
+            recording: None,
         },
         trigger: Trigger::Invoke,
         request: RequestHead {
@@ -125,6 +128,7 @@ fn call() -> Call {
         },
         body: None,
         count_gas: false,
+        inputs: None,
     }
 }
 

@@ -44,6 +44,7 @@ fn record(handler: HandlerId, lines: u32) -> Record {
         invocation,
         lines: (0..lines).map(|seq| line(invocation, seq, NOW, "a line")).collect(),
         receipt: Some(receipt(handler, invocation, NOW)),
+        recording: None,
     }
 }
 

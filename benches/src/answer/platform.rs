@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use wasmcloud_executor::egress::Egress;
 use wasmcloud_executor::{Compiler, Edge, Executor, Settings};
 use wasmcloud_wire::{
-    Abi, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, HandlerId, Limits, Record,
-    RouteKey, UserId, VersionNumber,
+    Abi, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HandlerId,
+    HostName, HostRoute, Limits, Record, RouteKey, UserId, VersionNumber,
 };
 
 /// Handlers answer below this domain.
@@ -31,6 +31,14 @@ struct Plane {
 impl ControlPlane for Plane {
     async fn resolve(&self, key: &RouteKey) -> Result<Option<Deployment>, ControlPlaneError> {
         Ok(self.deployments.get(key).cloned())
+    }
+
+    async fn routes(&self, _: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError> {
+        Ok(Vec::new())
+    }
+
+    async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
+        Ok(())
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {
@@ -89,5 +97,8 @@ fn deployment(name: &str, module: &[u8]) -> anyhow::Result<Deployment> {
         limits: Limits::default(),
         urls: Default::default(),
         forward_authorization: false,
+        secrets: Default::default(),
+        split: None,
+        recording: None,
     })
 }

@@ -208,7 +208,7 @@ impl Job {
             (self.call.deployment.handler, self.call.invocation, self.recorder.clone());
         let logs =
             Logs::new(invocation, self.call.deployment.limits.log_bytes).reporting(Box::new(move |lines| {
-                recorder.push(Record { handler, invocation, lines, receipt: None });
+                recorder.push(Record { handler, invocation, lines, receipt: None, recording: None });
             }));
         if !self.live_log {
             return logs;
@@ -235,6 +235,7 @@ impl Job {
             invocation: self.call.invocation,
             lines,
             receipt: Some(receipt.clone()),
+            recording: None,
         });
         let end = Part::End { receipt: Box::new(receipt), complete };
         // A reader that is gone needs no end.

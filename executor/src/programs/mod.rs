@@ -338,7 +338,7 @@ mod tests {
 
     use async_trait::async_trait;
     use tempfile::TempDir;
-    use wasmcloud_wire::{ChangeStream, Deployment, Record, RouteKey};
+    use wasmcloud_wire::{ChangeStream, Deployment, ExecutorReport, HostName, HostRoute, Record, RouteKey};
 
     use super::*;
 
@@ -353,6 +353,14 @@ mod tests {
 
         async fn resolve(&self, _: &RouteKey) -> Result<Option<Deployment>, ControlPlaneError> {
             Ok(None)
+        }
+
+        async fn routes(&self, _: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError> {
+            Ok(Vec::new())
+        }
+
+        async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
+            Ok(())
         }
 
         async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

@@ -167,6 +167,9 @@ impl TestExecutor {
                 limits: Limits::default(),
                 urls: Default::default(),
                 forward_authorization: false,
+                secrets: Default::default(),
+                split: None,
+                recording: None,
             },
         };
         adjust(&mut deployment);
@@ -256,5 +259,6 @@ pub fn call(deployment: &Deployment, target: &str) -> Call {
         request: request_head("GET", target),
         body: None,
         count_gas: false,
+        inputs: None,
     }
 }

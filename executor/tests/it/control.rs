@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures::stream;
 use tokio::sync::{Notify, mpsc};
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, InvocationId, LogLine,
-    Receipt, Record, RouteKey,
+    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
+    HostRoute, InvocationId, LogLine, Receipt, Record, RouteKey,
 };
 
 use crate::app::within;
@@ -158,6 +158,14 @@ impl ControlPlane for Control {
         self.update(|state| state.resolved += 1);
         self.check()?;
         Ok(self.see(|state| state.deployments.get(key).cloned()))
+    }
+
+    async fn routes(&self, _: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError> {
+        Ok(Vec::new())
+    }
+
+    async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
+        Ok(())
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

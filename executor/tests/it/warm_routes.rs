@@ -8,7 +8,8 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, Invoker, Record, RouteKey,
+    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
+    HostRoute, Invoker, Record, RouteKey,
 };
 
 use crate::app::{TestExecutor, within};
@@ -81,6 +82,14 @@ impl ControlPlane for StandsStill {
     async fn resolve(&self, key: &RouteKey) -> Result<Option<Deployment>, ControlPlaneError> {
         self.stands_still.clone().wait_for(|stands_still| !stands_still).await.unwrap();
         self.control.resolve(key).await
+    }
+
+    async fn routes(&self, _: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError> {
+        Ok(Vec::new())
+    }
+
+    async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
+        Ok(())
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

@@ -52,6 +52,8 @@ pub trait Columns: Send {
     fn maybe_int(&self, index: usize) -> Result<Option<i64>, StoreError>;
     /// A text.
     fn text(&self, index: usize) -> Result<String, StoreError>;
+    /// A text or nothing.
+    fn maybe_text(&self, index: usize) -> Result<Option<String>, StoreError>;
     /// An id.
     fn uuid(&self, index: usize) -> Result<Uuid, StoreError>;
     /// Yes or no.
@@ -111,6 +113,10 @@ macro_rules! backend {
             }
 
             fn text(&self, index: usize) -> Result<String, StoreError> {
+                Ok(self.try_get(index)?)
+            }
+
+            fn maybe_text(&self, index: usize) -> Result<Option<String>, StoreError> {
                 Ok(self.try_get(index)?)
             }
 

@@ -3,7 +3,8 @@
 use sqlx::Pool;
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
 use wasmcloud_wire::{
-    Digest, HandlerId, HandlerName, Inspection, Policy, RouteKey, Timestamp, UserId, VersionNumber,
+    Digest, HandlerId, HandlerName, Inspection, Policy, RecordingPolicy, RouteKey, Split, Timestamp, UserId,
+    VersionNumber,
 };
 
 use super::backend::{Backend, Columns, begin, read};
@@ -267,7 +268,8 @@ pub async fn deployment<B: Backend>(
     pool: &Pool<B>,
     key: &RouteKey,
 ) -> Result<Option<DeploymentRow>, StoreError> {
-    let sql = "SELECT h.id, h.name, h.owner_id, v.number, m.abi, v.digest, h.forward_authorization, h.policy
+    let sql = "SELECT h.id, h.name, h.owner_id, v.number, m.abi, v.digest, h.forward_authorization, h.policy,
+            h.split_version, h.split_percent, h.recording
         FROM handlers h
         JOIN versions v ON v.handler_id = h.id AND v.number = COALESCE($2, h.live_version)
         JOIN modules m ON m.digest = v.digest
@@ -287,7 +289,21 @@ pub async fn deployment<B: Backend>(
         forward_authorization: row.flag(6)?,
         policy: policy(&row.text(7)?)?,
         settings: settings::rows_in::<B>(&mut connection, handler).await?,
+        split: if key.version.is_none() { split(row.maybe_int(8)?, row.maybe_int(9)?)? } else { None },
+        recording: row.maybe_text(10)?.as_deref().map(recording).transpose()?,
     }))
+}
+
+/// Two columns as a split; without one, nothing.
+fn split(number: Option<i64>, percent: Option<i64>) -> Result<Option<Split>, StoreError> {
+    let (Some(number), Some(percent)) = (number, percent) else { return Ok(None) };
+    let unreadable = |_| StoreError::Corrupt(format!("a split of {percent} %"));
+    Ok(Some(Split { version: version(number)?, percent: u8::try_from(percent).map_err(unreadable)? }))
+}
+
+/// A column's text as what is recorded.
+fn recording(text: &str) -> Result<RecordingPolicy, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("recording: {error}")))
 }
 
 pub async fn module_in_use<B: Backend>(pool: &Pool<B>, digest: &Digest) -> Result<bool, StoreError> {

@@ -56,6 +56,7 @@ fn whole(handler: HandlerId, invocation: InvocationId, number: u32) -> Record {
         invocation,
         lines: lines.collect(),
         receipt: Some(receipt(handler, invocation, later(started))),
+        recording: None,
     }
 }
 
