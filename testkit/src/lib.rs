@@ -1,2 +1,8 @@
 //! Real servers for tests, each started by the test that needs it and gone with it: PostgreSQL from the installed
 //! programs, an S3 server that can be made to fail, a DNS server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod postgres;
+
+pub use postgres::Cluster;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use wasmcloud_api::store::{PostgresStore, SqliteStore, Store, StoreError};
-
-use crate::cluster::Cluster;
+use wasmcloud_testkit::Cluster;
 
 pub enum Database {
     Sqlite(TempDir),

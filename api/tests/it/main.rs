@@ -10,7 +10,6 @@
 
 mod app;
 mod bodies;
-mod cluster;
 mod database;
 mod env;
 mod errors;

@@ -1,5 +1,8 @@
 //! A private PostgreSQL cluster in a temporary folder: made from the installed programs, reached by
 //! a Unix socket, stopped and removed when the last test that uses it is over, also after a panic.
+//!
+//! [`Cluster::shared`] is for tests that want a database; a test that stops or freezes the server has one of
+//! its own, by [`Cluster::start`].
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -8,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -20,8 +23,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
+/// A server with its data.
 pub struct Cluster {
-    server: Child,
+    /// Nothing while it is stopped.
+    server: Mutex<Option<Child>>,
     programs: PathBuf,
     /// Who the server runs as, where that is somebody else than who runs the tests.
     user: Option<(u32, u32)>,
@@ -52,7 +57,8 @@ impl Cluster {
         format!("postgres://wasmcloud@localhost/{database}?host={}", self.folder.path().display())
     }
 
-    fn start() -> Cluster {
+    /// A cluster that nobody else uses.
+    pub fn start() -> Cluster {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("pg-").tempdir().unwrap();
         let user = unprivileged_user(folder.path());
@@ -67,42 +73,93 @@ impl Cluster {
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
 
-        let mut server = command(&programs.join("postgres"), user)
-            .args([
-                "-c",
-                "listen_addresses=",
-                "-c",
-                "fsync=off",
-                "-c",
-                "lc_messages=C",
-                "-c",
-                "max_connections=200",
-            ])
+        let cluster = Cluster { server: Mutex::new(None), programs, user, folder };
+        cluster.start_again();
+        cluster
+    }
+
+    /// Starts the server, unless it runs; it accepts connections when this returns.
+    pub fn start_again(&self) {
+        let mut running = self.server();
+        if running.is_some() {
+            return;
+        }
+        let settings = ["listen_addresses=", "fsync=off", "lc_messages=C", "max_connections=200"];
+        let mut server = command(&self.programs.join("postgres"), self.user)
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .arg("-k")
-            .arg(folder.path())
+            .arg(self.folder.path())
             .arg("-D")
-            .arg(&data)
+            .arg(self.data())
             .stderr(Stdio::piped())
+            .process_group(0)
             .spawn()
             .unwrap();
         let lines = lines_of(&mut server);
-        let cluster = Cluster { server, programs, user, folder };
+        *running = Some(server);
         wait_until_ready(&lines);
-        cluster
+    }
+
+    /// Ends the server at once, and all of its connections.
+    pub fn stop_now(&self) {
+        let Some(mut server) = self.server().take() else { return };
+        let stopped = command(&self.programs.join("pg_ctl"), self.user)
+            .args(["stop", "-m", "immediate", "-D"])
+            .arg(self.data())
+            .output();
+        if !stopped.is_ok_and(|output| output.status.success()) {
+            let _ = server.kill();
+        }
+        let _ = server.wait();
+    }
+
+    /// Stops every process of the server where it is: connections stay, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.server().as_ref().expect("the server runs").id();
+        // The server, and the processes that it made: each is in a session of its own.
+        let mut ids = children(id);
+        ids.push(id.to_string());
+        assert!(Command::new("kill").arg(format!("-{name}")).args(ids).status().unwrap().success());
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Child>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let stopped = command(&self.programs.join("pg_ctl"), self.user)
-            .args(["stop", "-m", "immediate", "-D"])
-            .arg(self.folder.path().join("data"))
-            .output();
-        if !stopped.is_ok_and(|output| output.status.success()) {
-            let _ = self.server.kill();
+        if self.server().is_some() {
+            self.thaw();
         }
-        let _ = self.server.wait();
+        self.stop_now();
     }
+}
+
+/// The processes whose parent is this one.
+fn children(parent: u32) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    ids.filter(|id| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // `id (name) state parent …`, and a name may have anything in it.
+        let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        after_name.split(' ').nth(1) == Some(parent.to_string().as_str())
+    })
+    .collect()
 }
 
 fn command(program: &Path, user: Option<(u32, u32)>) -> Command {
