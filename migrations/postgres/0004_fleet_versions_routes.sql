@@ -53,8 +53,9 @@ CREATE INDEX nonces_by_age ON nonces (expires_at);
 -- When the live version became live, and which one was before: what a rollback goes back to.
 ALTER TABLE handlers ADD COLUMN promoted_at BIGINT;
 ALTER TABLE handlers ADD COLUMN previous_version BIGINT;
--- A version that answers a part of the clients, and how large the part is.
+-- A version that answers a part of the clients, since when, and how large the part is.
 ALTER TABLE handlers ADD COLUMN split_version BIGINT;
+ALTER TABLE handlers ADD COLUMN split_at BIGINT;
 ALTER TABLE handlers ADD COLUMN split_percent BIGINT CHECK (split_percent BETWEEN 1 AND 99);
 -- Whether a new version that fails more than its predecessor is rolled back, and the last time that it was, as JSON.
 ALTER TABLE handlers ADD COLUMN auto_rollback BOOLEAN NOT NULL DEFAULT TRUE;
@@ -63,11 +64,13 @@ ALTER TABLE handlers ADD COLUMN rolled_back TEXT;
 ALTER TABLE handlers ADD COLUMN recording TEXT;
 ALTER TABLE handlers ADD CHECK ((split_version IS NULL) = (split_percent IS NULL));
 CREATE INDEX handlers_watched ON handlers (promoted_at) WHERE auto_rollback AND deleted_at IS NULL;
+CREATE INDEX handlers_split ON handlers (split_at) WHERE auto_rollback AND deleted_at IS NULL AND split_at IS NOT NULL;
 
 -- Of which version a receipt is, and whether the program failed: 0, 1, or nothing where that is not counted.
 ALTER TABLE invocations ADD COLUMN version BIGINT;
 ALTER TABLE invocations ADD COLUMN failed BIGINT;
-CREATE INDEX invocations_by_version ON invocations (handler_id, version, started_at);
+CREATE INDEX invocations_by_version ON invocations (handler_id, version, started_at, failed)
+    WHERE failed IS NOT NULL;
 
 CREATE TABLE recordings (
     position      BIGSERIAL NOT NULL PRIMARY KEY,
@@ -80,6 +83,7 @@ CREATE TABLE recordings (
     updated_at    BIGINT    NOT NULL DEFAULT now_ms()
 );
 CREATE INDEX recordings_by_position ON recordings (handler_id, position);
+CREATE INDEX recordings_by_time ON recordings (started_at);
 
 -- Who wants to route a host, and whether it is proven or granted that they may: at most one.
 CREATE TABLE hosts (
@@ -89,12 +93,17 @@ CREATE TABLE hosts (
     challenge  TEXT   NOT NULL,
     proven_at  BIGINT,
     granted_by UUID   REFERENCES users (id),
+    -- When DNS was last asked again about a proof, and what was wrong then.
+    checked_at BIGINT,
+    problem    TEXT,
     created_at BIGINT NOT NULL DEFAULT now_ms(),
     updated_at BIGINT NOT NULL DEFAULT now_ms(),
     PRIMARY KEY (name, owner_id)
 );
 CREATE UNIQUE INDEX hosts_proven ON hosts (name) WHERE proven_at IS NOT NULL;
 
+-- What whoever has a host makes of it: of several who want it, only the routes of the one who has proven it are
+-- served, and nobody keeps a path from anybody else.
 CREATE TABLE routes (
     host         TEXT    NOT NULL,
     path         TEXT    NOT NULL CHECK (path LIKE '/%'),
@@ -103,7 +112,7 @@ CREATE TABLE routes (
     strip_prefix BOOLEAN NOT NULL,
     created_at   BIGINT  NOT NULL DEFAULT now_ms(),
     updated_at   BIGINT  NOT NULL DEFAULT now_ms(),
-    PRIMARY KEY (host, path),
+    PRIMARY KEY (host, owner_id, path),
     FOREIGN KEY (host, owner_id) REFERENCES hosts (name, owner_id)
 );
 CREATE INDEX routes_by_handler ON routes (handler_id);

@@ -43,8 +43,9 @@ CREATE INDEX nonces_by_age ON nonces (expires_at);
 -- When the live version became live, and which one was before: what a rollback goes back to.
 ALTER TABLE handlers ADD COLUMN promoted_at INTEGER;
 ALTER TABLE handlers ADD COLUMN previous_version INTEGER;
--- A version that answers a part of the clients, and how large the part is.
+-- A version that answers a part of the clients, since when, and how large the part is.
 ALTER TABLE handlers ADD COLUMN split_version INTEGER;
+ALTER TABLE handlers ADD COLUMN split_at INTEGER;
 ALTER TABLE handlers ADD COLUMN split_percent INTEGER
     CHECK (split_percent BETWEEN 1 AND 99 AND (split_version IS NULL) = (split_percent IS NULL));
 -- Whether a new version that fails more than its predecessor is rolled back, and the last time that it was, as JSON.
@@ -52,12 +53,14 @@ ALTER TABLE handlers ADD COLUMN auto_rollback INTEGER NOT NULL DEFAULT 1 CHECK (
 ALTER TABLE handlers ADD COLUMN rolled_back TEXT;
 -- What is recorded, as JSON; nothing if absent.
 ALTER TABLE handlers ADD COLUMN recording TEXT;
-CREATE INDEX handlers_watched ON handlers (promoted_at) WHERE auto_rollback = 1 AND deleted_at IS NULL;
+CREATE INDEX handlers_watched ON handlers (promoted_at) WHERE auto_rollback AND deleted_at IS NULL;
+CREATE INDEX handlers_split ON handlers (split_at) WHERE auto_rollback AND deleted_at IS NULL AND split_at IS NOT NULL;
 
 -- Of which version a receipt is, and whether the program failed: 0, 1, or nothing where that is not counted.
 ALTER TABLE invocations ADD COLUMN version INTEGER;
 ALTER TABLE invocations ADD COLUMN failed INTEGER;
-CREATE INDEX invocations_by_version ON invocations (handler_id, version, started_at);
+CREATE INDEX invocations_by_version ON invocations (handler_id, version, started_at, failed)
+    WHERE failed IS NOT NULL;
 
 CREATE TABLE recordings (
     position      INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -70,6 +73,7 @@ CREATE TABLE recordings (
     updated_at    INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER))
 ) STRICT;
 CREATE INDEX recordings_by_position ON recordings (handler_id, position);
+CREATE INDEX recordings_by_time ON recordings (started_at);
 
 -- Who wants to route a host, and whether it is proven or granted that they may: at most one.
 CREATE TABLE hosts (
@@ -79,12 +83,17 @@ CREATE TABLE hosts (
     challenge  TEXT    NOT NULL,
     proven_at  INTEGER,
     granted_by BLOB    REFERENCES users (id),
+    -- When DNS was last asked again about a proof, and what was wrong then.
+    checked_at INTEGER,
+    problem    TEXT,
     created_at INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
     updated_at INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
     PRIMARY KEY (name, owner_id)
 ) STRICT;
 CREATE UNIQUE INDEX hosts_proven ON hosts (name) WHERE proven_at IS NOT NULL;
 
+-- What whoever has a host makes of it: of several who want it, only the routes of the one who has proven it are
+-- served, and nobody keeps a path from anybody else.
 CREATE TABLE routes (
     host         TEXT    NOT NULL,
     path         TEXT    NOT NULL CHECK (path LIKE '/%'),
@@ -93,7 +102,7 @@ CREATE TABLE routes (
     strip_prefix INTEGER NOT NULL CHECK (strip_prefix IN (0, 1)),
     created_at   INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
     updated_at   INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
-    PRIMARY KEY (host, path),
+    PRIMARY KEY (host, owner_id, path),
     FOREIGN KEY (host, owner_id) REFERENCES hosts (name, owner_id)
 ) STRICT;
 CREATE INDEX routes_by_handler ON routes (handler_id);

@@ -23,6 +23,8 @@ mod policy;
 mod receipt;
 mod record;
 mod recording;
+mod replay;
+mod route_path;
 mod seam;
 mod time;
 
@@ -43,8 +45,13 @@ pub use policy::{Policy, PolicyMode, PolicyPatch, PolicyRules, UrlPolicy};
 pub use receipt::{LimitName, Outbound, Outcome, Receipt, Trigger};
 pub use record::Record;
 pub use recording::{
-    Inputs, RECORDED_BODY_BYTES_MAX, RECORDED_READINGS_MAX, RECORDINGS_KEPT_MAX, RecordedAnswer, Recording,
-    RecordingPolicy,
+    Inputs, RECORDED_BODY_BYTES_MAX, RECORDED_READINGS_MAX, RECORDINGS_KEPT_MAX, REDACTED, RecordedAnswer,
+    Recording, RecordingPolicy,
+};
+pub use route_path::{ROUTE_PATH_BYTES_MAX, RoutePathError, find_route, hides_dots, route_path};
+pub use replay::{
+    COMPARED, COMPARED_MAX, CompareRequest, Comparison, Difference, Pair, Recorded, Replay, ReplayRequest, RunSummary,
+    differences,
 };
 pub use seam::{
     ChangeStream, ControlPlane, ControlPlaneError, EventStream, InvokeError, Invoker, PrepareError,

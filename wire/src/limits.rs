@@ -69,6 +69,11 @@ pub const BODY_TIMEOUT_MS: u64 = 30_000;
 /// The slowest that a request's body may arrive, on average, after [`BODY_TIMEOUT_MS`].
 pub const BODY_BYTES_PER_SECOND_MIN: u64 = 1 << 10;
 
+/// Most hosts that one user may add.
+pub const HOSTS_PER_USER_MAX: u32 = 20;
+/// Most routes of one user's host.
+pub const ROUTES_PER_HOST_MAX: u32 = 100;
+
 /// How many days a deleted handler's name is kept from everyone but its last owner.
 pub const DELETED_NAME_HELD_DAYS: i64 = 30;
 
