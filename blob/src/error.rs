@@ -42,6 +42,38 @@ pub enum BlobError {
         /// What the system says.
         source: io::Error,
     },
+    /// The bucket's storage does not answer, or not as it should. Trying again later may help.
+    #[error("cannot {action} {storage}: {reason}")]
+    Unavailable {
+        /// The bucket, and where it is.
+        storage: String,
+        /// What was tried.
+        action: &'static str,
+        /// What happened.
+        reason: String,
+    },
+    /// The bucket's storage refuses what is asked of it.
+    #[error(
+        "cannot {action} {storage}: it says {reason}. Check the key (it has to read, write, delete and list), the region, \
+         the path style and this machine's clock"
+    )]
+    Refused {
+        /// The bucket, and where it is.
+        storage: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the storage says.
+        reason: String,
+    },
+    /// There is no such bucket.
+    #[error("there is no bucket for {storage}: make it, or correct --storage and --storage-endpoint")]
+    NoBucket {
+        /// The bucket, and where it should be.
+        storage: String,
+    },
+    /// The settings of a bucket cannot be used.
+    #[error("{0}")]
+    Unsuitable(String),
     /// Reading or writing failed in another way.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

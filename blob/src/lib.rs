@@ -1,10 +1,11 @@
 //! Module bytes by their sha256 digest.
 //!
-//! [`Blobs`] is the seam; [`FsBlobs`] keeps the bytes in a folder. Whatever keeps them, bytes go in
-//! and come out only if they have the digest that they are asked for by.
+//! [`Blobs`] is the seam; [`FsBlobs`] keeps the bytes in a folder, [`S3Blobs`] in a bucket. Whatever keeps them,
+//! bytes go in and come out only if they have the digest that they are asked for by.
 
 mod error;
 mod fs;
+mod s3;
 
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use wasmcloud_wire::Digest;
 
 pub use error::BlobError;
 pub use fs::FsBlobs;
+pub use s3::{
+    MULTIPART_ABOVE_BYTES, PART_BYTES, S3Blobs, S3Config, S3Key, S3Location, S3LocationError, S3Patience,
+};
 
 /// Where modules are kept.
 ///
@@ -39,6 +43,12 @@ pub trait Blobs: Send + Sync {
 
     /// Whether bytes could be kept right now, as far as that can be known without keeping any.
     async fn check(&self) -> Result<(), BlobError>;
+
+    /// Forgets what puts have begun longer ago than `older_than` and never ended, where that takes room; how
+    /// many they were, a bounded number at once. A folder has none: what a crash left there goes at the next open.
+    async fn abort_unfinished(&self, _older_than: Duration) -> Result<u64, BlobError> {
+        Ok(0)
+    }
 }
 
 /// An object that is kept.

@@ -1,4 +1,4 @@
-//! What a folder of modules promises.
+//! What a place for modules promises: a folder, and a bucket of a real S3 server that can be made to fail.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,4 +8,8 @@
     reason = "tests may fail loudly"
 )]
 
+mod contract;
 mod fs;
+mod place;
+mod s3;
+mod s3_faults;
