@@ -61,7 +61,8 @@ impl SettingsKey {
         SettingsKey::from_hex(&text).ok_or_else(|| KeyError::NotASettingsKey(path.to_owned()))
     }
 
-    fn from_hex(text: &[u8]) -> Option<SettingsKey> {
+    /// The key of a key file's text.
+    pub(crate) fn from_hex(text: &[u8]) -> Option<SettingsKey> {
         let key: [u8; KEY_BYTES] = hex::decode(text.trim_ascii()).ok()?.try_into().ok()?;
         let digest = Sha256::new().chain_update(b"wasmcloud settings key\0").chain_update(key).finalize();
         let id = hex::encode(digest).get(..8)?.to_owned();

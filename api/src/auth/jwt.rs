@@ -45,7 +45,8 @@ impl JwtKeys {
         JwtKeys::from_pkcs8(&pkcs8).ok_or_else(|| KeyError::NotAKey(path.to_owned()))
     }
 
-    fn from_pkcs8(pkcs8: &[u8]) -> Option<JwtKeys> {
+    /// The keys of a key file's bytes.
+    pub(crate) fn from_pkcs8(pkcs8: &[u8]) -> Option<JwtKeys> {
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = LEEWAY_S;

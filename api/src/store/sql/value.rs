@@ -18,6 +18,8 @@ pub enum Value<'a> {
     MaybeText(Option<&'a str>),
     /// An id.
     Uuid(Uuid),
+    /// An id or nothing.
+    MaybeUuid(Option<Uuid>),
     /// Yes or no.
     Flag(bool),
     /// Bytes.

@@ -1,0 +1,230 @@
+//! Reading an installation from a file: all of it before anything is written.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+use wasmcloud_wire::Digest;
+
+use super::archive::{Entry, Reader};
+use super::keys::{KEYS_ENTRY, Keys, Resealed};
+use super::manifest::{MANIFEST_ENTRY, Manifest};
+use super::seal::Seal;
+use super::{ExportError, Imported, Installation, Summary, off_thread, rows};
+use crate::store::{Cell, Row, TABLES, Table, newest_migration};
+
+/// The position of the keys: the first entry that is sealed.
+const KEYS_POSITION: u64 = 1;
+
+/// Reads a file to its end, and says what is in it. Writes nothing.
+pub async fn check(passphrase: &str, path: &Path) -> Result<Summary, ExportError> {
+    let mut contents = Contents::open(passphrase, path).await?;
+    verify(&mut contents).await?;
+    Ok(contents.manifest.summary())
+}
+
+/// Puts what a file has where there is no installation yet: first the modules, then the keys where there are none,
+/// then all rows in one transaction. If that fails, there are no users, and the same import can be tried again.
+pub async fn import(place: &Installation, passphrase: &str, path: &Path) -> Result<Imported, ExportError> {
+    if place.store.count_users().await? > 0 {
+        return Err(ExportError::NotEmpty);
+    }
+    let mut contents = Contents::open(passphrase, path).await?;
+    let keys = verify(&mut contents).await?;
+
+    contents.rewind()?;
+    while let Some(item) = contents.next().await? {
+        if let Item::Module(digest, bytes) = item {
+            place.blobs.put(&digest, bytes).await?;
+        }
+    }
+
+    let placed = keys.put(place)?;
+    let mut restore = place.store.restore().await?.ok_or(ExportError::NotEmpty)?;
+    let mut settings = Resealed::default();
+    contents.rewind()?;
+    while let Some(item) = contents.next().await? {
+        match item {
+            Item::Keys(_) => {}
+            Item::Rows(table, mut rows) => {
+                if table.name == "handler_settings" {
+                    let done = placed.reseal(table, &mut rows);
+                    settings.resealed += done.resealed;
+                    settings.unreadable += done.unreadable;
+                }
+                restore.insert(table, &rows).await?;
+            }
+            // No rows come after the modules.
+            Item::Module(..) => break,
+        }
+    }
+    restore.commit().await?;
+    let tokens_are_good = placed.tokens_are_good;
+    placed.keep();
+    Ok(Imported {
+        summary: contents.manifest.summary(),
+        tokens_are_good,
+        settings_resealed: settings.resealed,
+        settings_unreadable: settings.unreadable,
+    })
+}
+
+/// Reads everything, and whether it is all there and fits together.
+async fn verify(contents: &mut Contents) -> Result<Keys, ExportError> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut modules = 0_u64;
+    let mut keys = None;
+    let mut handlers: HashSet<Uuid> = HashSet::new();
+    let mut needed: HashSet<Vec<u8>> = HashSet::new();
+    while let Some(item) = contents.next().await? {
+        match item {
+            Item::Keys(found) => keys = Some(found),
+            Item::Rows(table, rows) => {
+                *counts.entry(table.name).or_default() += rows.len() as u64;
+                match table.name {
+                    "handlers" => handlers.extend(rows.iter().filter_map(|row| undeleted(table, row))),
+                    "versions" => {
+                        needed.extend(rows.iter().filter_map(|row| module_of(table, row, &handlers)))
+                    }
+                    _ => {}
+                }
+            }
+            Item::Module(digest, _) => {
+                modules += 1;
+                needed.remove(digest.as_bytes().as_slice());
+            }
+        }
+    }
+    let manifest = &contents.manifest;
+    for table in TABLES {
+        let (found, told) =
+            (counts.get(table.name).copied().unwrap_or_default(), manifest.rows_of(table.name));
+        if found != told {
+            return Err(
+                contents.damaged(format!("it has {found} rows of {}, and should have {told}", table.name))
+            );
+        }
+    }
+    if modules != manifest.modules {
+        return Err(
+            contents.damaged(format!("it has {modules} modules, and should have {}", manifest.modules))
+        );
+    }
+    if let Some(digest) = needed.iter().next() {
+        return Err(contents.damaged(format!("the module {} is missing in it", hex::encode(digest))));
+    }
+    keys.ok_or_else(|| contents.damaged("it has no keys".to_owned()))
+}
+
+fn undeleted(table: &Table, row: &Row) -> Option<Uuid> {
+    match (row.get(table.place("id")?)?, row.get(table.place("deleted_at")?)?) {
+        (Cell::Uuid(id), Cell::Int(None)) => *id,
+        _ => None,
+    }
+}
+
+fn module_of(table: &Table, row: &Row, handlers: &HashSet<Uuid>) -> Option<Vec<u8>> {
+    match (row.get(table.place("handler_id")?)?, row.get(table.place("digest")?)?) {
+        (Cell::Uuid(Some(handler)), Cell::Bytes(digest)) if handlers.contains(handler) => {
+            Some(digest.clone())
+        }
+        _ => None,
+    }
+}
+
+/// A part of an export.
+enum Item {
+    Keys(Keys),
+    Rows(&'static Table, Vec<Row>),
+    /// Its bytes have its digest.
+    Module(Digest, Bytes),
+}
+
+/// A file whose sum is right, and what opens it.
+struct Contents {
+    /// Nothing while a thread has it, and after a failure.
+    reader: Option<Reader>,
+    seal: Arc<Seal>,
+    manifest: Manifest,
+    path: std::path::PathBuf,
+}
+
+impl Contents {
+    /// Reads the manifest, then the whole file for its sum, and makes the key.
+    async fn open(passphrase: &str, path: &Path) -> Result<Contents, ExportError> {
+        let (passphrase, path) = (passphrase.to_owned(), path.to_owned());
+        off_thread(move || {
+            let none = |what: String| ExportError::NotAnExport { path: path.clone(), what };
+            let mut reader = Reader::open(&path)?;
+            let first = reader.next()?.filter(|entry| entry.name == MANIFEST_ENTRY);
+            let text = first.ok_or_else(|| none(format!("it does not begin with {MANIFEST_ENTRY}")))?.bytes;
+            let manifest = Manifest::read(&text, &path)?;
+            let known = newest_migration();
+            if manifest.schema != known {
+                let (program, found) = (manifest.program, manifest.schema);
+                return Err(ExportError::Schema { path, program, found, known });
+            }
+            while reader.next()?.is_some() {}
+            let seal = manifest.passphrase.key(&passphrase, &text).map_err(none)?;
+            reader.rewind()?;
+            Ok(Contents { reader: Some(reader), seal: Arc::new(seal), manifest, path })
+        })
+        .await
+    }
+
+    fn rewind(&mut self) -> Result<(), ExportError> {
+        self.reader.as_mut().map_or_else(|| Err(failed_before()), Reader::rewind)
+    }
+
+    fn damaged(&self, what: String) -> ExportError {
+        ExportError::Damaged { path: self.path.clone(), what }
+    }
+
+    /// The next part; nothing at the end.
+    async fn next(&mut self) -> Result<Option<Item>, ExportError> {
+        let mut reader = self.reader.take().ok_or_else(failed_before)?;
+        let seal = Arc::clone(&self.seal);
+        let (reader, item) = off_thread(move || {
+            let item = next_item(&mut reader, &seal)?;
+            Ok((reader, item))
+        })
+        .await?;
+        self.reader = Some(reader);
+        Ok(item)
+    }
+}
+
+fn failed_before() -> ExportError {
+    ExportError::Stopped("reading failed before".to_owned())
+}
+
+fn next_item(reader: &mut Reader, seal: &Seal) -> Result<Option<Item>, ExportError> {
+    let mut entry = reader.next()?;
+    if entry.as_ref().is_some_and(|entry| entry.position < KEYS_POSITION) {
+        // The manifest, which is known.
+        entry = reader.next()?;
+    }
+    let Some(Entry { position, name, bytes }) = entry else { return Ok(None) };
+    let text = seal.open(position, &name, &bytes).ok_or_else(|| match position {
+        // The file is as it was written: so it is the passphrase.
+        KEYS_POSITION => ExportError::WrongPassphrase(reader.path().to_owned()),
+        _ => reader.damaged(format!("`{name}` was changed")),
+    })?;
+    let item = item(&name, position, text);
+    item.map(Some).ok_or_else(|| reader.damaged(format!("`{name}` holds nothing that an export has")))
+}
+
+fn item(name: &str, position: u64, text: Vec<u8>) -> Option<Item> {
+    if position == KEYS_POSITION {
+        return serde_json::from_slice(&text).ok().filter(|_| name == KEYS_ENTRY).map(Item::Keys);
+    }
+    if let Some(digest) = name.strip_prefix("modules/") {
+        let digest: Digest = digest.parse().ok()?;
+        return (Digest::of(&text) == digest).then(|| Item::Module(digest, Bytes::from(text)));
+    }
+    let (table, _part) = name.strip_prefix("tables/")?.split_once('/')?;
+    let table = TABLES.iter().find(|known| known.name == table)?;
+    Some(Item::Rows(table, rows::of_part(table, &text)?))
+}
