@@ -1,12 +1,13 @@
 //! What the control plane is told when it starts.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use wasmcloud_wire::{Limits, RouteKey, Scheme};
+use wasmcloud_wire::{HostName, Limits, RouteKey, Scheme};
 
-use crate::ServiceToken;
+use crate::ServiceKeys;
 
 /// The file of the settings key, unless an operator says otherwise.
 const SETTINGS_KEY_FILE: &str = "settings-key";
@@ -26,8 +27,8 @@ pub struct Config {
     pub registration: Registration,
     /// Under which addresses handlers answer.
     pub edge_url: EdgeUrl,
-    /// What executors show at `/internal/v1`; without one that interface is not there at all.
-    pub service_token: Option<ServiceToken>,
+    /// What executors sign their requests to `/internal/v1` with; without it that interface is not there at all.
+    pub service_keys: Option<ServiceKeys>,
     /// For how many days records are kept.
     pub record_days: u32,
     /// How many log lines, and how many receipts, are kept at most.
@@ -36,6 +37,10 @@ pub struct Config {
     pub limits: Limits,
     /// What a handler's policy may ask for at most: gas, wall time and memory; the other limits are those above.
     pub limits_max: Limits,
+    /// The DNS servers that are asked who owns a host; the system's if there are none.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Hosts that no user may route, nor any below them: the API's own, for instance.
+    pub reserved_hosts: Vec<HostName>,
 }
 
 impl Config {
@@ -48,11 +53,13 @@ impl Config {
             jwt_key_file,
             registration: Registration::Off,
             edge_url,
-            service_token: None,
+            service_keys: None,
             record_days: RECORD_DAYS,
             record_rows_max: RECORD_ROWS_MAX,
             limits: Limits::default(),
             limits_max: Limits::ceiling(),
+            dns_servers: Vec::new(),
+            reserved_hosts: Vec::new(),
         }
     }
 }

@@ -73,7 +73,8 @@ struct Window {
     tries: u32,
 }
 
-struct Windows<K>(HashMap<K, Window>);
+/// Counts what each key did within the last minute.
+pub(crate) struct Windows<K>(HashMap<K, Window>);
 
 impl<K> Default for Windows<K> {
     fn default() -> Windows<K> {
@@ -83,7 +84,7 @@ impl<K> Default for Windows<K> {
 
 impl<K: Clone + Eq + Hash> Windows<K> {
     /// Counts a try, or says how long to wait.
-    fn count(&mut self, key: K, tries_max: u32, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn count(&mut self, key: K, tries_max: u32, now: Instant) -> Result<(), Duration> {
         if self.0.len() >= WATCHED_MAX && !self.0.contains_key(&key) {
             self.make_room(now);
         }

@@ -5,7 +5,7 @@ mod limiter;
 mod password;
 
 pub(crate) use jwt::JwtKeys;
-pub(crate) use limiter::{LoginLimiter, network};
+pub(crate) use limiter::{LoginLimiter, Windows, network};
 pub(crate) use password::Passwords;
 
 use uuid::Uuid;

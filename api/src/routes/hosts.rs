@@ -1,0 +1,90 @@
+//! `/api/v1/hosts`: hosts that a user wants to route.
+
+use std::sync::Arc;
+
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket::{State, delete, get, post, put};
+use wasmcloud_wire::HostName;
+use wasmcloud_wire::body::{Grant, Host, NewGrant, NewHost};
+
+use crate::ApiError;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::guards::{Admin, Json};
+use crate::reply::{Done, Reply, Result};
+
+/// The host under which this server was asked, without its port.
+pub(crate) struct AskedHost(pub Option<String>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for AskedHost {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<AskedHost, ()> {
+        let field = request.headers().get_one("host");
+        let host = field.map(|host| host.rsplit_once(':').map_or(host, |(host, _)| host).to_owned());
+        Outcome::Success(AskedHost(host))
+    }
+}
+
+/// The user's hosts by name.
+#[get("/hosts")]
+pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller) -> Result<Reply<Vec<Host>>> {
+    Reply::ok(app.core.hosts(caller.user.id).await?)
+}
+
+/// Adds a host; one that is there already is answered as it is.
+#[post("/hosts")]
+pub(crate) async fn add(
+    app: &State<Arc<App>>,
+    caller: Caller,
+    asked: AskedHost,
+    body: Json<NewHost>,
+) -> Result<Reply<Host>> {
+    let (host, is_new) = app.core.add_host(caller.user.id, &body.0.name, asked.0.as_deref()).await?;
+    let location = format!("/api/v1/hosts/{}", host.name);
+    if is_new { Reply::created(host, location) } else { Reply::ok(host) }
+}
+
+/// A host.
+#[get("/hosts/<name>")]
+pub(crate) async fn show(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Reply<Host>> {
+    Reply::ok(app.core.host(caller.user.id, &host_name(name)?).await?)
+}
+
+/// Forgets a host without routes.
+#[delete("/hosts/<name>")]
+pub(crate) async fn remove(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Done> {
+    app.core.remove_host(&app.invoker, caller.user.id, &host_name(name)?).await?;
+    Ok(Done)
+}
+
+/// Looks for the host's DNS record.
+#[post("/hosts/<name>/verify")]
+pub(crate) async fn verify(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Reply<Host>> {
+    Reply::ok(app.core.verify_host(&app.invoker, caller.user.id, &host_name(name)?).await?)
+}
+
+/// Lets a user route a host without a DNS record; for operators.
+#[put("/hosts/<name>/grant")]
+pub(crate) async fn grant(
+    app: &State<Arc<App>>,
+    admin: Admin,
+    asked: AskedHost,
+    name: &str,
+    body: Json<NewGrant>,
+) -> Result<Reply<Grant>> {
+    let (by, own) = (admin.0.user.id, asked.0.as_deref());
+    Reply::ok(app.core.grant_host(&app.invoker, by, name, &body.0.user, own).await?)
+}
+
+/// Takes a host from whoever has proven it or was granted it; for operators.
+#[delete("/hosts/<name>/grant")]
+pub(crate) async fn revoke(app: &State<Arc<App>>, _admin: Admin, name: &str) -> Result<Reply<Grant>> {
+    Reply::ok(app.core.revoke_host(&app.invoker, &host_name(name)?).await?)
+}
+
+/// A name from a path. What cannot be a host is a host that nobody has.
+fn host_name(text: &str) -> Result<HostName> {
+    text.parse().map_err(|_| ApiError::host_not_found(text))
+}
