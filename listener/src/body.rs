@@ -9,7 +9,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
-use crate::guard::BodyStall;
+use crate::http2::RequestBody;
+use crate::pace::BodyStall;
 
 /// A request's body, as it arrives. Nothing is read from the client faster than this is polled.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Body(Kind);
 #[derive(Debug)]
 enum Kind {
     Incoming(Incoming),
+    Http2(Box<RequestBody>),
     Full(Option<Bytes>),
 }
 
@@ -69,6 +71,12 @@ impl From<Incoming> for Body {
     }
 }
 
+impl From<RequestBody> for Body {
+    fn from(body: RequestBody) -> Body {
+        Body(Kind::Http2(Box::new(body)))
+    }
+}
+
 /// A body that is there already, for callers that have no connection.
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Body {
@@ -88,6 +96,7 @@ impl HttpBody for Body {
             Kind::Incoming(incoming) => {
                 Pin::new(incoming).poll_frame(cx).map_err(|error| BodyError::from_hyper(&error))
             }
+            Kind::Http2(body) => body.poll_frame(cx),
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(Frame::data).map(Ok)),
         }
     }
@@ -95,6 +104,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Incoming(incoming) => incoming.is_end_stream(),
+            Kind::Http2(body) => body.is_end_stream(),
             Kind::Full(bytes) => bytes.is_none(),
         }
     }
@@ -102,12 +112,13 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Incoming(incoming) => incoming.size_hint(),
+            Kind::Http2(body) => body.size_hint(),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }
 }
 
-/// Why a body did not arrive whole. The connection ends after the answer, whatever it is.
+/// Why a body did not arrive whole. The connection ends after the answer, whatever it is; of HTTP/2, the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// Nothing arrived for [`crate::Settings::body_timeout`]; the fitting answer is 408.
@@ -116,7 +127,7 @@ pub enum BodyError {
     /// It came slower than [`crate::Settings::body_bytes_per_second_min`]; the fitting answer is 408.
     #[error("the request's body came too slowly")]
     TooSlow,
-    /// It is no well-formed chunked coding; the fitting answer is 400.
+    /// It is no well-formed chunked coding, or disagrees with its length; the fitting answer is 400.
     #[error("the request's body is not well-formed")]
     Malformed,
     /// The client went away, or the connection failed.
@@ -130,13 +141,21 @@ impl BodyError {
             return BodyError::Disconnected;
         };
         match cause.get_ref().and_then(|inner| inner.downcast_ref::<BodyStall>()) {
-            Some(BodyStall::StoodStill) => BodyError::TimedOut,
-            Some(BodyStall::TooSlow) => BodyError::TooSlow,
+            Some(stall) => BodyError::from(*stall),
             // hyper's chunked decoder uses these two for what it cannot read, and nothing else does.
             None => match cause.kind() {
                 io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => BodyError::Malformed,
                 _ => BodyError::Disconnected,
             },
+        }
+    }
+}
+
+impl From<BodyStall> for BodyError {
+    fn from(stall: BodyStall) -> BodyError {
+        match stall {
+            BodyStall::StoodStill => BodyError::TimedOut,
+            BodyStall::TooSlow => BodyError::TooSlow,
         }
     }
 }

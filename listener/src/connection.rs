@@ -22,7 +22,7 @@ use crate::guard::Guard;
 use crate::request::refuse;
 use crate::response::Tracked;
 use crate::socket::{Socket, Stream};
-use crate::{Body, Peer, ResponseBody, Settings, Tls};
+use crate::{Body, Peer, ResponseBody, Settings, Tls, http2};
 
 /// Smallest bound of hyper's buffers, for bodies either way; a larger header block makes it larger.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
@@ -33,7 +33,7 @@ const FIELDS_ON_STACK: usize = 100;
 pub(crate) struct Port {
     http: http1::Builder,
     tls: Option<TlsAcceptor>,
-    settings: Arc<Settings>,
+    pub(crate) settings: Arc<Settings>,
     local: Option<SocketAddr>,
     pub(crate) drain: Drain,
 }
@@ -49,7 +49,7 @@ impl Port {
         }
         Port {
             http,
-            tls: tls.map(Tls::acceptor),
+            tls: tls.map(|tls| tls.acceptor(settings.http2)),
             settings: Arc::new(settings),
             local,
             drain: Drain::default(),
@@ -59,12 +59,13 @@ impl Port {
     /// Runs a connection to its end.
     pub(crate) async fn run<F, Fut>(self: Arc<Self>, tcp: TcpStream, addr: SocketAddr, service: F)
     where
-        F: Fn(Request<Body>, Peer) -> Fut + Send,
-        Fut: Future<Output = Response<ResponseBody>> + Send,
+        F: Fn(Request<Body>, Peer) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Response<ResponseBody>> + Send + 'static,
     {
         let local = tcp.local_addr().ok().or(self.local).unwrap_or(addr);
         let peer = Peer { addr, tls: self.tls.is_some(), local };
         match self.open(tcp).await {
+            Ok(stream) if stream.speaks_http2() => http2::speak(&self, stream, peer, service).await,
             Ok(stream) => self.speak(stream, peer, service).await,
             Err(error) => tracing::debug!(peer = %addr, %error, "TLS handshake failed"),
         }
@@ -139,6 +140,15 @@ impl Drain {
         // In this order: who registers too late to be woken sees the flag.
         self.begun.store(true, SeqCst);
         self.begins.notify_waiters();
+    }
+
+    /// Waits until it begins.
+    pub(crate) async fn begun(&self) {
+        let mut begins = pin!(self.begins.notified());
+        begins.as_mut().enable();
+        if !self.has_begun() {
+            begins.await;
+        }
     }
 
     fn has_begun(&self) -> bool {

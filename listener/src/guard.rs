@@ -13,11 +13,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
 use crate::Settings;
 use crate::connection::Status;
 use crate::framing::{Framing, Phase, Violation};
+use crate::linger::LINGER;
+use crate::pace::{BodyStall, Pace};
 use crate::socket::Stream;
 use crate::timer::Timer;
 
@@ -27,20 +28,8 @@ const POISON: &[u8] = b"\0\r\n\r\n";
 /// The answer to a header block that does not end.
 const HEADER_TIMEOUT_ANSWER: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-/// How long the rest of a request is thrown away after its answer. A socket that is closed with
-/// unread bytes sends a reset, and the client may lose the answer to it.
-const LINGER: Duration = Duration::from_secs(2);
 /// Bytes thrown away at a time.
 const LINGER_BUFFER_BYTES: usize = 4096;
-
-/// Why the wait for a body was given up; the cause within an [`io::Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BodyStall {
-    #[error("the body stood still")]
-    StoodStill,
-    #[error("the body came too slowly")]
-    TooSlow,
-}
 
 /// A stream whose client is given no more time than it should have.
 #[derive(Debug)]
@@ -83,17 +72,6 @@ enum Refused {
     /// In a header block: what is left of the poison.
     Head(&'static [u8]),
     Body,
-}
-
-/// How fast the body of one request comes.
-#[derive(Debug, Default)]
-struct Pace {
-    head: u32,
-    bytes: u64,
-    /// How long it was waited for, in all; the time in which the service did not want more is not
-    /// the client's.
-    waited: Duration,
-    since: Option<Instant>,
 }
 
 impl Guard {
@@ -205,34 +183,6 @@ impl Guard {
                 Ok(()) | Err(_) => return Poll::Ready(()),
             }
         }
-    }
-}
-
-impl Pace {
-    /// Starts anew with every request.
-    fn begin(&mut self, head: u32) {
-        if self.head != head {
-            *self = Pace { head, ..Pace::default() };
-        }
-    }
-
-    /// How long to wait for more of the body of request `head`, and what it is if nothing comes.
-    fn patience(&mut self, head: u32, settings: &Settings) -> (BodyStall, Duration) {
-        self.begin(head);
-        self.since = Some(Instant::now());
-        let still = settings.body_timeout;
-        let earned = match self.bytes.checked_div(settings.body_bytes_per_second_min) {
-            Some(seconds) => Duration::from_secs(seconds).max(still),
-            None => return (BodyStall::StoodStill, still),
-        };
-        let slow = earned.saturating_sub(self.waited);
-        if slow < still { (BodyStall::TooSlow, slow) } else { (BodyStall::StoodStill, still) }
-    }
-
-    fn arrived(&mut self, head: u32, bytes: usize) {
-        self.begin(head);
-        self.bytes = self.bytes.saturating_add(bytes as u64);
-        self.waited += self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
     }
 }
 

@@ -19,6 +19,9 @@
 //!
 //! The size of a body is for the caller to bound: [`Body::collect`] takes the limit.
 //!
+//! Over TLS a client may choose HTTP/2, where all of this holds for each request by itself: what
+//! ends a connection above ends one stream there. The private module `http2` has what comes on top.
+//!
 //! A request whose framing two parsers could read in two ways is answered with 400 and its
 //! connection is closed; the private module `framing` has the rules.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
@@ -28,6 +31,9 @@ mod body;
 mod connection;
 mod framing;
 mod guard;
+mod http2;
+mod linger;
+mod pace;
 mod request;
 mod response;
 mod serve;
@@ -41,5 +47,5 @@ pub use body::{Body, BodyError, CollectError};
 pub use request::Peer;
 pub use response::{BoxError, ResponseBody};
 pub use serve::serve;
-pub use settings::{CONNECTIONS_MAX, DRAIN_MS, Settings, WRITE_TIMEOUT_MS};
-pub use tls::{Tls, TlsError};
+pub use settings::{CONNECTIONS_MAX, DRAIN_MS, HTTP2_STREAMS_MAX, Settings, WRITE_TIMEOUT_MS};
+pub use tls::{SelfSigned, Tls, TlsError};

@@ -42,7 +42,8 @@ pub(crate) fn refuse<B>(request: &Request<B>, target_bytes_max: usize) -> Option
     None
 }
 
-fn answer(status: StatusCode, text: &'static str) -> Response<ResponseBody> {
+/// A short answer that ends its connection.
+pub(crate) fn answer(status: StatusCode, text: &'static str) -> Response<ResponseBody> {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,11 @@ const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// `service` is called for every request; its response's status and fields are sent as they are,
 /// with `Date` added. It runs within the connection's task and is dropped when the client goes away
 /// before the response is complete, as long as the request's body was read or dropped; a client that
-/// ends its own sending counts as gone. A panic in it costs that connection alone.
+/// ends its own sending counts as gone. A panic in it costs that connection alone. Over HTTP/2 it
+/// runs in a task of its own, is dropped when its stream is reset or its connection ends, and a panic
+/// costs that stream alone.
+///
+/// While a port with TLS is served, changed certificate files are taken as [`Tls::from_files`] says.
 ///
 /// After the shutdown began, no connection is accepted, idle ones are closed, requests in flight go
 /// on for at most [`Settings::drain`], and what is left then is cut.
@@ -72,12 +77,20 @@ async fn accept_all<A, F, Fut>(
     let port = Arc::new(Port::new(tls.as_ref(), settings, listener.local()));
     let mut connections = JoinSet::new();
     let mut warned = None;
+    let watched = async {
+        match &tls {
+            Some(tls) => tls.watch(port.settings.certificate_interval).await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut watched = pin!(watched);
     loop {
         let (some, full) = (!connections.is_empty(), connections.len() >= connections_max);
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next(), if some => report(ended),
+            () = &mut watched => {}
             accepted = listener.accept(), if !full => match accepted {
                 Ok((tcp, addr)) => {
                     connections.spawn(Arc::clone(&port).run(tcp, addr, service.clone()));
@@ -125,11 +138,12 @@ fn warn(warned: &mut Option<Instant>, error: &io::Error) {
     }
 }
 
-fn report(ended: Result<(), JoinError>) {
+/// Says that a service panicked.
+pub(crate) fn report<T>(ended: Result<T, JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        tracing::error!(%error, "a request's service panicked, its connection was cut");
+        tracing::error!(%error, "a request's service panicked, its connection or its stream was cut");
     }
 }
 

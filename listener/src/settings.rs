@@ -11,6 +11,17 @@ pub const WRITE_TIMEOUT_MS: u64 = 30_000;
 /// How long requests in flight may go on after the shutdown began.
 pub const DRAIN_MS: u64 = 30_000;
 
+/// Most requests at once on one HTTP/2 connection; a browser has about as many.
+pub const HTTP2_STREAMS_MAX: u32 = 100;
+/// How many requests an HTTP/2 client may give up at once, before their answers are complete.
+const HTTP2_RESETS_MAX: u32 = 200;
+/// How often an HTTP/2 client with open requests is asked for a sign of life.
+const HTTP2_PING_INTERVAL_MS: u64 = 20_000;
+/// How long the sign of life may take.
+const HTTP2_PING_TIMEOUT_MS: u64 = 30_000;
+/// How often the files of a certificate are looked at.
+const CERTIFICATE_INTERVAL_MS: u64 = 5_000;
+
 /// The bounds of one listener. [`Settings::default`] has the platform's own numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -35,6 +46,18 @@ pub struct Settings {
     pub target_bytes_max: usize,
     /// How long requests in flight may go on after the shutdown began.
     pub drain: Duration,
+    /// Whether clients may choose HTTP/2. They can over TLS only.
+    pub http2: bool,
+    /// Most requests at once on one HTTP/2 connection.
+    pub http2_streams_max: u32,
+    /// How many requests an HTTP/2 client may give up at once; a tenth of it comes back each second.
+    pub http2_resets_max: u32,
+    /// How often an HTTP/2 client with open requests is sent a ping.
+    pub http2_ping_interval: Duration,
+    /// How long a client that was sent a ping may give no sign of life.
+    pub http2_ping_timeout: Duration,
+    /// How often the files of a certificate are looked at.
+    pub certificate_interval: Duration,
 }
 
 impl Default for Settings {
@@ -50,6 +73,12 @@ impl Default for Settings {
             header_fields_max: limits::HEADER_FIELDS_MAX,
             target_bytes_max: limits::URL_BYTES_MAX,
             drain: Duration::from_millis(DRAIN_MS),
+            http2: true,
+            http2_streams_max: HTTP2_STREAMS_MAX,
+            http2_resets_max: HTTP2_RESETS_MAX,
+            http2_ping_interval: Duration::from_millis(HTTP2_PING_INTERVAL_MS),
+            http2_ping_timeout: Duration::from_millis(HTTP2_PING_TIMEOUT_MS),
+            certificate_interval: Duration::from_millis(CERTIFICATE_INTERVAL_MS),
         }
     }
 }

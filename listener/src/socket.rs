@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::timer::Timer;
+use crate::tls::ALPN_HTTP2;
 
 /// A TCP connection whose writes fail when the peer takes nothing for too long.
 ///
@@ -90,6 +91,14 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// Whether the client chose HTTP/2.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        match self {
+            Stream::Plain(_) => false,
+            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2),
+        }
+    }
+
     pub(crate) fn end_with_reset(&self) {
         match self {
             Stream::Plain(socket) => socket.end_with_reset(),

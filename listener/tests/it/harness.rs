@@ -96,6 +96,8 @@ async fn answer(service: Arc<Service>, request: Request<Body>, peer: Peer) -> Re
             Ok(bytes) => Response::new(bytes.into()),
             Err(error) => refused(error),
         },
+        "/mirror" => Response::new(ResponseBody::stream(request.into_body())),
+        "/fields" => text(format!("{:?} {:?}", request.uri(), request.headers())),
         "/ignore" => refused(CollectError::TooLarge { max: 0 }),
         "/wait" => {
             let _gone = Gone(&service, "gone");

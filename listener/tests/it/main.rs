@@ -5,5 +5,8 @@ mod drain;
 mod framing;
 mod harness;
 mod http;
+mod http2;
+mod http2_floods;
+mod reload;
 mod timeouts;
 mod tls;

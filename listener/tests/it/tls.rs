@@ -1,6 +1,7 @@
 //! The same over TLS.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,15 +14,15 @@ use wasmcloud_listener::{Settings, Tls};
 
 use crate::harness::{Client, GET, Port, SHORT, assert_status, patient, within};
 
-struct Files {
-    _folder: TempDir,
-    certificate: PathBuf,
-    key: PathBuf,
-    other_key: PathBuf,
-    der: CertificateDer<'static>,
+pub struct Files {
+    pub _folder: TempDir,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub other_key: PathBuf,
+    pub der: CertificateDer<'static>,
 }
 
-fn files() -> Files {
+pub fn files() -> Files {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let other = rcgen::KeyPair::generate().unwrap();
@@ -39,7 +40,10 @@ fn files() -> Files {
     }
 }
 
-async fn connect(port: &Port, files: &Files) -> Client<tokio_rustls::client::TlsStream<TcpStream>> {
+pub type Encrypted = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// A connection whose client offers `alpn`, in this order, and trusts the certificate of `files`.
+pub async fn dial(port: &Port, files: &Files, alpn: &[&str]) -> io::Result<Encrypted> {
     let mut roots = RootCertStore::empty();
     roots.add(files.der.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -48,11 +52,14 @@ async fn connect(port: &Port, files: &Files) -> Client<tokio_rustls::client::Tls
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let tcp = TcpStream::connect(port.addr).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp);
-    Client::new(within("TLS handshake", stream).await.unwrap())
+    within("TLS handshake", TlsConnector::from(Arc::new(config)).connect(name, tcp)).await
+}
+
+async fn connect(port: &Port, files: &Files) -> Client<Encrypted> {
+    Client::new(dial(port, files, &["http/1.1"]).await.unwrap())
 }
 
 #[tokio::test]
@@ -93,6 +100,17 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
     let port = Port::start_with(Settings { header_timeout: SHORT, ..patient() }, Some(tls)).await;
     let mut client = port.client().await;
     assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_client_that_offers_both_gets_http_2_where_the_port_speaks_it() {
+    let files = files();
+    for (http2, chosen) in [(true, &b"h2"[..]), (false, b"http/1.1")] {
+        let tls = Tls::from_files(&files.certificate, &files.key).unwrap();
+        let port = Port::start_with(Settings { http2, ..patient() }, Some(tls)).await;
+        let stream = dial(&port, &files, &["http/1.1", "h2"]).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(chosen));
+    }
 }
 
 #[test]
