@@ -109,6 +109,7 @@ impl Prepared {
             runtime: self.runtime.handle().clone(),
             outbound,
             used: Default::default(),
+            tape: None,
         });
         let Program::Olin(program) = &*self.program else {
             return Err("the program is none of Olin's".into());

@@ -7,6 +7,7 @@
 //! the same process, or a [`RemoteControlPlane`]. [`local`] runs a module without any server.
 
 mod admission;
+mod alone;
 #[doc(hidden)]
 pub mod bench;
 mod edge;
@@ -26,11 +27,13 @@ mod raise;
 mod receipt;
 mod recorder;
 mod remote;
+mod recording;
 mod routes;
 mod wasi;
 
 pub use edge::Edge;
 pub use executor::{Executor, ExecutorError, Settings};
+pub use alone::alone;
 pub use programs::{COMPILE_COMMAND, CompileBudget, Compiler, compile_child};
 pub use remote::{RemoteControlPlane, RemoteError};
 pub use wasmcloud_egress as egress;

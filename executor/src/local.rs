@@ -115,6 +115,7 @@ pub async fn run(
         runtime: tokio::runtime::Handle::current(),
         outbound,
         used: Default::default(),
+        tape: None,
     });
     if call.deployment.abi.is_http() {
         let over = answer_http(&program, session, &call, stdout).await?;
@@ -177,6 +178,7 @@ async fn answer_http(
         watch: watch.clone(),
         runtime: tokio::runtime::Handle::current(),
         backlog: Some(Arc::default()),
+        tap: None,
     };
     let run = wasi::run_http(program, session, settings(call), reader, incoming, limits, Budget::of(limits));
     let (ended, ()) = tokio::join!(run, print(&mut printed, stdout));

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wasmcloud_wire::{ControlPlane, ControlPlaneError, HandlerId, Level, LogLine, Record, Source, Timestamp};
+use wasmcloud_wire::{
+    ControlPlane, ControlPlaneError, HandlerId, Header, Level, LogLine, Record, Recording, Source, Timestamp,
+};
 
 /// Most records that wait; beyond half of it, successes are dropped.
 const RECORDS_MAX: usize = 20_000;
@@ -23,6 +25,9 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 const LINE_BYTES: usize = 128;
 const RECEIPT_BYTES: usize = 1_024;
 const RECORD_BYTES: usize = 64;
+/// What a header field and a clock's reading weigh in a recording.
+const HEADER_BYTES: usize = 48;
+const READING_BYTES: usize = 20;
 /// How long a record waits for others to make a batch with.
 const BATCH_WAIT: Duration = Duration::from_millis(50);
 /// First and longest pause after a batch was not taken.
@@ -43,6 +48,8 @@ struct Queue {
     /// Records taken out to be sent, and not yet known to have arrived.
     in_flight: usize,
     dropped: HashMap<HandlerId, u64>,
+    /// Records that were dropped, and those that were refused for good, since the start.
+    dropped_in_all: u64,
 }
 
 impl Recorder {
@@ -60,6 +67,12 @@ impl Recorder {
         self.arrived.notify_one();
     }
 
+    /// How many records wait to be sent, and how many were dropped since the start.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let queue = self.queue();
+        (queue.left() as u64, queue.dropped_in_all)
+    }
+
     /// Sends records for as long as the executor lives.
     pub(crate) async fn run(self: Arc<Self>, control: Arc<dyn ControlPlane>) {
         loop {
@@ -70,8 +83,10 @@ impl Recorder {
                 if batch.is_empty() {
                     break;
                 }
-                send(&*control, batch).await;
-                self.queue().in_flight = 0;
+                let refused = send(&*control, batch).await;
+                let mut queue = self.queue();
+                queue.in_flight = 0;
+                queue.dropped_in_all += refused;
             }
             self.emptied.notify_waiters();
         }
@@ -96,8 +111,8 @@ impl Recorder {
 }
 
 /// Sends a batch until it is taken. One that is refused for good is halved until what is at fault is
-/// found; that alone is dropped, so that it keeps nothing else from arriving.
-async fn send(control: &dyn ControlPlane, batch: Vec<Record>) {
+/// found; that alone is dropped, so that it keeps nothing else from arriving. Returns how many were.
+async fn send(control: &dyn ControlPlane, batch: Vec<Record>) -> u64 {
     let mut pause = RETRY_FIRST;
     let mut parts = vec![batch];
     let mut dropped = 0;
@@ -127,6 +142,7 @@ async fn send(control: &dyn ControlPlane, batch: Vec<Record>) {
     if dropped > 0 {
         tracing::error!(records = dropped, "the control plane refused records for good; they are dropped");
     }
+    dropped
 }
 
 impl Queue {
@@ -141,6 +157,7 @@ impl Queue {
         let succeeded = record.receipt.as_ref().is_some_and(|receipt| receipt.outcome.is_ok());
         if full || (half_full && succeeded) {
             *self.dropped.entry(record.handler).or_insert(0) += 1;
+            self.dropped_in_all += 1;
             return;
         }
         if let Some(dropped) = self.dropped.remove(&record.handler) {
@@ -171,7 +188,26 @@ fn weight(record: &Record) -> usize {
         let urls: usize = receipt.urls.iter().map(String::len).sum();
         RECEIPT_BYTES + receipt.path.len() + urls
     });
-    RECORD_BYTES + lines + receipt
+    RECORD_BYTES + lines + receipt + record.recording.as_deref().map_or(0, recording_weight)
+}
+
+/// About what a recording takes besides.
+fn recording_weight(recording: &Recording) -> usize {
+    let fields = |fields: &[Header]| -> usize {
+        fields.iter().map(|(name, value)| HEADER_BYTES + name.len() + value.len()).sum()
+    };
+    let readings = recording.inputs.wall_ns.len() + recording.inputs.monotonic_ns.len();
+    // The body is base64 in JSON.
+    let body = recording.body.as_ref().map_or(0, |body| body.len() / 3 * 4);
+    let gaps: usize = recording.gaps.iter().map(String::len).sum();
+    let request = &recording.request;
+    RECEIPT_BYTES
+        + request.target.len()
+        + fields(&request.headers)
+        + fields(&recording.answer.headers)
+        + readings * READING_BYTES
+        + body
+        + gaps
 }
 
 /// The line that says what is missing. Its place is beyond any that the invocation itself can use.

@@ -25,6 +25,8 @@ pub const RECORDINGS_KEPT_MAX: u32 = 1_000;
 pub const RECORDED_BODY_BYTES_MAX: usize = 64 << 10;
 /// Most readings of each clock that are recorded.
 pub const RECORDED_READINGS_MAX: usize = 1_000;
+/// What stands in a recording instead of what is left out of it.
+pub const REDACTED: &str = "[redacted]";
 
 impl Default for RecordingPolicy {
     fn default() -> RecordingPolicy {
@@ -41,6 +43,12 @@ pub struct Inputs {
     pub wall_ns: Vec<u64>,
     /// Readings of the clock that only goes forward, in nanoseconds.
     pub monotonic_ns: Vec<u64>,
+    /// The id that the program saw itself run under (`RUN_ID`).
+    #[serde(default)]
+    pub run_id: Option<InvocationId>,
+    /// The executor that it saw itself run on (`WORKER_ID`).
+    #[serde(default)]
+    pub worker_id: String,
 }
 
 /// One recorded invocation.

@@ -9,6 +9,7 @@ use wasmcloud_cgi::{Answer, Ending, Framing};
 use wasmcloud_wire::{Header, Level, LogLine, Receipt};
 
 use super::{Logs, Output, Stop, Watch};
+use crate::recording::Tap;
 
 /// Output is handed on in pieces of about this size.
 const PIECE_BYTES: usize = 64 << 10;
@@ -78,6 +79,8 @@ pub(crate) struct Reader {
     pub(crate) runtime: tokio::runtime::Handle,
     /// Where parts wait that a guest whose thread must not block has given and the reader not taken yet.
     pub(crate) backlog: Option<Arc<Backlog>>,
+    /// What watches the parts pass, where the invocation is recorded.
+    pub(crate) tap: Option<Arc<Tap>>,
 }
 
 /// Parts that wait for a slow reader. Whoever fills it asks [`Reader::is_behind`] before.
@@ -104,12 +107,20 @@ impl Reader {
         Ok(())
     }
 
+    /// Shows a part to whatever records the invocation.
+    pub(crate) fn note(&self, part: &Part) {
+        if let Some(tap) = &self.tap {
+            tap.answer(part);
+        }
+    }
+
     fn backlog(&self) -> Option<MutexGuard<'_, VecDeque<Part>>> {
         self.backlog.as_ref().map(|backlog| backlog.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Hands a part on. Waits for the reader, but not past the deadline; or keeps the part in the backlog.
     pub(crate) fn send(&self, part: Part) -> Result<(), Stop> {
+        self.note(&part);
         if let Some(mut backlog) = self.backlog() {
             let part = match backlog.is_empty() {
                 true => match self.parts.try_send(part) {

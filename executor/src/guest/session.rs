@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 use wasmcloud_cgi::Variables;
 
 use super::{Answered, Logs, Outbound, Stop, Watch};
+use crate::recording::Tape;
 
 /// Most URLs that a receipt lists.
 const URLS_MAX: usize = 100;
@@ -45,6 +46,8 @@ pub(crate) struct Session {
     pub(crate) outbound: Outbound,
     /// What was used so far.
     pub(crate) used: Used,
+    /// Clocks and randomness, where the invocation is recorded or replayed.
+    pub(crate) tape: Option<Arc<Tape>>,
 }
 
 /// What a guest has used, as far as host calls know.

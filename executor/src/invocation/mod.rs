@@ -18,6 +18,7 @@ use crate::outcome::Over;
 use crate::program::Program;
 use crate::programs::{Lease, ProgramError};
 use crate::recorder::Recorder;
+use crate::recording::{self, Tape};
 use crate::wasi::Incoming;
 use crate::{Executor, receipt};
 
@@ -63,6 +64,8 @@ pub(crate) async fn start(
     live_log: bool,
 ) -> Result<mpsc::Receiver<Part>, StartError> {
     let began = Instant::now();
+    let tape = recording::tape(&call).map_err(StartError::Malformed)?;
+    let tap = recording::tap(&call, streamed.is_some());
     let input = input(executor.worker_id(), &mut call, streamed)?;
     let program = program(executor, &call).await?;
     let place = executor.admission.admit(&call.deployment).await?;
@@ -97,9 +100,11 @@ pub(crate) async fn start(
             watch,
             runtime: tokio::runtime::Handle::current(),
             backlog: trust.is_some().then(Arc::default),
+            tap,
         },
         end,
         live_log,
+        tape,
         call,
     };
     match (trust, input) {
@@ -142,10 +147,11 @@ fn variables(
     request: &RequestHead,
     body: Option<&Bytes>,
 ) -> Result<Variables, RequestError> {
+    let (run_id, worker_id) = recording::identity(call.inputs.as_deref(), call, worker_id);
     let context = Context {
         env: &call.deployment.env,
         forward_authorization: call.deployment.forward_authorization,
-        run_id: call.invocation,
+        run_id,
         worker_id,
     };
     Variables::new(request, body.map(|body| body.len() as u64), &context)
@@ -164,6 +170,8 @@ struct Job {
     reader: Reader,
     end: Option<mpsc::OwnedPermit<Part>>,
     live_log: bool,
+    /// Clocks and randomness, where the invocation is recorded or replayed.
+    tape: Option<Arc<Tape>>,
 }
 
 impl Job {
@@ -185,6 +193,7 @@ impl Job {
             runtime: self.reader.runtime.clone(),
             outbound,
             used: Default::default(),
+            tape: self.tape.clone(),
         })
     }
 
@@ -230,12 +239,16 @@ impl Job {
             log_lines_dropped,
         };
         let receipt = receipt.make(over);
+        let recording = match (&self.tape, &self.reader.tap) {
+            (Some(tape), Some(tap)) => Some(Box::new(recording::make(&self.call, tape, tap, &receipt))),
+            _ => None,
+        };
         self.recorder.push(Record {
             handler: self.call.deployment.handler,
             invocation: self.call.invocation,
             lines,
             receipt: Some(receipt.clone()),
-            recording: None,
+            recording,
         });
         let end = Part::End { receipt: Box::new(receipt), complete };
         // A reader that is gone needs no end.

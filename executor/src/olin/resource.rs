@@ -50,7 +50,7 @@ impl Resource {
             Resource::Log(_) => Ok(0),
             Resource::Null => scheme::null::read(buffer),
             Resource::Zero => scheme::zero::read(buffer),
-            Resource::Random => scheme::random::read(buffer),
+            Resource::Random => scheme::random::read(session, buffer),
             Resource::Http(http) => http.read(session, buffer),
             Resource::Gemini(gemini) => gemini.read(session, buffer),
             Resource::WebSocket(socket) => socket.read(session, buffer),

@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 
 use super::usage::Usage;
 use crate::guest::{Reader, Session, Stop};
+use crate::recording::{Tap, Tape};
 
 /// A running guest's surroundings.
 pub(crate) struct Guest {
@@ -33,6 +34,16 @@ impl Guest {
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut Session) -> R) -> Option<R> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         session.as_deref_mut().map(work)
+    }
+
+    /// What records the request and the answer as they pass.
+    pub(super) fn tap(&self) -> Option<&Tap> {
+        self.reader.as_ref()?.tap.as_deref()
+    }
+
+    /// Clocks and randomness, where the invocation is recorded or replayed.
+    pub(super) fn tape(&self) -> Option<Arc<Tape>> {
+        self.with(|session| session.tape.clone()).flatten()
     }
 
     /// Takes the session away, when the guest has ended.

@@ -366,6 +366,7 @@ fn log_error(guest: &Arc<Guest>, text: &str) {
 async fn send(guest: &Arc<Guest>, reader: &Reader, part: Part) -> Result<(), Stop> {
     // Lines that wait for the reader came before.
     reader.caught_up().await?;
+    reader.note(&part);
     reader.parts.send(part).await.map_err(|_| stopped(guest, Stop::OutputClosed))
 }
 
@@ -402,6 +403,17 @@ impl Body for Counted {
                 };
                 this.left = left;
                 this.guest.with(|session| session.used.bytes_in += bytes);
+                if let Some(tap) = this.guest.tap() {
+                    tap.request(frame.data_ref().map_or(&[][..], |bytes| bytes));
+                    if this.body.is_end_stream() {
+                        tap.request_ended();
+                    }
+                }
+            }
+            Poll::Ready(None) => {
+                if let Some(tap) = this.guest.tap() {
+                    tap.request_ended();
+                }
             }
             // Whoever sent half of a request has nobody left to read the answer.
             Poll::Ready(Some(Err(Error::ConnectionTerminated))) => {

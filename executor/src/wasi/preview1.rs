@@ -8,6 +8,7 @@ use wiggle::GuestMemory;
 
 use super::link::{FUNCTIONS, SNAPSHOT, UNSTABLE};
 use super::state::{HOSTCALL_BYTES_MAX, ModuleState};
+use crate::recording;
 
 /// `errno`: it would take more memory than a host call may.
 const NOMEM: i32 = 48;
@@ -139,6 +140,7 @@ fn memory(caller: &mut Guest<'_>) -> wasmtime::Result<Memory> {
 /// Fills all of a buffer, however long it is.
 async fn random_get(mut caller: Guest<'_>, at: u32, bytes: u32) -> wasmtime::Result<i32> {
     let memory = memory(&mut caller)?;
+    let tape = caller.data().host.tape.clone();
     let (mut at, end) = (at as usize, (at as usize).saturating_add(bytes as usize));
     if end > memory.data_size(&caller) {
         return Err(Trap::MemoryOutOfBounds.into());
@@ -146,7 +148,7 @@ async fn random_get(mut caller: Guest<'_>, at: u32, bytes: u32) -> wasmtime::Res
     while at < end {
         let until = end.min(at.saturating_add(RANDOM_PART_BYTES));
         let part = memory.data_mut(&mut caller).get_mut(at..until).ok_or(Trap::MemoryOutOfBounds)?;
-        getrandom::fill(part).map_err(|error| wasmtime::Error::msg(error.to_string()))?;
+        recording::fill(tape.as_deref(), part).map_err(|error| wasmtime::Error::msg(error.to_string()))?;
         at = until;
         if at < end {
             tokio::task::yield_now().await;

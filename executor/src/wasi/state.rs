@@ -14,6 +14,7 @@ use super::guest::Guest;
 use super::limiter::Limiter;
 use super::outgoing::Outgoing;
 use super::stdio::{Stdin, Stdout, To};
+use crate::recording::{Random, Tape};
 
 /// Most handles (streams, bodies, requests, …) that a guest has open at once.
 const HANDLES_MAX: usize = 1_000;
@@ -34,6 +35,8 @@ pub(super) struct Host {
     pub(super) limiter: Limiter,
     /// The handler's own settings, for `wasi:config`.
     pub(super) settings: Vec<(String, String)>,
+    /// Clocks and randomness, where the invocation is recorded or replayed.
+    pub(super) tape: Option<Arc<Tape>>,
 }
 
 /// A store of a core module with WASI 0.1.
@@ -86,6 +89,7 @@ impl World<'_> {
             guest: self.guest.clone(),
             limiter: Limiter::new(self.limits, self.guest.usage.clone()),
             settings: self.settings.clone(),
+            tape: self.guest.tape(),
         }
     }
 
@@ -102,13 +106,17 @@ impl World<'_> {
             .stdout(Stdout(self.guest.clone(), self.stdout))
             .stderr(Stdout(self.guest.clone(), To::Log))
             .max_random_size(RANDOM_BYTES_MAX)
-            .wall_clock(CoarseClock)
-            .monotonic_clock(CoarseSteadyClock(Instant::now()))
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             // Else `poll_oneoff` with one clock sleeps on the thread itself, where nothing can end it.
             .allow_blocking_current_thread(false);
+        match self.guest.tape() {
+            None => {
+                builder.wall_clock(CoarseClock).monotonic_clock(CoarseSteadyClock(Instant::now()));
+            }
+            Some(tape) => on_tape(&mut builder, &tape),
+        }
         if let Some(files) = self.files {
             files.open_in(&mut builder)?;
         }
@@ -174,6 +182,43 @@ impl HostMonotonicClock for CoarseSteadyClock {
         let since = self.0.elapsed().saturating_add(CLOCK_RESOLUTION);
         let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         millis.saturating_mul(1_000_000)
+    }
+}
+
+/// Gives a guest clocks and randomness that are recorded or replayed.
+fn on_tape(builder: &mut WasiCtxBuilder, tape: &Arc<Tape>) {
+    let mut seed = [0; 16];
+    tape.fill(&mut seed);
+    builder
+        .wall_clock(TapedClock(tape.clone()))
+        .monotonic_clock(TapedSteadyClock(CoarseSteadyClock(Instant::now()), tape.clone()))
+        .secure_random(Random(tape.clone()))
+        .insecure_random(Random(tape.clone()))
+        .insecure_random_seed(u128::from_le_bytes(seed));
+}
+
+struct TapedClock(Arc<Tape>);
+
+impl HostWallClock for TapedClock {
+    fn resolution(&self) -> Duration {
+        CoarseClock.resolution()
+    }
+
+    fn now(&self) -> Duration {
+        let real = u64::try_from(CoarseClock.now().as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.0.wall(real))
+    }
+}
+
+struct TapedSteadyClock(CoarseSteadyClock, Arc<Tape>);
+
+impl HostMonotonicClock for TapedSteadyClock {
+    fn resolution(&self) -> u64 {
+        self.0.resolution()
+    }
+
+    fn now(&self) -> u64 {
+        self.1.monotonic(self.0.now())
     }
 }
 
