@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmcloud_plane::Verifier;
 use wasmcloud_wire::{Invoker, UserId};
 
 use crate::auth::LoginLimiter;
@@ -21,6 +22,8 @@ pub(crate) struct App {
     pub invoker: Arc<dyn Invoker>,
     pub limiter: LoginLimiter,
     pub bodies: Bodies,
+    /// Verifies what executors send; without service tokens nobody is one.
+    pub verifier: Option<Verifier>,
     followers: Arc<Semaphore>,
     followers_per_user: Slots<UserId>,
 }
@@ -29,6 +32,7 @@ impl App {
     /// The control plane, and the way to executors.
     pub(crate) fn new(core: Arc<Core>, invoker: Arc<dyn Invoker>) -> App {
         App {
+            verifier: core.config.service_keys.clone().map(Verifier::new),
             core,
             invoker,
             limiter: LoginLimiter::default(),

@@ -22,7 +22,8 @@ use wasmcloud_wire::limits::{JSON_BODY_BYTES_MAX, POLICY_BYTES_MAX, UPLOAD_BYTES
 use crate::ApiError;
 use crate::app::App;
 use crate::auth;
-use crate::guards::{Executor, Meta};
+use crate::guards::Meta;
+use crate::signed;
 use crate::slots::Slots;
 
 /// Largest JSON body that carries a request's body in base64, or a batch of records.
@@ -152,13 +153,28 @@ impl Bodies {
         body: Body,
         meta: &Meta,
     ) -> Result<Admitted, ApiError> {
+        let signed = signed::verify(app, parts).await?;
+        let admitted = self.admit_body(app, parts, body, meta).await?;
+        if let Some(signed) = signed {
+            signed.check_body(&admitted.body)?;
+            meta.is_from_executor();
+        }
+        Ok(admitted)
+    }
+
+    async fn admit_body(
+        &self,
+        app: &App,
+        parts: &Parts,
+        body: Body,
+        meta: &Meta,
+    ) -> Result<Admitted, ApiError> {
         let class = Class::of(parts);
         let authorization = only_authorization(parts);
         let little = body.size_hint().upper().is_some_and(|bytes| bytes <= LITTLE_BODY_BYTES_MAX);
         match class {
             Class::Login => self.login(body, meta.peer.ip()).await,
             Class::Records => {
-                check_executor(app, authorization)?;
                 let permit = if little { None } else { Some(self.record_place().await?) };
                 plain(body, class, BODY_MAX, permit).await
             }
@@ -272,14 +288,6 @@ async fn plain(
 
 fn is_too_slow(bytes: u64, waited: Duration) -> bool {
     waited >= SLOW_AFTER && bytes < waited.as_secs() * BYTES_PER_SECOND_MIN
-}
-
-/// Without an internal interface nobody is asked: routing says 404.
-fn check_executor(app: &App, authorization: Option<&str>) -> Result<(), ApiError> {
-    if app.core.config.service_token.is_some() {
-        Executor::known(app, authorization)?;
-    }
-    Ok(())
 }
 
 fn only_authorization(parts: &Parts) -> Option<&str> {

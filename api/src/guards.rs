@@ -6,6 +6,7 @@ mod env;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use rocket::http::Status;
@@ -13,13 +14,14 @@ use rocket::request::{FromRequest, Outcome, Request};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
+use wasmcloud_plane::Unsigned;
 use wasmcloud_wire::body::POLICY_HEADER;
 use wasmcloud_wire::limits::{CALL_DEPTH_MAX, POLICY_BYTES_MAX};
 use wasmcloud_wire::{DEPTH_FIELD, Policy, depth};
 
 use crate::ApiError;
 use crate::app::App;
-use crate::auth::{self, Caller};
+use crate::auth::Caller;
 use crate::json;
 
 pub(crate) use env::{EnvField, Unquoted};
@@ -31,16 +33,23 @@ pub(crate) struct Meta {
     /// The client.
     pub peer: SocketAddr,
     caller: OnceCell<Result<Caller, ApiError>>,
+    /// Set when the request was found to be signed by an executor, body and all.
+    is_executor: AtomicBool,
 }
 
 impl Meta {
     pub(crate) fn new(request_id: Uuid, peer: SocketAddr) -> Meta {
-        Meta { request_id, peer, caller: OnceCell::new() }
+        Meta { request_id, peer, caller: OnceCell::new(), is_executor: AtomicBool::new(false) }
     }
 
     /// Whoever makes this request, found out once.
     pub(crate) async fn caller(&self, app: &App, authorization: Option<&str>) -> Result<Caller, ApiError> {
         self.caller.get_or_init(|| app.core.authenticate(authorization)).await.clone()
+    }
+
+    /// Notes that an executor has signed the request, body and all.
+    pub(crate) fn is_from_executor(&self) {
+        self.is_executor.store(true, Ordering::Relaxed);
     }
 
     /// The user's name, if it is known by now; for the log.
@@ -122,32 +131,16 @@ impl<'r> FromRequest<'r> for Admin {
     }
 }
 
-/// An executor, known by the service token.
+/// An executor, known by its signature: `signed.rs` has verified it before the body was read.
 pub(crate) struct Executor;
-
-impl Executor {
-    /// Whether an `Authorization` field shows this installation's service token.
-    pub(crate) fn known(app: &App, authorization: Option<&str>) -> Result<Executor, ApiError> {
-        let shown = authorization.and_then(auth::bearer);
-        match (&app.core.config.service_token, shown) {
-            (Some(token), Some(shown)) if token.matches(shown) => Ok(Executor),
-            _ => Err(ApiError::new(
-                401,
-                "unauthorized",
-                "this needs the service token",
-                "give the executor and the API the same service token",
-            )),
-        }
-    }
-}
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Executor {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Executor, ()> {
-        let known = app(request).and_then(|app| Executor::known(app, authorization(request)));
-        or_reject(request, known)
+        let known = Meta::of(request).is_executor.load(Ordering::Relaxed);
+        or_reject(request, known.then_some(Executor).ok_or_else(|| Unsigned::Missing.into()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The way to executors in other processes: [`Invoker`] over HTTPS.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,34 +9,47 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
-use reqwest::{Client, RequestBuilder, Response};
-use wasmcloud_plane::{Address, AddressError, LineError, ServiceToken, bounded, chain, client, lines};
+use reqwest::Response;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use wasmcloud_plane::{
+    Address, AddressError, LineError, PlaneClient, ServiceKeys, bounded, chain, lines, refusal,
+};
 use wasmcloud_wire::{
     Call, Change, Digest, ErrorBody, Event, EventStream, Inspection, InvokeError, Invoker, Outcome,
     PrepareError, Receipt, Refusal, Timestamp,
 };
 
+use crate::fleet::{Fleet, Member};
+use crate::store::FleetStore;
+
 /// How long compiling may take: 60 s of CPU time, on a machine that may have more to do.
 const PREPARE_MAX: Duration = Duration::from_secs(180);
+/// Executors that prepare modules at once, of all uploads together.
+const PREPARE_AT_ONCE: usize = 64;
+/// How long a deploy waits, once one executor has prepared its module, until the others have too. Those that
+/// have not go on preparing it.
+const PREPARE_EVERYWHERE_MAX: Duration = Duration::from_secs(2);
 /// How long an executor may take to say that it knows of a change.
 const ANNOUNCE_MAX: Duration = Duration::from_secs(2);
 /// Longest answer that is no stream, in bytes.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// What the log says where there is nobody to call.
+const NOBODY: &str =
+    "no executor was heard of lately, and none is named: start one with `wasmcloud executor --api URL`";
 
-/// Executors behind their internal listeners. Each call goes to the next one in turn; one that
-/// cannot be connected to is passed over.
+/// Executors behind their internal listeners: those that report to the store, and those that are named. Each call
+/// goes to the next one in turn; one that cannot be connected to, or that refuses to begin, is passed over.
 pub struct RemoteInvoker {
-    client: Client,
-    executors: Vec<Address>,
-    turn: AtomicUsize,
+    client: PlaneClient,
+    fleet: Fleet,
+    preparing: Arc<Semaphore>,
 }
 
 /// Why executors cannot be spoken to at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteInvokerError {
-    /// No executor was named.
-    #[error("no executor is known: name at least one by its internal address, such as https://10.0.0.2:7443")]
-    NoExecutor,
     /// An address is none.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -45,94 +59,175 @@ pub enum RemoteInvokerError {
 }
 
 impl RemoteInvoker {
-    /// Speaks to the executors at these addresses. With `ca_pem` exactly those certificates are
-    /// trusted; without it, what the system trusts.
+    /// Speaks to the executors that `store` has heard of lately, and to those at the addresses `named`. With
+    /// `ca_pem` exactly those certificates are trusted; without it, what the system trusts.
+    ///
+    /// # Errors
+    ///
+    /// An address or the certificates are unusable.
     pub fn new(
-        executors: &[String],
-        token: &ServiceToken,
+        store: Arc<dyn FleetStore>,
+        named: &[String],
+        keys: ServiceKeys,
         ca_pem: Option<&[u8]>,
     ) -> Result<RemoteInvoker, RemoteInvokerError> {
-        let executors = executors.iter().map(|text| text.parse()).collect::<Result<Vec<Address>, _>>()?;
-        if executors.is_empty() {
-            return Err(RemoteInvokerError::NoExecutor);
-        }
-        Ok(RemoteInvoker { client: client(token, ca_pem)?, executors, turn: AtomicUsize::new(0) })
+        let named = named.iter().map(|text| text.parse()).collect::<Result<Vec<Address>, _>>()?;
+        Ok(RemoteInvoker {
+            client: PlaneClient::new(keys, ca_pem)?,
+            fleet: Fleet::new(store, named),
+            preparing: Arc::new(Semaphore::new(PREPARE_AT_ONCE)),
+        })
     }
 
-    /// Sends a request to the next executor that can be connected to.
-    async fn send(&self, build: impl Fn(&Address) -> RequestBuilder) -> Result<Response, String> {
-        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.executors.len();
-        let (before, from) = self.executors.split_at(first);
-        let mut failure = String::new();
-        for executor in from.iter().chain(before) {
-            match build(executor).send().await {
-                Ok(response) => return Ok(response),
-                Err(error) if error.is_connect() => failure = chain(&error),
-                Err(error) => return Err(chain(&error)),
+    /// Asks one executor after the other to begin, those anew that have come meanwhile, until one does or says
+    /// what no other would say differently.
+    async fn begin(&self, call: &Call, body: &Bytes) -> Result<Response, InvokeError> {
+        let mut last = InvokeError::Unavailable(NOBODY.to_owned());
+        let mut asked = BTreeSet::new();
+        for now in [false, true] {
+            for executor in self.fleet.members(now).await {
+                if !asked.insert(executor.audience.clone()) {
+                    continue;
+                }
+                match begin_at(&self.client, &executor, body.clone()).await {
+                    Ok(response) => return Ok(response),
+                    Err(Refused::Here(error)) => {
+                        tracing::debug!(executor = %executor.address, %error, invocation = %call.invocation,
+                            "another executor is asked");
+                        last = error;
+                    }
+                    Err(Refused::Anywhere(error)) => return Err(error),
+                }
+            }
+        }
+        Err(last)
+    }
+
+    /// Has every executor prepare a module. What is said first is what counts.
+    async fn prepare_at(&self, members: Vec<Member>, digest: &Digest) -> Result<Inspection, PrepareError> {
+        let mut preparing = JoinSet::new();
+        for member in members {
+            let (client, turns, digest) = (self.client.clone(), Arc::clone(&self.preparing), *digest);
+            preparing.spawn(async move {
+                let _turn = turns.acquire_owned().await;
+                let answer = prepare_at(&client, &member, &digest).await;
+                if let Err(PrepareError::Unavailable(error)) = &answer {
+                    tracing::warn!(executor = %member.address, error, "an executor cannot prepare a module");
+                }
+                answer
+            });
+        }
+        let mut failure = PrepareError::Unavailable(NOBODY.to_owned());
+        while let Some(answer) = preparing.join_next().await {
+            match answer {
+                Ok(Err(error @ PrepareError::Unavailable(_))) => failure = error,
+                Ok(answer) => {
+                    finish(preparing).await;
+                    return answer;
+                }
+                Err(error) => failure = PrepareError::Unavailable(error.to_string()),
             }
         }
         Err(failure)
     }
 }
 
+/// Waits for the other executors a little, and then leaves them to it.
+async fn finish(mut preparing: JoinSet<Result<Inspection, PrepareError>>) {
+    let until = Instant::now() + PREPARE_EVERYWHERE_MAX;
+    while let Ok(Some(_)) = tokio::time::timeout_at(until, preparing.join_next()).await {}
+    preparing.detach_all();
+}
+
+async fn prepare_at(
+    client: &PlaneClient,
+    executor: &Member,
+    digest: &Digest,
+) -> Result<Inspection, PrepareError> {
+    let path = format!("prepare/{digest}");
+    let request = client.post(&executor.address, &executor.audience, &path, Bytes::new());
+    let response = request.timeout(PREPARE_MAX).send().await;
+    let response = response.map_err(|error| PrepareError::Unavailable(chain(&error)))?;
+    let status = response.status();
+    if !matches!(status, StatusCode::OK | StatusCode::UNPROCESSABLE_ENTITY) {
+        return Err(PrepareError::Unavailable(unexpected("prepare", response).await));
+    }
+    let body = bounded(response, ANSWER_BYTES_MAX).await.map_err(PrepareError::Unavailable)?;
+    if status == StatusCode::OK {
+        return serde_json::from_slice(&body).map_err(|error| unreadable(&error));
+    }
+    let refusal: Refusal = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
+    Err(PrepareError::Refused(refusal))
+}
+
+/// Why an invocation did not begin.
+enum Refused {
+    /// At this executor; another may begin it.
+    Here(InvokeError),
+    /// Nowhere; or it may have begun here, and must not begin twice.
+    Anywhere(InvokeError),
+}
+
+async fn begin_at(client: &PlaneClient, executor: &Member, body: Bytes) -> Result<Response, Refused> {
+    let request = client.post(&executor.address, &executor.audience, "invoke", body);
+    let response = request.send().await.map_err(|error| {
+        let reason = InvokeError::Unavailable(chain(&error));
+        if error.is_connect() { Refused::Here(reason) } else { Refused::Anywhere(reason) }
+    })?;
+    match response.status() {
+        StatusCode::OK => Ok(response),
+        StatusCode::TOO_MANY_REQUESTS => Err(Refused::Anywhere(busy(response, false).await)),
+        StatusCode::SERVICE_UNAVAILABLE => Err(Refused::Here(busy(response, true).await)),
+        StatusCode::BAD_REQUEST => Err(Refused::Anywhere(match error_body(response).await {
+            Ok(body) => InvokeError::BadRequest(body.error.message),
+            Err(error) => InvokeError::Unavailable(error),
+        })),
+        _ => Err(Refused::Here(InvokeError::Unavailable(unexpected("invoke", response).await))),
+    }
+}
+
 #[async_trait]
 impl Invoker for RemoteInvoker {
     async fn prepare(&self, digest: &Digest) -> Result<Inspection, PrepareError> {
-        let path = format!("prepare/{digest}");
-        let response = self
-            .send(|executor| self.client.post(executor.internal(&path)).timeout(PREPARE_MAX))
-            .await
-            .map_err(PrepareError::Unavailable)?;
-        let status = response.status();
-        let body = bounded(response, ANSWER_BYTES_MAX).await.map_err(PrepareError::Unavailable)?;
-        match status {
-            StatusCode::OK => serde_json::from_slice(&body).map_err(|error| unreadable(&error)),
-            StatusCode::UNPROCESSABLE_ENTITY => {
-                let refusal: Refusal = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
-                Err(PrepareError::Refused(refusal))
-            }
-            other => Err(PrepareError::Unavailable(unexpected("prepare", other))),
+        let mut members = self.fleet.members(true).await;
+        if members.iter().any(|member| !member.draining) {
+            members.retain(|member| !member.draining);
         }
+        self.prepare_at(members, digest).await
     }
 
     async fn invoke(&self, call: Call) -> Result<EventStream, InvokeError> {
         let body = serde_json::to_vec(&call).map_err(|error| InvokeError::Unavailable(error.to_string()))?;
-        let body = Bytes::from(body);
-        let build = |executor: &Address| {
-            let request = self.client.post(executor.internal("invoke"));
-            request.header("content-type", "application/json").body(body.clone())
-        };
-        let response = self.send(build).await.map_err(InvokeError::Unavailable)?;
-        match response.status() {
-            StatusCode::OK => Ok(events(response.bytes_stream(), call).boxed()),
-            status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
-                Err(busy(response, status == StatusCode::SERVICE_UNAVAILABLE).await)
-            }
-            StatusCode::BAD_REQUEST => Err(match error_body(response).await {
-                Ok(body) => InvokeError::BadRequest(body.error.message),
-                Err(error) => InvokeError::Unavailable(error),
-            }),
-            other => Err(InvokeError::Unavailable(unexpected("invoke", other))),
-        }
+        let response = self.begin(&call, &Bytes::from(body)).await?;
+        Ok(events(response.bytes_stream(), call).boxed())
     }
 
     async fn announce(&self, change: &Change) {
-        let announcements = self.executors.iter().map(|executor| async move {
-            let request = self.client.post(executor.internal("announce")).json(change).timeout(ANNOUNCE_MAX);
+        let body = match serde_json::to_vec(change) {
+            Ok(body) => Bytes::from(body),
+            Err(error) => return tracing::error!(%error, "cannot write a change as JSON"),
+        };
+        let members = self.fleet.members(true).await;
+        let announcements = members.iter().map(|executor| async {
+            let request = self.client.post(&executor.address, &executor.audience, "announce", body.clone());
             // The change stream tells it too; one that cannot be reached now asks for everything later.
-            if let Err(error) = request.send().await.and_then(Response::error_for_status) {
-                tracing::warn!(executor = %executor, error = chain(&error), "cannot announce a change");
-            }
+            let error = match request.timeout(ANNOUNCE_MAX).send().await {
+                Ok(response) if response.status().is_success() => return,
+                Ok(response) => unexpected("announce", response).await,
+                Err(error) => chain(&error),
+            };
+            tracing::warn!(executor = %executor.address, error, "cannot announce a change");
         });
         futures::future::join_all(announcements).await;
     }
 }
 
 /// An answer that is neither the one asked for nor a refusal, for the log.
-fn unexpected(asked: &str, status: StatusCode) -> String {
-    match status {
+async fn unexpected(asked: &str, response: Response) -> String {
+    match response.status() {
         StatusCode::UNAUTHORIZED => {
-            "it refused the service token: start it with the token file that the API has".to_owned()
+            let wrong_token = "it refused the service token: start it with the token file that the API has";
+            refusal(response, wrong_token).await
         }
         status => format!("{asked} was answered with {status}"),
     }

@@ -49,7 +49,8 @@ pub async fn serve(
         shutdown.cancelled().await;
         core.closing.cancel();
     };
-    tokio::join!(serving, closing, core.prune_until(shutdown.clone()));
+    let sweeping = core.sweep_fleet_until(shutdown.clone());
+    tokio::join!(serving, closing, sweeping, core.prune_until(shutdown.clone()));
     Ok(())
 }
 
@@ -65,7 +66,7 @@ fn rocket(app: Arc<App>) -> Rocket<Build> {
     // Signals are the binary's to handle.
     config.shutdown.ctrlc = false;
     config.shutdown.signals.clear();
-    let has_internal = app.core.config.service_token.is_some();
+    let has_internal = app.core.config.service_keys.is_some();
     let rocket = rocket::custom(config)
         .manage(app)
         .mount("/", routes::root())

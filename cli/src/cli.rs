@@ -4,7 +4,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    command_list, completions, create, delete, env, flags, inspect, invite, invocations, invoke, list, login,
+    command_list, completions, create, delete, env, executors, flags, inspect, invite, invocations, invoke, list, login,
     logout, logs, namegen, policy, promote, register, run as run_command, set, show, tokens, update, version,
     versions, whoami,
 };
@@ -97,6 +97,8 @@ enum ClientCommand {
     Tokens(tokens::Command),
     /// Make an invitation that one new user may register with (operators only)
     Invite,
+    /// List the executors with health, version and load (operators only)
+    Executors,
     /// Say what a WebAssembly file is, what it asks for, and whether it can run; needs no server
     Inspect(inspect::Args),
     /// Make names for handlers
@@ -206,6 +208,7 @@ async fn dispatch(session: &Session, command: ClientCommand) -> Result<(), Failu
         ClientCommand::Invocations(args) => invocations::run(session, &args).await,
         ClientCommand::Tokens(command) => tokens::run(session, command).await,
         ClientCommand::Invite => invite::run(session).await,
+        ClientCommand::Executors => executors::run(session).await,
         ClientCommand::Inspect(args) => inspect::run(session, &args),
         ClientCommand::Namegen(args) => namegen::run(session, &args),
         ClientCommand::Completions(args) => completions::run(session, &args),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wasmcloud_egress::Egress;
 use wasmcloud_listener::Tls;
-use wasmcloud_plane::ServiceToken;
+use wasmcloud_plane::ServiceKeys;
 use wasmcloud_wire::{
     Call, Change, ControlPlane, Digest, Event, EventStream, Inspection, InvokeError, Invoker, Limits,
     PrepareError,
@@ -25,6 +25,7 @@ use crate::invocation::{self, StartError};
 use crate::long_runs::LongRuns;
 use crate::programs::{Compiler, ProgramError, Programs};
 use crate::recorder::Recorder;
+use crate::reporter::Reporter;
 use crate::routes::Routes;
 use crate::{edge, internal};
 
@@ -75,7 +76,8 @@ pub struct Executor {
     pub(crate) network: Arc<Network>,
     pub(crate) tasks: TaskTracker,
     pub(crate) long_runs: Arc<LongRuns>,
-    stopped: CancellationToken,
+    pub(crate) reporter: Reporter,
+    pub(crate) stopped: CancellationToken,
 }
 
 impl Executor {
@@ -111,6 +113,7 @@ impl Executor {
             network,
             tasks,
             long_runs: Arc::default(),
+            reporter: Reporter::new(),
             stopped,
         }))
     }
@@ -144,12 +147,12 @@ impl Executor {
     /// Serves the control plane's calls until `shutdown`; returns when all connections are gone.
     pub async fn serve_internal(
         self: Arc<Self>,
-        token: ServiceToken,
+        keys: ServiceKeys,
         listener: TcpListener,
         tls: Option<Tls>,
         shutdown: CancellationToken,
     ) {
-        internal::serve(self, token, listener, tls, shutdown).await;
+        internal::serve(self, keys, listener, tls, shutdown).await;
     }
 
     /// Waits for running invocations and for their records to reach the control plane, both with a

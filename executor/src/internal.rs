@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wasmcloud_listener::{Body, ResponseBody, Settings, Tls};
-use wasmcloud_plane::ServiceToken;
+use wasmcloud_plane::{ServiceKeys, Unsigned, Verifier};
 use wasmcloud_wire::{Call, Change, ErrorBody, ErrorDetail, InvokeError, Invoker, PrepareError};
 
 use crate::Executor;
@@ -24,36 +24,39 @@ const REQUEST_BYTES_MAX: usize = 16 << 20;
 /// Serves the control plane's calls until `shutdown`.
 pub(crate) async fn serve(
     executor: Arc<Executor>,
-    token: ServiceToken,
+    keys: ServiceKeys,
     listener: TcpListener,
     tls: Option<Tls>,
     shutdown: CancellationToken,
 ) {
-    let token = Arc::new(token);
+    let verifier = Arc::new(Verifier::new(keys));
     let service = move |request: Request<Body>, _| {
-        let (executor, token) = (executor.clone(), token.clone());
-        async move { answer(&executor, &token, request).await.unwrap_or_else(Failure::response) }
+        let (executor, verifier) = (executor.clone(), verifier.clone());
+        async move { answer(&executor, &verifier, request).await.unwrap_or_else(Failure::response) }
     };
-    wasmcloud_listener::serve(listener, tls, Settings::default(), shutdown, service).await;
+    // A call, a stream of events and a module have a connection each, so that none waits for another.
+    let settings = Settings { http2: false, ..Settings::default() };
+    wasmcloud_listener::serve(listener, tls, settings, shutdown, service).await;
 }
 
 struct Failure {
     status: u16,
     code: &'static str,
     message: String,
+    hint: &'static str,
     retry_after_s: Option<u32>,
 }
 
 impl Failure {
     fn new(status: u16, code: &'static str, message: impl Into<String>) -> Failure {
-        Failure { status, code, message: message.into(), retry_after_s: None }
+        Failure { status, code, message: message.into(), hint: "see the executor's log", retry_after_s: None }
     }
 
     fn response(self) -> Response<ResponseBody> {
         let detail = ErrorDetail {
             code: self.code.to_owned(),
             message: self.message,
-            hint: "see the executor's log".to_owned(),
+            hint: self.hint.to_owned(),
             request_id: Uuid::now_v7().to_string(),
         };
         let mut response = json(self.status, &ErrorBody { error: detail });
@@ -64,26 +67,38 @@ impl Failure {
     }
 }
 
+impl From<Unsigned> for Failure {
+    fn from(refused: Unsigned) -> Failure {
+        Failure {
+            hint: refused.hint(),
+            ..Failure::new(refused.status(), refused.code(), refused.to_string())
+        }
+    }
+}
+
 async fn answer(
     executor: &Executor,
-    token: &ServiceToken,
+    verifier: &Verifier,
     request: Request<Body>,
 ) -> Result<Response<ResponseBody>, Failure> {
-    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if !shown.and_then(|value| value.strip_prefix("Bearer ")).is_some_and(|shown| token.matches(shown)) {
-        return Err(Failure::new(401, "unauthorized", "the service token is missing or wrong"));
-    }
     let (parts, body) = request.into_parts();
+    let known_as = |audience: &str| executor.known_as(audience);
+    let signed = verifier.verify(&parts.method, &parts.uri, &parts.headers, known_as)?;
     let Some(path) = parts.uri.path().strip_prefix("/internal/v1/") else {
         return Err(Failure::new(404, "not_found", "there is nothing here"));
     };
     if parts.method != Method::POST {
         return Err(Failure::new(405, "method_not_allowed", "use POST"));
     }
+    let body = body
+        .collect(REQUEST_BYTES_MAX)
+        .await
+        .map_err(|error| Failure::new(400, "bad_body", error.to_string()))?;
+    signed.check_body(&body)?;
     match path {
-        "invoke" => invoke(executor, read(body).await?).await,
+        "invoke" => invoke(executor, read(&body)?).await,
         "announce" => {
-            executor.announce(&read::<Change>(body).await?).await;
+            executor.announce(&read::<Change>(&body)?).await;
             Ok(empty(StatusCode::NO_CONTENT))
         }
         _ => match path.strip_prefix("prepare/") {
@@ -93,12 +108,8 @@ async fn answer(
     }
 }
 
-async fn read<T: serde::de::DeserializeOwned>(body: Body) -> Result<T, Failure> {
-    let bytes = body
-        .collect(REQUEST_BYTES_MAX)
-        .await
-        .map_err(|error| Failure::new(400, "bad_body", error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| Failure::new(400, "bad_json", error.to_string()))
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| Failure::new(400, "bad_json", error.to_string()))
 }
 
 async fn prepare(executor: &Executor, digest: &str) -> Result<Response<ResponseBody>, Failure> {

@@ -27,6 +27,7 @@ mod raise;
 mod receipt;
 mod recorder;
 mod remote;
+mod reporter;
 mod recording;
 mod routes;
 mod wasi;

@@ -1,13 +1,15 @@
 //! The way to a control plane in another process: [`ControlPlane`] over HTTPS.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, future};
 use http::StatusCode;
-use reqwest::{Client, Response};
-use wasmcloud_plane::{Address, AddressError, ServiceToken, bounded, chain, client, lines};
+use reqwest::{RequestBuilder, Response};
+use serde::Serialize;
+use wasmcloud_plane::{API, Address, AddressError, PlaneClient, ServiceKeys, bounded, chain, lines, refusal};
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
     Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
@@ -20,16 +22,22 @@ const MODULE_MAX: Duration = Duration::from_secs(60);
 /// Largest answer that is no module.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// A control plane behind its `/internal/v1`.
+/// A control plane behind its `/internal/v1`. Where it has several addresses, the one that answered last is
+/// asked first, and the next one when it does not answer.
 pub struct RemoteControlPlane {
-    client: Client,
-    api: Address,
+    client: PlaneClient,
+    addresses: Vec<Address>,
+    /// Which of the addresses answered last.
+    current: AtomicUsize,
 }
 
 /// Why a control plane cannot be spoken to at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// The address is none.
+    /// No address was given.
+    #[error("the API has no address: name it, such as https://api.example.com")]
+    NoAddress,
+    /// An address is none.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// The certificate cannot be used, or TLS cannot be set up.
@@ -38,17 +46,22 @@ pub enum RemoteError {
 }
 
 impl RemoteControlPlane {
-    /// Speaks to the API at this address. With `ca_pem` exactly those certificates are trusted.
+    /// Speaks to the API at these addresses. With `ca_pem` exactly those certificates are trusted.
     ///
     /// # Errors
     ///
-    /// The address or the certificates are unusable. Whether the API answers is not tried.
+    /// An address or the certificates are unusable. Whether the API answers is not tried.
     pub fn new(
-        api: &str,
-        token: &ServiceToken,
+        api: &[String],
+        keys: ServiceKeys,
         ca_pem: Option<&[u8]>,
     ) -> Result<RemoteControlPlane, RemoteError> {
-        Ok(RemoteControlPlane { api: api.parse()?, client: client(token, ca_pem)? })
+        let addresses = api.iter().map(|text| text.parse()).collect::<Result<Vec<Address>, _>>()?;
+        if addresses.is_empty() {
+            return Err(RemoteError::NoAddress);
+        }
+        let client = PlaneClient::new(keys, ca_pem)?;
+        Ok(RemoteControlPlane { client, addresses, current: AtomicUsize::new(0) })
     }
 
     async fn get(
@@ -56,16 +69,58 @@ impl RemoteControlPlane {
         path: &str,
         timeout: Option<Duration>,
     ) -> Result<Option<Response>, ControlPlaneError> {
-        let mut request = self.client.get(self.api.internal(path));
-        if let Some(timeout) = timeout {
-            request = request.timeout(timeout);
-        }
-        let response = request.send().await.map_err(|error| unavailable(chain(&error)))?;
+        let build = |address: &Address| {
+            let request = self.client.get(address, API, path);
+            match timeout {
+                Some(timeout) => request.timeout(timeout),
+                None => request,
+            }
+        };
+        let response = self.send(path, build).await?;
         match response.status() {
             StatusCode::OK => Ok(Some(response)),
             StatusCode::NOT_FOUND => Ok(None),
-            status => Err(refused(path, status)),
+            _ => Err(refused(path, response).await),
         }
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        timeout: Duration,
+    ) -> Result<Response, ControlPlaneError> {
+        let body = serde_json::to_vec(body).map_err(|error| ControlPlaneError::Refused(error.to_string()))?;
+        let body = Bytes::from(body);
+        let build = |address: &Address| self.client.post(address, API, path, body.clone()).timeout(timeout);
+        self.send(path, build).await
+    }
+
+    /// Sends a request to the first address that answers. Whatever an executor asks may be asked twice.
+    async fn send(
+        &self,
+        path: &str,
+        build: impl Fn(&Address) -> RequestBuilder,
+    ) -> Result<Response, ControlPlaneError> {
+        let first = self.current.load(Ordering::Relaxed);
+        let (before, from) = self.addresses.split_at(first.min(self.addresses.len()));
+        let mut failure = String::new();
+        for (index, address) in from.iter().chain(before).enumerate() {
+            match build(address).send().await {
+                Ok(response) if response.status().is_server_error() => {
+                    failure = format!("{path} was answered with {}", response.status());
+                }
+                Ok(response) => {
+                    if index > 0 {
+                        self.current.store((first + index) % self.addresses.len(), Ordering::Relaxed);
+                        tracing::info!(api = %address, failure, "the API is asked at another of its addresses");
+                    }
+                    return Ok(response);
+                }
+                Err(error) => failure = chain(&error),
+            }
+        }
+        Err(unavailable(failure))
     }
 }
 
@@ -73,11 +128,12 @@ fn unavailable(reason: impl Into<String>) -> ControlPlaneError {
     ControlPlaneError::Unavailable(reason.into())
 }
 
-fn refused(path: &str, status: StatusCode) -> ControlPlaneError {
-    match status {
-        StatusCode::UNAUTHORIZED => {
-            ControlPlaneError::Unauthorized("use the token file that the API was started with".to_owned())
-        }
+/// Why an answer is none.
+async fn refused(path: &str, response: Response) -> ControlPlaneError {
+    match response.status() {
+        StatusCode::UNAUTHORIZED => ControlPlaneError::Unauthorized(
+            refusal(response, "use the token file that the API was started with").await,
+        ),
         status => unavailable(format!("{path} was answered with {status}")),
     }
 }
@@ -101,11 +157,10 @@ impl ControlPlane for RemoteControlPlane {
     }
 
     async fn report(&self, report: ExecutorReport) -> Result<(), ControlPlaneError> {
-        let request = self.client.post(self.api.internal("executors")).json(&report).timeout(ANSWER_MAX);
-        let response = request.send().await.map_err(|error| unavailable(chain(&error)))?;
+        let response = self.post("executors", &report, ANSWER_MAX).await?;
         match response.status() {
             StatusCode::NO_CONTENT => Ok(()),
-            status => Err(refused("executors", status)),
+            _ => Err(refused("executors", response).await),
         }
     }
 
@@ -120,8 +175,7 @@ impl ControlPlane for RemoteControlPlane {
     }
 
     async fn record(&self, batch: Vec<Record>) -> Result<(), ControlPlaneError> {
-        let request = self.client.post(self.api.internal("records")).json(&batch).timeout(ANSWER_MAX * 2);
-        let response = request.send().await.map_err(|error| unavailable(chain(&error)))?;
+        let response = self.post("records", &batch, ANSWER_MAX * 2).await?;
         match response.status() {
             StatusCode::NO_CONTENT => Ok(()),
             // The same batch would be answered in the same way again.
@@ -130,7 +184,7 @@ impl ControlPlane for RemoteControlPlane {
             | StatusCode::UNPROCESSABLE_ENTITY) => {
                 Err(ControlPlaneError::Refused(format!("records were answered with {status}")))
             }
-            status => Err(refused("records", status)),
+            _ => Err(refused("records", response).await),
         }
     }
 

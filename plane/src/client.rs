@@ -5,15 +5,19 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
-use reqwest::{Certificate, Client, Response, Url};
+use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
+use wasmcloud_wire::ErrorBody;
 
-use crate::ServiceToken;
+use crate::service_keys::ServiceKeys;
+use crate::verifier::UNSIGNED;
 
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// How long the other side may say nothing: an operator's highest wall limit is 300 s.
 pub const SILENCE_MAX: Duration = Duration::from_secs(330);
+/// Largest error answer that is read, in bytes.
+const ERROR_BYTES_MAX: usize = 64 << 10;
 
 /// Where the other plane listens, such as `https://10.0.0.2:7443`. Plain http is for loopback only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub struct AddressError(String);
 impl Address {
     /// A URL below `/internal/v1/`. What is joined has no character that means something in a URL.
     pub fn internal(&self, path: &str) -> String {
-        format!("{}internal/v1/{path}", self.0)
+        format!("{}{}", self.0, target(path).trim_start_matches('/'))
     }
 }
 
@@ -58,24 +62,79 @@ impl fmt::Display for Address {
     }
 }
 
-/// A client that shows the service token with every request. With `ca_pem` exactly those
-/// certificates are trusted; without it, what the system trusts. It follows no redirect and uses
-/// no proxy, so that the token goes nowhere else.
-///
-/// # Errors
-///
-/// The certificates cannot be read, or TLS cannot be set up.
-pub fn client(token: &ServiceToken, ca_pem: Option<&[u8]>) -> Result<Client, reqwest::Error> {
-    let mut client = Client::builder()
-        .default_headers(HeaderMap::from_iter([(AUTHORIZATION, token.authorization())]))
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(CONNECT_MAX)
-        .read_timeout(SILENCE_MAX);
-    if let Some(pem) = ca_pem {
-        client = client.tls_certs_only(Certificate::from_pem_bundle(pem)?);
+fn target(path: &str) -> String {
+    format!("/internal/v1/{path}")
+}
+
+/// A client that signs every request. It follows no redirect and uses no proxy: what it sends is for the other
+/// plane alone.
+#[derive(Clone, Debug)]
+pub struct PlaneClient {
+    http: Client,
+    keys: ServiceKeys,
+}
+
+impl PlaneClient {
+    /// Signs with the first of these keys. With `ca_pem` exactly those certificates are trusted; without it,
+    /// what the system trusts.
+    ///
+    /// # Errors
+    ///
+    /// The certificates cannot be read, or TLS cannot be set up.
+    pub fn new(keys: ServiceKeys, ca_pem: Option<&[u8]>) -> Result<PlaneClient, reqwest::Error> {
+        let mut client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            // The change stream, a module and records have a connection each: none waits for another.
+            .http1_only()
+            .connect_timeout(CONNECT_MAX)
+            .read_timeout(SILENCE_MAX);
+        if let Some(pem) = ca_pem {
+            client = client.tls_certs_only(Certificate::from_pem_bundle(pem)?);
+        }
+        Ok(PlaneClient { http: client.build()?, keys })
     }
-    client.build()
+
+    /// A request to read what is at `path` below `/internal/v1/`, signed now: it has to be sent at once, and
+    /// once.
+    pub fn get(&self, address: &Address, audience: &str, path: &str) -> RequestBuilder {
+        self.request(Method::GET, address, audience, path, &Bytes::new())
+    }
+
+    /// A request that takes a JSON text to `path` below `/internal/v1/`, signed now: it has to be sent at once,
+    /// and once.
+    pub fn post(&self, address: &Address, audience: &str, path: &str, json: Bytes) -> RequestBuilder {
+        let request = self.request(Method::POST, address, audience, path, &json);
+        request.header(CONTENT_TYPE, "application/json").body(json)
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        address: &Address,
+        audience: &str,
+        path: &str,
+        body: &[u8],
+    ) -> RequestBuilder {
+        let request = self.http.request(method.clone(), address.internal(path));
+        match self.keys.sign(audience, &method, &target(path), body) {
+            Some(signature) => request.header(AUTHORIZATION, signature),
+            // It is refused, and says that it is not signed.
+            None => request,
+        }
+    }
+}
+
+/// Why the other plane answered 401, for the log: in its own words, after `wrong_token` where it is the token
+/// that is wrong.
+pub async fn refusal(response: Response, wrong_token: &str) -> String {
+    let body = bounded(response, ERROR_BYTES_MAX).await;
+    match body.map(|body| serde_json::from_slice::<ErrorBody>(&body)) {
+        Ok(Ok(ErrorBody { error })) if error.code == UNSIGNED => format!("{wrong_token} ({})", error.message),
+        Ok(Ok(ErrorBody { error })) => format!("it refused a request: {}; {}", error.message, error.hint),
+        Ok(Err(_)) => format!("{wrong_token} (it does not say why)"),
+        Err(error) => error,
+    }
 }
 
 /// The whole body of an answer of at most `max` bytes.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Abi, Digest, HandlerId, HandlerName, Header, Inspection, Limits, LogLine, Receipt, Timestamp, UserId,
+    Abi, Digest, ExecutorReport, HandlerId, HandlerName, Header, Inspection, Limits, LogLine, Receipt, Timestamp, UserId,
     UserName, VersionNumber,
 };
 
@@ -245,4 +245,32 @@ pub struct Server {
     /// What a handler's policy may ask for at most.
     #[serde(default = "Limits::ceiling")]
     pub limits_max: Limits,
+}
+
+/// One of `GET /api/v1/executors`, for operators.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExecutorStatus {
+    /// What it said of itself when it was last heard of.
+    #[serde(flatten)]
+    pub report: ExecutorReport,
+    /// How it is.
+    pub health: ExecutorHealth,
+    /// When it was last heard of.
+    pub seen_at: Timestamp,
+    /// For how long it has not been heard of, in seconds.
+    pub silent_s: u64,
+}
+
+/// How an executor is, by what was last heard of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExecutorHealth {
+    /// It takes work.
+    Healthy,
+    /// It takes no new work, since it is about to stop.
+    Draining,
+    /// It was not heard of for longer than [`crate::GONE_AFTER_S`]: it is down, or cut off.
+    Silent,
+    /// It said that it would stop, and has been silent since.
+    Stopped,
 }

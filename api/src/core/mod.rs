@@ -2,6 +2,7 @@
 
 mod deploy;
 mod env;
+mod fleet;
 mod follow;
 mod hub;
 mod needs;

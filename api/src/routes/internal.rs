@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rocket::{State, get, post};
+use wasmcloud_plane::Address;
 use wasmcloud_wire::{
     Change, ControlPlane as _, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName, HostRoute,
     Record, RouteKey,
@@ -47,6 +48,11 @@ pub(crate) async fn report(
     _executor: Executor,
     report: Json<ExecutorReport>,
 ) -> Result<Done> {
+    if let Some(url) = &report.0.internal_url {
+        url.parse::<Address>().map_err(|error| {
+            ApiError::invalid(error.to_string(), "start the executor with --internal-url")
+        })?;
+    }
     app.core.report(report.0).await.map_err(plane_error)?;
     Ok(Done)
 }

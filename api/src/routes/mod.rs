@@ -1,6 +1,7 @@
 //! The routes, one file a group.
 
 mod env;
+mod executors;
 mod handlers;
 mod health;
 mod inspect;
@@ -34,6 +35,7 @@ pub(crate) fn api() -> Vec<Route> {
         tokens::create,
         tokens::revoke,
         invitations::create,
+        executors::list,
         inspect::inspect,
         handlers::list,
         handlers::create,

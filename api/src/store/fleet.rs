@@ -1,4 +1,4 @@
-//! What the store is told, and tells, of executors.
+//! What the store is told, and tells, of executors and of what they sign.
 
 use async_trait::async_trait;
 use wasmcloud_wire::{ExecutorReport, Timestamp};
@@ -12,4 +12,10 @@ pub trait FleetStore: Send + Sync {
     async fn see_executor(&self, report: &ExecutorReport, now: Timestamp) -> Result<(), StoreError>;
     /// Executors that were heard of since then, by name, and when each last was.
     async fn executors(&self, since: Timestamp) -> Result<Vec<(ExecutorReport, Timestamp)>, StoreError>;
+    /// Uses up the nonce of a signed request; false if it was used before. It is remembered until
+    /// `expires_at`, when the signature is good for nothing any more.
+    async fn use_nonce(&self, nonce: &[u8; 16], expires_at: Timestamp) -> Result<bool, StoreError>;
+    /// Forgets executors that were last heard of before `before`, and nonces that expired before `now`.
+    /// Returns how many executors went.
+    async fn sweep_fleet(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError>;
 }

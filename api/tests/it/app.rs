@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_api::store::SqliteStore;
-use wasmcloud_api::{Config, Core, Registration, ServeError, ServiceToken, serve};
+use wasmcloud_api::{Config, Core, Registration, ServeError, ServiceKeys, ServiceToken, serve};
 use wasmcloud_blob::{Blobs as _, FsBlobs};
 use wasmcloud_wire::body::{Deployed, User};
 use wasmcloud_wire::{
@@ -27,6 +27,11 @@ use wasmcloud_wire::{
 
 pub const PASSWORD: &str = "correct horse battery";
 pub const SERVICE_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// The keys of the service token.
+pub fn service_keys() -> ServiceKeys {
+    SERVICE_TOKEN.parse::<ServiceToken>().unwrap().into()
+}
 
 /// A running control plane.
 pub struct TestApp {
@@ -53,7 +58,7 @@ impl TestApp {
         let key_file = dir.path().join("jwt.key");
         let mut config = Config::new(&key_file, "http://localhost:3001".parse().unwrap());
         config.registration = Registration::Open;
-        config.service_token = Some(SERVICE_TOKEN.parse::<ServiceToken>().unwrap());
+        config.service_keys = Some(service_keys());
         change(&mut config);
         let core = Core::new(Arc::clone(&store) as _, Arc::new(blobs.clone()), config).await.unwrap();
         let invoker = Arc::new(FakeInvoker::default());
@@ -67,7 +72,7 @@ impl TestApp {
 
     /// A client without a token.
     pub fn anonymous(&self) -> Client {
-        Client { http: reqwest::Client::new(), base: self.base.clone(), token: None }
+        Client { http: reqwest::Client::new(), base: self.base.clone(), token: None, keys: None }
     }
 
     /// A client with some token.
@@ -75,9 +80,14 @@ impl TestApp {
         Client { token: Some(token.to_owned()), ..self.anonymous() }
     }
 
+    /// A client that signs its requests to the API.
+    pub fn signing(&self, keys: ServiceKeys) -> Client {
+        Client { keys: Some(keys), ..self.anonymous() }
+    }
+
     /// An executor that knows the service token.
     pub fn executor(&self) -> Client {
-        self.with_token(SERVICE_TOKEN)
+        self.signing(service_keys())
     }
 
     /// A new user, logged in.
@@ -117,6 +127,7 @@ pub struct Client {
     pub http: reqwest::Client,
     pub base: String,
     pub token: Option<String>,
+    pub keys: Option<ServiceKeys>,
 }
 
 impl Client {
@@ -129,12 +140,22 @@ impl Client {
         }
     }
 
+    /// The request with the signature of an executor, if this is one.
+    pub fn signed(&self, request: RequestBuilder) -> RequestBuilder {
+        let Some(keys) = &self.keys else { return request };
+        let built = request.try_clone().unwrap().build().unwrap();
+        let query = built.url().query().map_or(String::new(), |query| format!("?{query}"));
+        let target = format!("{}{query}", built.url().path());
+        let body = built.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+        request.header("authorization", keys.sign("api", built.method(), &target, body).unwrap())
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request("GET", path)).await
+        Answer::of(self.signed(self.request("GET", path))).await
     }
 
     pub async fn post(&self, path: &str, body: impl Serialize) -> Answer {
-        Answer::of(self.request("POST", path).json(&body)).await
+        Answer::of(self.signed(self.request("POST", path).json(&body))).await
     }
 
     pub async fn patch(&self, path: &str, body: impl Serialize) -> Answer {
@@ -150,7 +171,7 @@ impl Client {
     }
 
     pub async fn send(&self, method: &str, path: &str, body: impl Into<reqwest::Body>) -> Answer {
-        Answer::of(self.request(method, path).body(body)).await
+        Answer::of(self.signed(self.request(method, path).body(body))).await
     }
 
     /// Creates a handler.

@@ -1,24 +1,32 @@
 //! What executors ask.
 
+use http::Method;
 use serde_json::json;
-use wasmcloud_wire::{Change, Deployment, Digest, InvocationId, VersionNumber};
+use wasmcloud_api::ServiceToken;
+use wasmcloud_api::store::FleetStore as _;
+use wasmcloud_wire::{Change, Deployment, Digest, ExecutorReport, InvocationId, Timestamp, VersionNumber};
 
-use crate::app::{TestApp, module, record};
+use crate::app::{Answer, SERVICE_TOKEN, TestApp, module, record, service_keys};
+use crate::executors::report;
 
 const ROUTES: &[(&str, &str)] = &[
     ("GET", "/internal/v1/resolve/hello"),
+    ("GET", "/internal/v1/routes/example.com"),
     ("GET", "/internal/v1/changes"),
+    ("POST", "/internal/v1/executors"),
     ("POST", "/internal/v1/records"),
     ("GET", "/internal/v1/modules/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"),
 ];
 
 #[tokio::test]
-async fn only_the_service_token_opens_the_internal_interface() {
+async fn only_a_signature_opens_the_internal_interface() {
     let app = TestApp::start().await;
     let alice = app.user("alice").await;
-    let almost = app.with_token("0123456789abcdef0123456789abcdeF");
+    let almost = app.signing("0123456789abcdef0123456789abcdeF".parse::<ServiceToken>().unwrap().into());
+    // The token itself opens nothing.
+    let token = app.with_token(SERVICE_TOKEN);
     for (method, path) in ROUTES {
-        for client in [&app.anonymous(), &alice, &almost] {
+        for client in [&app.anonymous(), &alice, &almost, &token] {
             client.send(method, path, "[]").await.error(401, "unauthorized");
         }
     }
@@ -27,8 +35,50 @@ async fn only_the_service_token_opens_the_internal_interface() {
 }
 
 #[tokio::test]
+async fn a_signed_request_is_taken_once_and_as_it_was_signed() {
+    let app = TestApp::start().await;
+    let executor = app.executor();
+    let request = executor.signed(executor.request("POST", "/internal/v1/records").body("[]"));
+    let again = request.try_clone().unwrap();
+    let other_body = executor.signed(executor.request("POST", "/internal/v1/records").body("[]")).body("[ ]");
+    let signed = request.try_clone().unwrap().build().unwrap();
+    let elsewhere = executor.request("GET", "/internal/v1/changes");
+    let elsewhere = elsewhere.header("authorization", &signed.headers()["authorization"]);
+    Answer::of(elsewhere).await.error(401, "unauthorized");
+    Answer::of(request).await.done();
+    Answer::of(again).await.error(401, "replayed");
+    Answer::of(other_body).await.error(401, "wrong_body");
+    let for_executor = service_keys().sign("x", &Method::GET, "/internal/v1/changes", b"").unwrap();
+    let for_executor = executor.request("GET", "/internal/v1/changes").header("authorization", for_executor);
+    Answer::of(for_executor).await.error(401, "wrong_audience");
+}
+
+#[tokio::test]
+async fn what_one_api_process_took_is_a_replay_to_another() {
+    let app = TestApp::start().await;
+    let executor = app.executor();
+    let request = executor.signed(executor.request("GET", "/internal/v1/resolve/nobody"));
+    let nonce = request.try_clone().unwrap().build().unwrap();
+    let field = nonce.headers()["authorization"].to_str().unwrap();
+    let nonce: Vec<&str> = field.split(' ').filter_map(|part| part.strip_prefix("nonce=")).collect();
+    let nonce: [u8; 16] = hex::decode(nonce[0]).unwrap().try_into().unwrap();
+    // As the other process notes it in the store that both share.
+    let later = Timestamp(Timestamp::now().0 + 60_000);
+    assert!(app.store.use_nonce(&nonce, later).await.unwrap());
+    Answer::of(request).await.error(401, "replayed");
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_could_call_is_no_executors() {
+    let app = TestApp::start().await;
+    let report = |url: &str| ExecutorReport { internal_url: Some(url.to_owned()), ..report("one") };
+    app.executor().post("/internal/v1/executors", report("http://10.0.0.2:3002")).await.error(422, "invalid");
+    app.executor().post("/internal/v1/executors", report("https://10.0.0.2:3002")).await.done();
+}
+
+#[tokio::test]
 async fn without_a_service_token_there_is_no_internal_interface() {
-    let app = TestApp::start_with(|config| config.service_token = None).await;
+    let app = TestApp::start_with(|config| config.service_keys = None).await;
     for (method, path) in ROUTES {
         app.executor().send(method, path, "[]").await.error(404, "not_found");
         app.with_token("").send(method, path, "[]").await.error(404, "not_found");
@@ -69,7 +119,9 @@ async fn a_modules_bytes_are_what_was_uploaded() {
 async fn changes_arrive_while_the_stream_is_open() {
     let app = TestApp::start().await;
     let alice = app.user("alice").await;
-    let mut changes = app.executor().request("GET", "/internal/v1/changes").send().await.unwrap();
+    let executor = app.executor();
+    let request = executor.signed(executor.request("GET", "/internal/v1/changes"));
+    let mut changes = request.send().await.unwrap();
     let resync = changes.chunk().await.unwrap().unwrap();
     assert_eq!(serde_json::from_slice::<Change>(&resync).unwrap(), Change::Resync);
     alice.has_handler("hello").await;

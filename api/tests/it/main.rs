@@ -13,6 +13,7 @@ mod bodies;
 mod database;
 mod env;
 mod errors;
+mod executors;
 mod handlers;
 mod internal;
 mod invoke;

@@ -1,23 +1,60 @@
 //! The way to executors, against one that is made of a few lines.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use http::{Request, Response};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use wasmcloud_api::{RemoteInvoker, ServiceToken};
+use wasmcloud_api::RemoteInvoker;
+use wasmcloud_api::store::{FleetStore, StoreError};
 use wasmcloud_listener::{Body, Peer, ResponseBody, Settings, Tls};
+use wasmcloud_plane::Verifier;
 use wasmcloud_wire::{
-    Abi, Call, Change, Deployment, Digest, ErrorBody, ErrorDetail, Event, HandlerId, InvocationId,
-    InvokeError, Invoker, Limits, Outcome, PrepareError, Refusal, RequestHead, Scheme, Trigger, UserId,
-    VersionNumber,
+    Abi, Call, Change, Deployment, Digest, ErrorBody, ErrorDetail, Event, ExecutorReport, HandlerId,
+    InvocationId, InvokeError, Invoker, Limits, Outcome, PrepareError, Refusal, RequestHead, Scheme,
+    Timestamp, Trigger, UserId, VersionNumber,
 };
 
-use crate::app::{SERVICE_TOKEN, inspection, receipt};
+use crate::app::{inspection, receipt, service_keys};
+use crate::executors::report;
+
+/// What the executors have reported.
+#[derive(Default)]
+struct Reports {
+    reports: Mutex<Vec<ExecutorReport>>,
+    is_down: AtomicBool,
+}
+
+#[async_trait]
+impl FleetStore for Reports {
+    async fn see_executor(&self, report: &ExecutorReport, _: Timestamp) -> Result<(), StoreError> {
+        self.reports.lock().unwrap().push(report.clone());
+        Ok(())
+    }
+
+    async fn executors(&self, _: Timestamp) -> Result<Vec<(ExecutorReport, Timestamp)>, StoreError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(StoreError::Corrupt("it is down".to_owned()));
+        }
+        let reports = self.reports.lock().unwrap().clone();
+        Ok(reports.into_iter().map(|report| (report, Timestamp::now())).collect())
+    }
+
+    async fn use_nonce(&self, _: &[u8; 16], _: Timestamp) -> Result<bool, StoreError> {
+        unreachable!("an API signs, and verifies nothing here")
+    }
+
+    async fn sweep_fleet(&self, _: Timestamp, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
 
 /// An executor that gives one answer to everything, and what it was asked.
 struct Executor {
@@ -43,15 +80,22 @@ impl Executor {
         let (asked, shutdown, answer): (Arc<Mutex<Vec<_>>>, _, Answer) =
             (Arc::default(), CancellationToken::new(), Arc::new(answer));
         let service = {
-            let asked = Arc::clone(&asked);
+            let (asked, verifier) = (Arc::clone(&asked), Arc::new(Verifier::new(service_keys())));
             move |request: Request<Body>, _: Peer| {
-                let (asked, answer) = (Arc::clone(&asked), Arc::clone(&answer));
+                let (asked, answer, verifier) =
+                    (Arc::clone(&asked), Arc::clone(&answer), Arc::clone(&verifier));
                 async move {
                     let (parts, body) = request.into_parts();
-                    let token = parts.headers["authorization"].to_str().unwrap().to_owned();
+                    let audience = Mutex::new(String::new());
+                    let anybody = |name: &str| {
+                        *audience.lock().unwrap() = name.to_owned();
+                        Some(0)
+                    };
+                    let signed = verifier.verify(&parts.method, &parts.uri, &parts.headers, anybody).unwrap();
                     let line = format!("{} {}", parts.method, parts.uri.path());
                     let body = body.collect(1 << 20).await.unwrap();
-                    asked.lock().unwrap().push((line, token, body));
+                    signed.check_body(&body).unwrap();
+                    asked.lock().unwrap().push((line, audience.into_inner().unwrap(), body));
                     answer()
                 }
             }
@@ -67,10 +111,16 @@ impl Executor {
     }
 
     fn invoker(&self) -> RemoteInvoker {
-        let token: ServiceToken = SERVICE_TOKEN.parse().unwrap();
         // The first address answers to nobody: the next one is asked instead.
         let nobody = "https://localhost:1".to_owned();
-        RemoteInvoker::new(&[nobody, self.url.clone()], &token, Some(self.ca.as_bytes())).unwrap()
+        let named = [nobody, self.url.clone()];
+        RemoteInvoker::new(Arc::new(Reports::default()), &named, service_keys(), Some(self.ca.as_bytes()))
+            .unwrap()
+    }
+
+    /// What it reports of itself.
+    fn report(&self, name: &str) -> ExecutorReport {
+        ExecutorReport { internal_url: Some(self.url.clone()), ..report(name) }
     }
 
     fn asked(&self) -> Vec<(String, String, Bytes)> {
@@ -141,9 +191,9 @@ async fn a_module_is_prepared_by_an_executor_that_can_be_reached() {
     let executor = Executor::start(|| json(200, &inspection())).await;
     let digest = Digest::of(b"module");
     assert_eq!(executor.invoker().prepare(&digest).await.unwrap(), inspection());
-    let [(line, token, _)] = executor.asked().try_into().unwrap();
+    let [(line, audience, _)] = executor.asked().try_into().unwrap();
     assert_eq!(line, format!("POST /internal/v1/prepare/{digest}"));
-    assert_eq!(token, format!("Bearer {SERVICE_TOKEN}"));
+    assert_eq!(audience, format!("{}/", executor.url), "one that is only named is known by its address");
 }
 
 #[tokio::test]
@@ -241,9 +291,9 @@ async fn a_certificate_that_is_not_the_configured_one_is_not_trusted() {
         Executor::start(|| json(200, &inspection())).await,
         Executor::start(|| json(200, &inspection())).await,
     );
-    let token: ServiceToken = SERVICE_TOKEN.parse().unwrap();
-    let urls = [executor.url.clone()];
-    let invoker = RemoteInvoker::new(&urls, &token, Some(stranger.ca.as_bytes())).unwrap();
+    let named = [executor.url.clone()];
+    let ca = Some(stranger.ca.as_bytes());
+    let invoker = RemoteInvoker::new(Arc::new(Reports::default()), &named, service_keys(), ca).unwrap();
     let answer = invoker.prepare(&Digest::of(b"module")).await;
     assert!(matches!(answer, Err(PrepareError::Unavailable(_))), "{answer:?}");
     assert!(executor.asked().is_empty());
@@ -251,13 +301,130 @@ async fn a_certificate_that_is_not_the_configured_one_is_not_trusted() {
 
 #[test]
 fn the_service_token_goes_over_no_open_wire() {
-    let token: ServiceToken = SERVICE_TOKEN.parse().unwrap();
+    let new = |address: &str| {
+        RemoteInvoker::new(Arc::new(Reports::default()), &[address.to_owned()], service_keys(), None)
+    };
     for good in ["https://10.0.0.2:7443", "http://127.0.0.1:7000", "http://localhost:7000/"] {
-        assert!(RemoteInvoker::new(&[good.to_owned()], &token, None).is_ok(), "{good}");
+        assert!(new(good).is_ok(), "{good}");
     }
     for bad in ["http://10.0.0.2:7443", "https://10.0.0.2/path", "ftp://localhost", "10.0.0.2:7443", ""] {
-        let error = RemoteInvoker::new(&[bad.to_owned()], &token, None).err().unwrap();
+        let error = new(bad).err().unwrap();
         assert!(error.to_string().contains("is no address"), "{bad}: {error}");
     }
-    assert!(RemoteInvoker::new(&[], &token, None).is_err());
+}
+
+/// Executors that report, behind certificates of one authority each: calls to one of them only are trusted.
+fn reported(reports: &Arc<Reports>, executors: &[&Executor]) -> RemoteInvoker {
+    let ca: String = executors.iter().map(|executor| executor.ca.as_str()).collect();
+    RemoteInvoker::new(reports.clone(), &[], service_keys(), Some(ca.as_bytes())).unwrap()
+}
+
+fn ends() -> Response<ResponseBody> {
+    stream(vec![format!(
+        "{}\n",
+        serde_json::to_string(&Event::Head { status: 200, headers: Vec::new() }).unwrap()
+    )])
+}
+
+#[tokio::test]
+async fn executors_are_those_that_report_and_are_called_in_turn_and_by_their_ids() {
+    let (one, two) = (Executor::start(ends).await, Executor::start(ends).await);
+    let reports = Arc::new(Reports::default());
+    let invoker = reported(&reports, &[&one, &two]);
+    let nobody = invoker.invoke(call()).await.err().unwrap();
+    assert!(nobody.to_string().contains("no executor was heard of lately"), "{nobody}");
+    // Where nobody is known, those who have come since are asked for at once.
+    let (first, second) = (one.report("one"), two.report("two"));
+    reports.reports.lock().unwrap().extend([first.clone(), second.clone(), report("within an API")]);
+    for _ in 0..6 {
+        assert!(invoker.invoke(call()).await.is_ok());
+    }
+    for (executor, report) in [(&one, &first), (&two, &second)] {
+        let asked = executor.asked();
+        assert_eq!(asked.len(), 3);
+        assert!(asked.iter().all(|(_, audience, _)| *audience == report.id.to_string()), "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_executor_that_is_about_to_stop_is_called_last() {
+    let (one, two) = (Executor::start(ends).await, Executor::start(ends).await);
+    let reports = Arc::new(Reports::default());
+    let draining = ExecutorReport { draining: true, ..one.report("one") };
+    reports.reports.lock().unwrap().extend([draining, two.report("two")]);
+    let invoker = reported(&reports, &[&one, &two]);
+    for _ in 0..3 {
+        assert!(invoker.invoke(call()).await.is_ok());
+    }
+    assert_eq!((one.asked().len(), two.asked().len()), (0, 3));
+    // It still answers if it is the only one.
+    reports.reports.lock().unwrap().pop();
+    assert!(reported(&reports, &[&one]).invoke(call()).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_executor_that_cannot_begin_is_passed_over_and_one_that_may_have_begun_is_not() {
+    let reports = Arc::new(Reports::default());
+    let good = Executor::start(ends).await;
+    let full = || json(503, &ErrorBody { error: detail("busy", "256 at once") });
+    let stranger = || json(401, &ErrorBody { error: detail("unauthorized", "another token") });
+    for cannot in [Executor::start(full).await, Executor::start(stranger).await] {
+        *reports.reports.lock().unwrap() = vec![cannot.report("a"), good.report("b")];
+        let invoker = reported(&reports, &[&cannot, &good]);
+        for _ in 0..4 {
+            assert!(invoker.invoke(call()).await.is_ok());
+        }
+        assert!(!cannot.asked().is_empty());
+    }
+    assert_eq!(good.asked().len(), 8);
+    let broken =
+        Executor::start(|| json(429, &ErrorBody { error: detail("busy", "32 of this handler") })).await;
+    *reports.reports.lock().unwrap() = vec![broken.report("a"), good.report("b")];
+    let invoker = reported(&reports, &[&broken, &good]);
+    let answers = [invoker.invoke(call()).await.is_ok(), invoker.invoke(call()).await.is_ok()];
+    assert!(answers.contains(&true) && answers.contains(&false), "{answers:?}");
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_those_known_last_are_called() {
+    let executor = Executor::start(|| json(204, &())).await;
+    let reports = Arc::new(Reports::default());
+    reports.reports.lock().unwrap().push(executor.report("one"));
+    let invoker = reported(&reports, &[&executor]);
+    let change = Change::Handler { name: "hello".parse().unwrap() };
+    invoker.announce(&change).await;
+    reports.is_down.store(true, Ordering::SeqCst);
+    invoker.announce(&change).await;
+    assert_eq!(executor.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn every_executor_prepares_a_module_and_what_is_said_first_counts() {
+    let reports = Arc::new(Reports::default());
+    let heard = Arc::new(Notify::new());
+    let one = Executor::start(|| json(200, &inspection())).await;
+    let two = Executor::start({
+        let heard = Arc::clone(&heard);
+        move || {
+            heard.notify_one();
+            json(200, &inspection())
+        }
+    })
+    .await;
+    let unable = Executor::start(|| json(503, &"no")).await;
+    let reported_by = [one.report("one"), two.report("two"), unable.report("unable")];
+    reports.reports.lock().unwrap().extend(reported_by);
+    let invoker = reported(&reports, &[&one, &two, &unable]);
+    assert_eq!(invoker.prepare(&Digest::of(b"module")).await.unwrap(), inspection());
+    heard.notified().await;
+    assert_eq!((one.asked().len(), two.asked().len()), (1, 1));
+}
+
+fn detail(code: &str, message: &str) -> ErrorDetail {
+    ErrorDetail {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        hint: String::new(),
+        request_id: String::new(),
+    }
 }

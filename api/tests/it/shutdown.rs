@@ -15,7 +15,9 @@ async fn followers_and_change_streams_end_when_the_shutdown_begins() {
     let alice = app.user("alice").await;
     alice.has_handler("hello").await;
     let logs = alice.request("GET", "/api/v1/handlers/hello/logs?follow=true").send().await.unwrap();
-    let changes = app.executor().request("GET", "/internal/v1/changes").send().await.unwrap();
+    let executor = app.executor();
+    let request = executor.signed(executor.request("GET", "/internal/v1/changes"));
+    let changes = request.send().await.unwrap();
     let in_process = app.core.changes().await.unwrap();
     app.stop().await;
     assert!(logs.text().await.is_ok());

@@ -1,6 +1,7 @@
 //! The whole story of an installation, told to the store alone, over every database.
 
 mod expiry;
+mod fleet;
 mod handlers;
 mod people;
 mod policies;
@@ -44,6 +45,8 @@ async fn story(store: &dyn Store) {
     handlers::are_deleted(store, &people).await;
     settings::go_with_their_handler(store, &people).await;
     expiry::ends_tokens_and_invitations(store, &people).await;
+    fleet::comes_and_goes(store).await;
+    fleet::signs_each_request_once(store).await;
     store.ping().await.unwrap();
 }
 

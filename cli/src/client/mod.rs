@@ -10,7 +10,7 @@ use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
 use uuid::Uuid;
 use wasmcloud_wire::body::{
-    Deployed, Handler, HandlerPatch, Invitation, Invocation, Invocations, InvokeRequest, LoginRequest, Logs,
+    Deployed, ExecutorStatus, Handler, HandlerPatch, Invitation, Invocation, Invocations, InvokeRequest, LoginRequest, Logs,
     NewToken, POLICY_HEADER, Promote, Promoted, RegisterRequest, Server as ServerInfo, Token, TokenGrant,
     User, Version,
 };
@@ -267,6 +267,11 @@ impl Client {
     /// Makes an invitation.
     pub async fn invite(&self) -> Result<Invitation, Failure> {
         self.fetch(self.post("/invitations")).await
+    }
+
+    /// The executors.
+    pub async fn executors(&self) -> Result<Vec<ExecutorStatus>, Failure> {
+        self.fetch(self.get("/executors")).await
     }
 }
 

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod create;
 pub mod delete;
 pub mod env;
+pub mod executors;
 pub mod flags;
 pub mod inspect;
 pub mod invite;

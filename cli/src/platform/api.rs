@@ -22,7 +22,8 @@ pub struct Args {
     api: ApiOptions,
     #[command(flatten)]
     plane: PlaneOptions,
-    /// An executor's internal address, such as https://10.0.0.2:3002; may be given several times
+    /// An executor's internal address, such as https://10.0.0.2:3002, for one that does not report here; may be
+    /// given several times
     #[arg(long = "executor", env = "WASMCLOUD_EXECUTORS", value_delimiter = ',', value_name = "URL")]
     executors: Vec<String>,
     /// Where clients find the edge, such as https://example.net
@@ -62,16 +63,19 @@ async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let limits = common.limits.limits()?;
-    let (tls, token, ca) = (api.tls()?, plane.token()?, plane.ca()?);
+    let (tls, keys, ca) = (api.tls()?, plane.keys()?, plane.ca()?);
     let invoker = RemoteInvoker::new(executors, &token, ca.as_deref())
         .map_err(|error| failed("executor", error, "check --executor and --plane-ca"))?;
     let invoker: Arc<dyn Invoker> = Arc::new(invoker);
     let data = DataDir::open(common)?;
     let (store, blobs) = (data.store(api).await?, data.blobs().await?);
+    let invoker = RemoteInvoker::new(store.clone(), executors, keys.clone(), ca.as_deref())
+        .map_err(|error| failed("executor", error, "check --executor and --plane-ca"))?;
+    let invoker: Arc<dyn Invoker> = Arc::new(invoker);
     let listener = bind(api.address(), "--api-listen").await?;
     let server = server(local(&listener)?, tls.is_some())?;
 
-    let config = Config { service_token: Some(token), ..api.config(&data, edge_url, limits) };
+    let config = Config { service_keys: Some(keys), ..api.config(&data, edge_url, limits) };
     let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
     let mut said = vec![
         format!("wasmcloud {} api", env!("CARGO_PKG_VERSION")),
@@ -82,6 +86,9 @@ async fn serve(
         said.push(format!("  user   {} with the password {password} (shown only this once)", user.name));
     }
     said.push(format!("next: wasmcloud login admin --api-server {server}"));
+    if executors.is_empty() {
+        said.push(format!("      wasmcloud executor --api {server} --token-file FILE, once for each executor"));
+    }
     say(session, &said)?;
     wasmcloud_api::serve(core, invoker, listener, tls, shutdown)
         .await

@@ -28,9 +28,9 @@ pub struct Args {
     internal: InternalOptions,
     #[command(flatten)]
     plane: PlaneOptions,
-    /// The API's address, such as https://api.example.com
-    #[arg(long, env = "WASMCLOUD_API", value_name = "URL")]
-    api: Option<String>,
+    /// The API's address, such as https://api.example.com; of several, the next is asked when one does not answer
+    #[arg(long, env = "WASMCLOUD_API", value_delimiter = ',', value_name = "URL")]
+    api: Vec<String>,
 }
 
 /// Runs the data plane until a signal.
@@ -39,12 +39,13 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (edge, internal) = (args.edge.complete(&file), args.internal.complete(&file));
     let (egress, plane) = (args.egress.complete(&file), args.plane.complete(&file));
     let engine = args.engine.complete(&file);
-    let Some(api) = args.api.or(file.plane.api) else {
+    let api = if args.api.is_empty() { file.plane.api.map(Vec::from).unwrap_or_default() } else { args.api };
+    if api.is_empty() {
         return Err(Failure::usage(
             "it is not said where the API is",
             "say it: --api https://api.example.com",
         ));
-    };
+    }
     block_on(&common, async |shutdown| {
         serve(session, &common, &edge, (&egress, &engine), (&internal, &plane, &api), shutdown).await
     })
@@ -55,21 +56,22 @@ async fn serve(
     common: &Common,
     edge: &EdgeOptions,
     (egress, engine): (&EgressOptions, &EngineOptions),
-    (internal, plane, api): (&InternalOptions, &PlaneOptions, &str),
+    (internal, plane, api): (&InternalOptions, &PlaneOptions, &[String]),
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     common.limits.limits()?;
     common.limits.compile_budget()?;
     let (edge_tls, internal_tls) = (edge.tls()?, internal.tls()?);
-    let (token, ca) = (plane.token()?, plane.ca()?);
+    let (keys, ca) = (plane.keys()?, plane.ca()?);
     edge.domain()?;
     let egress = egress.egress()?;
-    let control = RemoteControlPlane::new(api, &token, ca.as_deref())
+    let control = RemoteControlPlane::new(api, keys.clone(), ca.as_deref())
         .map_err(|error| failed("api", error, "check --api and --plane-ca"))?;
     let data = DataDir::open(common)?;
     let edge_listener = bind(edge.address(), "--edge-listen").await?;
     let internal_listener = bind(internal.address(), "--internal-listen").await?;
     let (edge_address, internal_address) = (local(&edge_listener)?, local(&internal_listener)?);
+    let internal_url = internal.url(internal_address, internal_tls.is_some())?;
     let executor = super::start_executor(&data, &common.limits, egress, engine, Arc::new(control))?;
 
     let rules = edge.edge(edge_address)?;
@@ -78,15 +80,23 @@ async fn serve(
         &[
             format!("wasmcloud {} executor", env!("CARGO_PKG_VERSION")),
             format!("  edge      {} for *.{}", server(edge_address, edge_tls.is_some())?, rules.domain),
-            format!("  internal  {}", server(internal_address, internal_tls.is_some())?),
-            format!("  API       {api}"),
+            format!("  internal  {internal_url}"),
+            format!("  API       {}", api.join(", ")),
             format!("  data      {}", data.path().display()),
-            format!("next: wasmcloud api --executor {} …", server(internal_address, internal_tls.is_some())?),
+            "next: see it among the others: wasmcloud executors".to_owned(),
         ],
     )?;
+    executor.start_reporting(Some(internal_url));
+    // The API calls it until it has been told.
+    let told = CancellationToken::new();
     tokio::join!(
         executor.clone().serve_edge(rules, edge_listener, edge_tls, shutdown.clone()),
-        executor.clone().serve_internal(token, internal_listener, internal_tls, shutdown.clone()),
+        executor.clone().serve_internal(keys, internal_listener, internal_tls, told.clone()),
+        async {
+            shutdown.cancelled().await;
+            executor.drain().await;
+            told.cancel();
+        },
     );
     stop(&executor).await
 }

@@ -91,9 +91,14 @@ async fn serve(
     }
 
     let serving = async {
-        let (api_result, ()) = tokio::join!(
+        executor.start_reporting(None);
+        let (api_result, (), ()) = tokio::join!(
             wasmcloud_api::serve(core.clone(), invoker, api_listener, api_tls, shutdown.clone()),
             executor.clone().serve_edge(edge_rules, edge_listener, edge_tls, shutdown.clone()),
+            async {
+                shutdown.cancelled().await;
+                executor.drain().await;
+            },
         );
         api_result.map_err(|error| failed("start", error, "report this as a bug"))
     };

@@ -28,6 +28,7 @@ pub struct State {
     pub deployments: HashMap<RouteKey, Deployment>,
     pub modules: HashMap<Digest, Bytes>,
     pub records: Vec<Record>,
+    pub reports: Vec<ExecutorReport>,
     /// Whether only `record` fails, or everything.
     pub refuses_records: bool,
     pub is_down: bool,
@@ -164,7 +165,9 @@ impl ControlPlane for Control {
         Ok(Vec::new())
     }
 
-    async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
+    async fn report(&self, report: ExecutorReport) -> Result<(), ControlPlaneError> {
+        self.check()?;
+        self.update(|state| state.reports.push(report));
         Ok(())
     }
 

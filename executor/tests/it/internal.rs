@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use futures::StreamExt;
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_listener::Tls;
-use wasmcloud_plane::{ServiceToken, client, lines};
+use wasmcloud_plane::{ServiceKeys, ServiceToken, lines};
 use wasmcloud_wire::{Abi, Change, Digest, ErrorBody, Event, Inspection, Outcome, Refusal};
 
 use crate::app::{TestExecutor, call, within};
@@ -20,7 +20,7 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 struct Internal {
     app: TestExecutor,
     addr: SocketAddr,
-    ca_pem: String,
+    keys: ServiceKeys,
     client: Client,
     shutdown: CancellationToken,
     _files: TempDir,
@@ -37,20 +37,47 @@ impl Internal {
         let tls = Tls::from_files(&cert, &key).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (addr, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let token: ServiceToken = TOKEN.parse().unwrap();
-        let client = client(&token, Some(made.cert.pem().as_bytes())).unwrap();
-        tokio::spawn(app.executor.clone().serve_internal(token, listener, Some(tls), shutdown.clone()));
-        Internal { app, addr, ca_pem: made.cert.pem(), client, shutdown, _files: files }
+        let keys = keys(TOKEN);
+        let certificate = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+        let client = Client::builder().tls_certs_only([certificate]).no_proxy().build().unwrap();
+        tokio::spawn(app.executor.clone().serve_internal(
+            keys.clone(),
+            listener,
+            Some(tls),
+            shutdown.clone(),
+        ));
+        Internal { app, addr, keys, client, shutdown, _files: files }
     }
 
     fn url(&self, path: &str) -> String {
         format!("https://{}/internal/v1/{path}", self.addr)
     }
 
+    /// A request that is signed for this executor.
+    fn request(&self, method: Method, path: &str, body: Vec<u8>) -> RequestBuilder {
+        self.signed(&self.keys, &self.app.executor.id().to_string(), method, path, body)
+    }
+
+    fn signed(
+        &self,
+        keys: &ServiceKeys,
+        audience: &str,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> RequestBuilder {
+        let signature = keys.sign(audience, &method, &format!("/internal/v1/{path}"), &body).unwrap();
+        self.client.request(method, self.url(path)).header("authorization", signature).body(body)
+    }
+
     async fn post(&self, path: &str, body: &impl serde::Serialize) -> Response {
         let body = serde_json::to_vec(body).unwrap();
-        within("an answer", self.client.post(self.url(path)).body(body).send()).await.unwrap()
+        within("an answer", self.request(Method::POST, path, body).send()).await.unwrap()
     }
+}
+
+fn keys(token: &str) -> ServiceKeys {
+    token.parse::<ServiceToken>().unwrap().into()
 }
 
 async fn error(response: Response) -> (u16, String) {
@@ -60,20 +87,53 @@ async fn error(response: Response) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn without_the_service_token_nothing_is_answered() {
+async fn without_a_signature_nothing_is_answered() {
     let internal = Internal::start().await;
-    let other = client(&"x".repeat(32).parse().unwrap(), Some(internal.ca_pem.as_bytes())).unwrap();
-    let certificate = reqwest::Certificate::from_pem(internal.ca_pem.as_bytes()).unwrap();
-    let none = Client::builder().tls_certs_only([certificate]).no_proxy().build().unwrap();
+    let me = internal.app.executor.id().to_string();
     for path in ["invoke", "announce", "prepare/x", "nothing"] {
-        for client in [&other, &none] {
-            let response = within("an answer", client.post(internal.url(path)).send()).await.unwrap();
+        let unsigned = internal.client.post(internal.url(path));
+        let token = internal.client.post(internal.url(path)).bearer_auth(TOKEN);
+        let other = internal.signed(&keys(&"x".repeat(32)), &me, Method::POST, path, Vec::new());
+        for request in [unsigned, token, other] {
+            let response = within("an answer", request.send()).await.unwrap();
             assert_eq!(error(response).await, (401, "unauthorized".to_owned()), "{path}");
         }
-        let bare =
-            within("an answer", none.post(internal.url(path)).header("authorization", TOKEN).send()).await;
-        assert_eq!(bare.unwrap().status(), 401, "the scheme is missing");
     }
+}
+
+#[tokio::test]
+async fn a_signature_is_good_for_one_request_to_one_executor_with_one_body() {
+    let internal = Internal::start().await;
+    let me = internal.app.executor.id().to_string();
+    let change = serde_json::to_vec(&Change::Resync).unwrap();
+    let send = async |request: RequestBuilder| within("an answer", request.send()).await.unwrap();
+
+    let request = internal.request(Method::POST, "announce", change.clone());
+    let again = request.try_clone().unwrap();
+    assert_eq!(send(request).await.status(), 204);
+    assert_eq!(error(send(again).await).await, (401, "replayed".to_owned()));
+
+    let other_body = internal.request(Method::POST, "announce", change.clone()).body("\"resync\"");
+    assert_eq!(error(send(other_body).await).await, (401, "wrong_body".to_owned()));
+    let other_path = internal.signed(&internal.keys, &me, Method::POST, "prepare/x", change.clone());
+    let signature = other_path.build().unwrap().headers()["authorization"].clone();
+    let moved = internal.client.post(internal.url("announce")).header("authorization", signature);
+    assert_eq!(error(send(moved.body(change.clone())).await).await, (401, "unauthorized".to_owned()));
+    for audience in ["api", "019f0000-0000-7000-8000-000000000000", "https://10.0.0.2:3002/"] {
+        let elsewhere = internal.signed(&internal.keys, audience, Method::POST, "announce", change.clone());
+        assert_eq!(error(send(elsewhere).await).await, (401, "wrong_audience".to_owned()), "{audience}");
+    }
+}
+
+#[tokio::test]
+async fn an_executor_is_known_by_the_address_that_it_reports() {
+    let internal = Internal::start().await;
+    let address = format!("https://{}", internal.addr);
+    internal.app.executor.start_reporting(Some(address.parse().unwrap()));
+    let change = serde_json::to_vec(&Change::Resync).unwrap();
+    // As the client of the API writes it.
+    let request = internal.signed(&internal.keys, &format!("{address}/"), Method::POST, "announce", change);
+    assert_eq!(within("an answer", request.send()).await.unwrap().status(), 204);
 }
 
 #[tokio::test]
@@ -168,10 +228,13 @@ async fn what_makes_no_sense_is_refused() {
     let call = call(&deployment, "/%00");
     assert_eq!(error(internal.post("invoke", &call).await).await, (400, "bad_request".to_owned()));
     assert_eq!(error(internal.post("nothing", &()).await).await, (404, "not_found".to_owned()));
-    let get = within("an answer", internal.client.get(internal.url("invoke")).send()).await.unwrap();
+    let get = within("an answer", internal.request(Method::GET, "invoke", Vec::new()).send()).await.unwrap();
     assert_eq!(error(get).await, (405, "method_not_allowed".to_owned()));
     let outside = format!("https://{}/invoke", internal.addr);
-    let outside = within("an answer", internal.client.post(outside).send()).await.unwrap();
+    let me = internal.app.executor.id().to_string();
+    let signature = internal.keys.sign(&me, &Method::POST, "/invoke", b"").unwrap();
+    let outside = internal.client.post(outside).header("authorization", signature);
+    let outside = within("an answer", outside.send()).await.unwrap();
     assert_eq!(error(outside).await.0, 404);
 }
 
@@ -185,8 +248,7 @@ async fn the_largest_body_fits_into_a_call_and_a_larger_request_does_not() {
     assert_eq!(response.status(), 200);
     assert!(within("it ends", response.text()).await.unwrap().contains("\"bytes_in\":4"));
     let too_large =
-        within("an answer", internal.client.post(internal.url("invoke")).body(vec![b'x'; 17 << 20]).send())
-            .await;
+        within("an answer", internal.request(Method::POST, "invoke", vec![b'x'; 17 << 20]).send()).await;
     // The answer may come before everything was sent.
     assert!(too_large.is_err() || too_large.unwrap().status().is_client_error());
 }

@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_executor::RemoteControlPlane;
 use wasmcloud_listener::{Body, ResponseBody, serve};
-use wasmcloud_plane::ServiceToken;
-use wasmcloud_wire::{Change, ControlPlane, ControlPlaneError, Digest, Record};
+use wasmcloud_plane::{API, ServiceKeys, ServiceToken, Verifier};
+use wasmcloud_wire::{Change, ControlPlane, ControlPlaneError, Digest, ExecutorReport, Record};
 
-use crate::app::{TestExecutor, within};
+use crate::app::{TestExecutor, WORKER_ID, within};
 use crate::control::Control;
 use crate::wasm::{fixture, prints};
 
@@ -26,19 +26,23 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 async fn offer(control: Control) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
+    let verifier = Arc::new(Verifier::new(keys(TOKEN)));
     let service = move |request: Request<Body>, _| {
-        let control = control.clone();
-        async move { answer(&control, request).await }
+        let (control, verifier) = (control.clone(), verifier.clone());
+        async move { answer(&control, &verifier, request).await }
     };
     tokio::spawn(serve(listener, None, Default::default(), CancellationToken::new(), service));
     addr
 }
 
-async fn answer(control: &Control, request: Request<Body>) -> Response<ResponseBody> {
-    if request.headers()["authorization"] != format!("Bearer {TOKEN}") {
-        return status(StatusCode::UNAUTHORIZED);
-    }
+async fn answer(control: &Control, verifier: &Verifier, request: Request<Body>) -> Response<ResponseBody> {
     let (parts, body) = request.into_parts();
+    let for_api = |audience: &str| (audience == API).then_some(0);
+    let Ok(signed) = verifier.verify(&parts.method, &parts.uri, &parts.headers, for_api) else {
+        return status(StatusCode::UNAUTHORIZED);
+    };
+    let body = body.collect(1 << 20).await.unwrap();
+    signed.check_body(&body).unwrap();
     let path = parts.uri.path().strip_prefix("/internal/v1/").unwrap().to_owned();
     let down = |_: ControlPlaneError| status(StatusCode::SERVICE_UNAVAILABLE);
     let done = match path.split_once('/').unwrap_or((&path, "")) {
@@ -50,8 +54,12 @@ async fn answer(control: &Control, request: Request<Body>) -> Response<ResponseB
             Some(bytes) => Response::new(bytes.into()),
             None => status(StatusCode::NOT_FOUND),
         }),
+        ("executors", "") => {
+            let report: ExecutorReport = serde_json::from_slice(&body).unwrap();
+            control.report(report).await.map(|()| status(StatusCode::NO_CONTENT))
+        }
         ("records", "") => {
-            let batch: Vec<Record> = serde_json::from_slice(&body.collect(1 << 20).await.unwrap()).unwrap();
+            let batch: Vec<Record> = serde_json::from_slice(&body).unwrap();
             control.record(batch).await.map(|()| status(StatusCode::NO_CONTENT))
         }
         ("changes", "") => control.changes().await.map(|changes| {
@@ -72,9 +80,12 @@ fn status(status: StatusCode) -> Response<ResponseBody> {
     response
 }
 
+fn keys(token: &str) -> ServiceKeys {
+    token.parse::<ServiceToken>().unwrap().into()
+}
+
 fn remote(addr: SocketAddr, token: &str) -> RemoteControlPlane {
-    let token: ServiceToken = token.parse().unwrap();
-    RemoteControlPlane::new(&format!("http://{addr}"), &token, None).unwrap()
+    RemoteControlPlane::new(&[format!("http://{addr}")], keys(token), None).unwrap()
 }
 
 async fn start(cache: &TempDir, control: &Control) -> TestExecutor {
@@ -150,7 +161,44 @@ async fn what_nobody_serves_is_unavailable() {
 
 #[tokio::test]
 async fn plain_http_to_another_machine_is_refused() {
-    let token: ServiceToken = TOKEN.parse().unwrap();
-    assert!(RemoteControlPlane::new("http://192.0.2.1:7443", &token, None).is_err());
-    assert!(RemoteControlPlane::new("https://192.0.2.1:7443", &token, None).is_ok());
+    let new = |api: &[&str]| {
+        let api: Vec<String> = api.iter().map(|&address| address.to_owned()).collect();
+        RemoteControlPlane::new(&api, keys(TOKEN), None)
+    };
+    assert!(new(&["http://192.0.2.1:7443"]).is_err());
+    assert!(new(&["https://192.0.2.1:7443"]).is_ok());
+    assert!(new(&[]).is_err());
+}
+
+#[tokio::test]
+async fn of_several_addresses_the_next_one_is_asked_when_one_does_not_answer() {
+    let control = Control::default();
+    // A port that was free a moment ago.
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (down, up) = (Control::default(), control.clone());
+    down.update(|state| state.is_down = true);
+    let addresses = [nobody, offer(down).await, offer(up).await].map(|addr| format!("http://{addr}"));
+    let remote = RemoteControlPlane::new(&addresses, keys(TOKEN), None).unwrap();
+    let module = Bytes::from_static(b"a module");
+    control.update(|state| state.modules.insert(Digest::of(&module), module.clone()));
+    for _ in 0..2 {
+        let found = within("an answer", remote.module(&Digest::of(&module))).await.unwrap();
+        assert_eq!(found, Some(module.clone()));
+    }
+}
+
+#[tokio::test]
+async fn an_executor_says_that_it_is_there_and_that_it_is_about_to_stop() {
+    let (cache, control) = (TempDir::new().unwrap(), Control::default());
+    let app = start(&cache, &control).await;
+    app.executor.start_reporting(Some("https://10.0.0.2:3002".parse().unwrap()));
+    let first = control.until("a report", |state| state.reports.first().cloned()).await;
+    assert_eq!(
+        (first.id, first.internal_url.as_deref()),
+        (app.executor.id(), Some("https://10.0.0.2:3002/"))
+    );
+    assert_eq!((first.name.as_str(), first.running_max, first.draining), (WORKER_ID, 256, false));
+    app.executor.drain().await;
+    let last = control.see(|state| state.reports.last().cloned()).unwrap();
+    assert_eq!((last.id, last.draining), (first.id, true));
 }

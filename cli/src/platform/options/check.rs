@@ -6,13 +6,14 @@ use std::path::Path;
 use wasmcloud_api::EdgeUrl;
 use wasmcloud_executor::CompileBudget;
 use wasmcloud_listener::Tls;
-use wasmcloud_plane::ServiceToken;
+use wasmcloud_plane::{Address, ServiceKeys};
 use wasmcloud_wire::Limits;
 use wasmcloud_wire::limits::PAGE_BYTES;
 
 use super::{ApiOptions, EdgeOptions, File, InternalOptions, LimitOptions, PlaneOptions};
 use crate::failure::Failure;
 use crate::platform::failed;
+use crate::platform::serve::server;
 
 /// The most gas that can be told to the database and to the metering of every engine.
 const GAS_MAX: u64 = i64::MAX.cast_unsigned();
@@ -97,13 +98,13 @@ impl PlaneOptions {
         })
     }
 
-    /// The token that both planes know.
-    pub fn token(&self) -> Result<ServiceToken, Failure> {
+    /// The tokens that both planes know, read again as their file changes.
+    pub fn keys(&self) -> Result<ServiceKeys, Failure> {
         let hint = "make one: `openssl rand -hex 32 > service-token`, and give the same file to both planes";
         let Some(path) = &self.service_token_file else {
             return Err(Failure::usage("--service-token-file is missing", hint));
         };
-        ServiceToken::from_file(path).map_err(|error| {
+        ServiceKeys::from_file(path).map_err(|error| {
             failed("service_token", format!("--service-token-file {}: {error}", path.display()), hint)
         })
     }
@@ -135,7 +136,20 @@ impl InternalOptions {
         self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 3002).into())
     }
 
-    /// The internal listener's certificate. The service token travels here: beyond loopback it needs one.
+    /// How the API reaches what listens at `local`.
+    pub fn url(&self, local: SocketAddr, tls: bool) -> Result<Address, Failure> {
+        let hint = "say how the API reaches it: --internal-url https://10.0.0.2:3002";
+        if let Some(url) = &self.url {
+            return url.parse().map_err(|error| failed("internal_url", error, hint));
+        }
+        if local.ip().is_unspecified() {
+            return Err(Failure::usage(format!("{local} is no address that the API can connect to"), hint));
+        }
+        let url = server(local, tls)?.to_string();
+        url.parse().map_err(|error| failed("internal_url", error, hint))
+    }
+
+    /// The internal listener's certificate. Handlers' settings travel here: beyond loopback it needs one.
     pub fn tls(&self) -> Result<Option<Tls>, Failure> {
         let tls = tls(self.tls_cert.as_deref(), self.tls_key.as_deref(), "internal")?;
         if tls.is_none() && !self.address().ip().is_loopback() {

@@ -21,7 +21,7 @@ pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, Range, RegistrationText};
 macro_rules! group {
     (
         $(#[$doc:meta])* $group:ident, $section:literal;
-        $( $(#[$field_doc:meta])* $key:literal $flag:literal $env:literal $field:ident: $ty:ty $(, $value:literal)?; )*
+        $( $(#[$field_doc:meta])* $key:literal $flag:literal $(| $short:literal)? $env:literal $field:ident: $ty:ty $(, $value:literal)?; )*
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
@@ -29,7 +29,7 @@ macro_rules! group {
         pub struct $group {
             $(
                 $(#[$field_doc])*
-                #[arg(id = $flag, long = $flag, env = $env $(, value_name = $value)?, help_heading = $section)]
+                #[arg(id = $flag, long = $flag $(, visible_alias = $short)?, env = $env $(, value_name = $value)?, help_heading = $section)]
                 #[serde(rename = $key)]
                 pub $field: Option<$ty>,
             )*
@@ -85,8 +85,8 @@ group! {
 group! {
     /// How the planes find and trust each other when they are separate processes.
     PlaneOptions, "Options between API and executor";
-    /// A file with the token that both planes know: `openssl rand -hex 32`
-    "service_token_file" "service-token-file" "WASMCLOUD_SERVICE_TOKEN_FILE" service_token_file: PathBuf, "FILE";
+    /// A file with the token that both planes know: `openssl rand -hex 32`; with two of them, one a line, while it is changed
+    "service_token_file" "service-token-file" | "token-file" "WASMCLOUD_SERVICE_TOKEN_FILE" service_token_file: PathBuf, "FILE";
     /// The certificates (PEM) that the other plane is trusted by [default: the system's]
     "ca_file" "plane-ca" "WASMCLOUD_PLANE_CA" ca_file: PathBuf, "FILE";
 }
@@ -96,6 +96,8 @@ group! {
     InternalOptions, "Internal listener options";
     /// Where the API's calls are taken [default: 127.0.0.1:3002]
     "listen" "internal-listen" "WASMCLOUD_INTERNAL_LISTEN" listen: SocketAddr, "ADDR";
+    /// How the API reaches it, such as https://10.0.0.2:3002 [default: the address that it listens on]
+    "url" "internal-url" "WASMCLOUD_INTERNAL_URL" url: String, "URL";
     /// The internal listener's certificate chain (PEM); required unless it listens on loopback
     "tls_cert" "internal-tls-cert" "WASMCLOUD_INTERNAL_TLS_CERT" tls_cert: PathBuf, "FILE";
     /// The certificate's private key (PEM)
@@ -188,8 +190,25 @@ pub struct PlaneFile {
     pub ca_file: Option<PathBuf>,
     /// For `wasmcloud api`: the executors' internal addresses.
     pub executors: Vec<String>,
-    /// For `wasmcloud executor`: the API's address.
-    pub api: Option<String>,
+    /// For `wasmcloud executor`: the API's address, or several that are tried in turn.
+    pub api: Option<Addresses>,
+}
+
+/// An address, or a list of them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Addresses {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl From<Addresses> for Vec<String> {
+    fn from(addresses: Addresses) -> Vec<String> {
+        match addresses {
+            Addresses::One(address) => vec![address],
+            Addresses::Several(addresses) => addresses,
+        }
+    }
 }
 
 /// What `server.toml` may say.

@@ -1,0 +1,127 @@
+//! Which executors there are to call: those that were heard of lately, and those that an operator named.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use wasmcloud_plane::Address;
+use wasmcloud_wire::{ExecutorReport, GONE_AFTER_S, Timestamp};
+
+use crate::store::FleetStore;
+
+/// How long the list of executors is taken for true before the store is asked again.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+/// How long the store may take to answer; until it does, the executors are those that were known last.
+const ASK_MAX: Duration = Duration::from_secs(1);
+/// Most executors that are called; the rest are passed over, and the log says so.
+const EXECUTORS_MAX: usize = 1_000;
+
+/// An executor that can be called.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    /// Where it is called.
+    pub address: Address,
+    /// Whom requests to it are signed for: its id, or its address where it is known by nothing else.
+    pub audience: String,
+    /// Whether it is about to stop.
+    pub draining: bool,
+}
+
+/// The executors of an installation.
+pub(crate) struct Fleet {
+    store: Arc<dyn FleetStore>,
+    fixed: Vec<Address>,
+    known: Mutex<Known>,
+    turn: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Known {
+    members: Vec<Member>,
+    asked_at: Option<Instant>,
+    /// The store did not answer when it was last asked, and the log says so.
+    is_away: bool,
+}
+
+impl Fleet {
+    pub(crate) fn new(store: Arc<dyn FleetStore>, fixed: Vec<Address>) -> Fleet {
+        Fleet { store, fixed, known: Mutex::default(), turn: AtomicUsize::new(0) }
+    }
+
+    /// Who is to be called, in this order: the next one in turn first, those that are about to stop last.
+    /// With `now`, as the store has them at this moment.
+    pub(crate) async fn members(&self, now: bool) -> Vec<Member> {
+        let mut known = self.known.lock().await;
+        if now || known.asked_at.is_none_or(|asked_at| asked_at.elapsed() >= FRESH_FOR) {
+            self.ask(&mut known).await;
+        }
+        let mut members = known.members.clone();
+        drop(known);
+        if !members.is_empty() {
+            let first = self.turn.fetch_add(1, Ordering::Relaxed) % members.len();
+            members.rotate_left(first);
+        }
+        // Stable: the order is kept otherwise.
+        members.sort_by_key(|member| member.draining);
+        members
+    }
+
+    /// Asks the store; if it does not answer, what was known last stays.
+    async fn ask(&self, known: &mut Known) {
+        let since = Timestamp(Timestamp::now().0 - GONE_AFTER_S.cast_signed() * 1_000);
+        let answer = match tokio::time::timeout(ASK_MAX, self.store.executors(since)).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {ASK_MAX:?}")),
+        };
+        known.asked_at = Some(Instant::now());
+        match answer {
+            Ok(reports) => {
+                known.members = self.merge(reports.into_iter().map(|(report, _)| report));
+                known.is_away = false;
+            }
+            Err(error) => {
+                if !known.is_away {
+                    tracing::warn!(error, "cannot ask which executors there are; calling those known last");
+                }
+                if known.members.is_empty() {
+                    known.members = self.merge([]);
+                }
+                known.is_away = true;
+            }
+        }
+    }
+
+    /// One of each address; who reports is known by its id.
+    fn merge(&self, reports: impl IntoIterator<Item = ExecutorReport>) -> Vec<Member> {
+        let mut members = BTreeMap::new();
+        for address in &self.fixed {
+            let audience = address.to_string();
+            members.insert(audience.clone(), Member { address: address.clone(), audience, draining: false });
+        }
+        let mut started: BTreeMap<String, Timestamp> = BTreeMap::new();
+        for report in reports {
+            // One that shares its API's process is called there.
+            let Some(url) = report.internal_url else { continue };
+            // Reports with other addresses are refused; this is one of another program's version.
+            let Ok(address) = url.parse::<Address>() else {
+                tracing::warn!(executor = report.name, url, "an executor's internal address cannot be used");
+                continue;
+            };
+            let key = address.to_string();
+            // An address that two have is the one's who came last: the other is gone.
+            if started.get(&key).is_some_and(|at| *at > report.started_at) {
+                continue;
+            }
+            started.insert(key.clone(), report.started_at);
+            let member = Member { address, audience: report.id.to_string(), draining: report.draining };
+            members.insert(key, member);
+        }
+        if members.len() > EXECUTORS_MAX {
+            tracing::warn!(executors = members.len(), called = EXECUTORS_MAX, "there are too many executors");
+        }
+        members.into_values().take(EXECUTORS_MAX).collect()
+    }
+}

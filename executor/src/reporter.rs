@@ -1,0 +1,139 @@
+//! An executor says that it is there, and how it is: every few seconds, and once more before it stops.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::MissedTickBehavior;
+use uuid::Uuid;
+use wasmcloud_plane::Address;
+use wasmcloud_wire::limits::CONCURRENCY_PER_EXECUTOR_MAX;
+use wasmcloud_wire::{ControlPlaneError, ExecutorReport, REPORT_EVERY_S, Timestamp};
+
+use crate::Executor;
+
+/// How long one report may take; the next one says more.
+const REPORT_MAX: Duration = Duration::from_secs(5);
+/// How long a stopping executor waits until the control plane knows that it stops.
+const DRAIN_TOLD_MAX: Duration = Duration::from_secs(1);
+
+/// What an executor says of itself that does not change, and whether it is about to stop.
+pub(crate) struct Reporter {
+    pub(crate) id: Uuid,
+    started_at: Timestamp,
+    draining: AtomicBool,
+    /// Where the control plane reaches it, if it is elsewhere; set once there are reports.
+    internal_url: OnceLock<Option<String>>,
+    /// Held while a report is under way, so that they arrive in their order.
+    sending: Mutex<Sending>,
+}
+
+#[derive(Default)]
+struct Sending {
+    /// The last report was not taken, and the log says so.
+    fails: bool,
+}
+
+impl Reporter {
+    pub(crate) fn new() -> Reporter {
+        Reporter {
+            id: Uuid::now_v7(),
+            started_at: Timestamp::now(),
+            draining: AtomicBool::new(false),
+            internal_url: OnceLock::new(),
+            sending: Mutex::default(),
+        }
+    }
+}
+
+impl Executor {
+    /// What it is registered by: made anew at each start.
+    pub fn id(&self) -> Uuid {
+        self.reporter.id
+    }
+
+    /// Says every few seconds that this executor is there, beginning now, until it has stopped. `internal_url`
+    /// is where the control plane reaches it; none if it is in the same process.
+    ///
+    /// What is called twice reports once, with the first address.
+    pub fn start_reporting(self: &Arc<Self>, internal_url: Option<Address>) {
+        let url = internal_url.map(|address| address.to_string());
+        if self.reporter.internal_url.set(url).is_err() {
+            return;
+        }
+        let (stopped, executor) = (self.stopped.clone(), Arc::downgrade(self));
+        tokio::spawn(async move { stopped.run_until_cancelled(report_on(executor)).await });
+    }
+
+    /// Whether requests that are signed for `audience` are this executor's, and from which time on they are
+    /// taken, in milliseconds since 1970. Its id is this start's alone; its address may be another's tomorrow.
+    pub(crate) fn known_as(&self, audience: &str) -> Option<i64> {
+        let Reporter { id, started_at, internal_url, .. } = &self.reporter;
+        if audience.parse() == Ok(*id) {
+            return Some(i64::MIN);
+        }
+        let url = internal_url.get()?.as_deref()?;
+        (audience == url).then_some(started_at.0)
+    }
+
+    /// Tells the control plane that this executor is about to stop, so that it is given no more work; waits
+    /// for that only a moment. What is called all the same is still answered.
+    pub async fn drain(&self) {
+        self.reporter.draining.store(true, Ordering::SeqCst);
+        if tokio::time::timeout(DRAIN_TOLD_MAX, self.report()).await.is_err() {
+            tracing::warn!("the control plane does not say in time that it knows of the stop");
+        }
+    }
+
+    /// Reports once, if there are reports at all.
+    async fn report(&self) {
+        let mut sending = self.reporter.sending.lock().await;
+        let Some(internal_url) = self.reporter.internal_url.get() else { return };
+        let (waiting, dropped) = self.recorder.counts();
+        let report = ExecutorReport {
+            id: self.reporter.id,
+            name: self.worker_id().to_owned(),
+            internal_url: internal_url.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.reporter.started_at,
+            running: count(self.running()),
+            running_max: count(CONCURRENCY_PER_EXECUTOR_MAX),
+            records_waiting: waiting,
+            records_dropped: dropped,
+            draining: self.reporter.draining.load(Ordering::SeqCst),
+        };
+        let told = tokio::time::timeout(REPORT_MAX, self.control.report(report)).await;
+        sending.note(told.unwrap_or_else(|_| {
+            Err(ControlPlaneError::Unavailable(format!("it did not answer within {REPORT_MAX:?}")))
+        }));
+    }
+}
+
+impl Sending {
+    /// One line when reports begin to fail, and one when they arrive again.
+    fn note(&mut self, told: Result<(), ControlPlaneError>) {
+        match &told {
+            Ok(()) if self.fails => tracing::info!("the control plane hears of this executor again"),
+            Err(error) if !self.fails => {
+                tracing::warn!(%error, "the control plane does not hear of this executor; trying again");
+            }
+            Ok(()) | Err(_) => {}
+        }
+        self.fails = told.is_err();
+    }
+}
+
+async fn report_on(executor: Weak<Executor>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(REPORT_EVERY_S));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(executor) = executor.upgrade() else { return };
+        executor.report().await;
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
