@@ -74,8 +74,8 @@ impl Core {
 
     /// Tells every executor of a change that is committed; returns once `invoker` has seen it.
     pub(crate) async fn announce(&self, invoker: &Arc<dyn Invoker>, change: Change) {
-        // No receiver is no error: nobody follows yet.
-        let _ = self.changes.send(change.clone());
+        // Those who follow are told by the feed, and by it alone: of everybody's changes, each once.
+        self.changed.notify_one();
         invoker.announce(&change).await;
     }
 }
