@@ -46,7 +46,7 @@ pub fn route_path(text: &str) -> Result<String, RoutePathError> {
     let trimmed = if text.len() > 1 { text.strip_suffix('/').unwrap_or(text) } else { text };
     for segment in trimmed.split('/').skip(1) {
         let bytes: Vec<Unit> = units(segment).collect();
-        if trimmed.len() > 1 && (bytes.is_empty() || is_dots(bytes.iter().map(|unit| unit.byte))) {
+        if text != "/" && (bytes.is_empty() || is_dots(bytes.iter().map(|unit| unit.byte))) {
             return Err(RoutePathError::Segment(own()));
         }
         let wrong = |unit: &Unit| unit.byte.is_ascii_control() || unit.byte == b'/' || unit.is_broken;

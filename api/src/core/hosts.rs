@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use wasmcloud_wire::body::{Grant, Host, HostState};
 use wasmcloud_wire::limits::HOSTS_PER_USER_MAX;
 use wasmcloud_wire::{Change, HOST_BYTES_MAX, HostName, Invoker, Timestamp, UserId, UserName};
@@ -24,8 +25,9 @@ const PROVABLE_BYTES_MAX: usize = HOST_BYTES_MAX - RECORD_LABEL.len() - 1;
 const CHALLENGE_BYTES: usize = 16;
 /// How long a proof is believed before DNS is asked again.
 const RECHECK_AFTER_MS: i64 = DAY_MS;
-/// Hosts that are checked again in one round.
-const RECHECK_AT_ONCE: u32 = 100;
+/// Hosts that are checked again in one round, of which there is one an hour, and at once.
+const RECHECK_ROUND_MAX: u32 = 1_000;
+const RECHECK_AT_ONCE: usize = 4;
 
 impl Core {
     /// A user's hosts by name.
@@ -193,19 +195,22 @@ impl Core {
     /// The store failed.
     pub async fn recheck_hosts(&self, now: Timestamp) -> Result<usize, ApiError> {
         let before = Timestamp(now.0.saturating_sub(RECHECK_AFTER_MS));
-        let rows = self.store.take_hosts_to_check(before, now, RECHECK_AT_ONCE).await?;
-        for row in &rows {
-            let name = record_name(&row.name);
-            let problem = match self.dns.prove(&name, &record_value(&row.challenge)).await {
-                Ok(()) => None,
-                Err(unproven) => Some(format!("{name} {unproven}")),
-            };
-            if let Some(problem) = &problem {
-                tracing::warn!(host = %row.name, problem, "a proven host's DNS record is not as it was");
-            }
-            self.store.keep_host_problem(row.owner, &row.name, problem.as_deref()).await?;
-        }
+        let rows = self.store.take_hosts_to_check(before, now, RECHECK_ROUND_MAX).await?;
+        let checks = stream::iter(&rows).map(Ok);
+        checks.try_for_each_concurrent(RECHECK_AT_ONCE, |row| self.recheck_host(row)).await?;
         Ok(rows.len())
+    }
+
+    async fn recheck_host(&self, row: &HostRow) -> Result<(), ApiError> {
+        let name = record_name(&row.name);
+        let problem = match self.dns.prove(&name, &record_value(&row.challenge)).await {
+            Ok(()) => None,
+            Err(unproven) => Some(format!("{name} {unproven}")),
+        };
+        if let Some(problem) = &problem {
+            tracing::warn!(host = %row.name, problem, "a proven host's DNS record is not as it was");
+        }
+        Ok(self.store.keep_host_problem(row.owner, &row.name, problem.as_deref()).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-use super::SPLIT_DOMAIN;
+use super::{ROUTED_DOMAIN, SPLIT_DOMAIN};
 
 pub struct Certificates {
     /// The CA's certificate (PEM).
@@ -29,7 +29,8 @@ impl Certificates {
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
 
-        let names = ["localhost", "127.0.0.1", &format!("*.{SPLIT_DOMAIN}")].map(str::to_owned);
+        let names = ["localhost", "127.0.0.1", &format!("*.{SPLIT_DOMAIN}"), &format!("*.{ROUTED_DOMAIN}")]
+            .map(str::to_owned);
         let mut leaf = CertificateParams::new(names).unwrap();
         leaf.distinguished_name.push(DnType::CommonName, "a platform for tests");
         leaf.use_authority_key_identifier_extension = true;
