@@ -1,33 +1,39 @@
-//! `/api/v1/handlers/N/module`, `/versions`, `/promote`
+//! `/api/v1/handlers/N/module`, `/versions`, `/promote`, `/rollback`
 
 use std::sync::Arc;
 
 use rocket::{State, get, post, put};
 use wasmcloud_wire::body::{Deployed, Promote, Promoted, Version};
-use wasmcloud_wire::{HandlerName, RouteKey};
+use wasmcloud_wire::{HandlerName, RouteKey, Split};
 
 use super::handler_name;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::core::Target;
-use crate::guards::{EnvField, Json, Payload, PolicyField};
+use crate::guards::{EnvField, Json, Payload, PolicyField, Query};
 use crate::reply::{Reply, Result};
-use crate::store::VersionRow;
+use crate::store::{Move, VersionRow};
 use crate::{ApiError, EdgeUrl};
 
-/// Uploads a handler's next version and makes it live.
+/// Uploads a handler's next version, and makes it live unless `promote=false`.
 #[put("/handlers/<name>/module")]
 pub(crate) async fn upload(
     app: &State<Arc<App>>,
     caller: Caller,
     name: &str,
+    query: Query,
     policy: PolicyField,
     env: EnvField,
     module: Payload,
 ) -> Result<Reply<Deployed>> {
     let name = handler_name(name)?;
     let location = format!("/api/v1/handlers/{name}");
-    let target = Target::Existing { name, policy: policy.0, env: env.0 };
+    query.only(&["promote"])?;
+    let target = match query.parse("promote", "true or false")?.unwrap_or(true) {
+        true => Target::Existing { name, policy: policy.0, env: env.0 },
+        false if policy.0.is_some() || !env.0.is_empty() => return Err(preview_with_changes(&name)),
+        false => Target::Preview { name },
+    };
     Reply::created(app.core.deploy(&app.invoker, caller.user.id, target, module.0).await?, location)
 }
 
@@ -40,7 +46,7 @@ pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller, name: &str) -> R
     Reply::ok(rows.into_iter().map(|row| version_body(row, &name, &app.core.config.edge_url)).collect())
 }
 
-/// Makes a version live.
+/// Makes a version live, or lets it answer a part of the clients.
 #[post("/handlers/<name>/promote")]
 pub(crate) async fn promote(
     app: &State<Arc<App>>,
@@ -48,8 +54,41 @@ pub(crate) async fn promote(
     name: &str,
     body: Json<Promote>,
 ) -> Result<Reply<Promoted>> {
-    let (name, version) = (handler_name(name)?, body.0.version);
-    Reply::ok(app.core.promote(&app.invoker, caller.user.id, name, version).await?)
+    let Promote { version, percent } = body.0;
+    let step = match percent {
+        None | Some(100) => Move::Promote(version),
+        Some(0) => Move::EndSplit(version),
+        Some(percent @ 1..=99) => Move::Split(Split { version, percent }),
+        Some(percent) => return Err(no_percentage(percent)),
+    };
+    Reply::ok(app.core.move_version(&app.invoker, caller.user.id, handler_name(name)?, step).await?)
+}
+
+/// Goes back to the version that was live before.
+#[post("/handlers/<name>/rollback")]
+pub(crate) async fn rollback(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Reply<Promoted>> {
+    let name = handler_name(name)?;
+    Reply::ok(app.core.move_version(&app.invoker, caller.user.id, name, Move::Rollback).await?)
+}
+
+fn no_percentage(percent: u8) -> ApiError {
+    ApiError::new(
+        422,
+        "invalid_percent",
+        format!("{percent} is no part of the clients in percent"),
+        "`percent` is a whole number from 0 to 100",
+    )
+}
+
+/// Policy and settings are the handler's, so the live version would have them too.
+fn preview_with_changes(name: &HandlerName) -> ApiError {
+    ApiError::new(
+        422,
+        "preview_with_changes",
+        "a policy and settings are the handler's own: sent with a version that is not made live, they would \
+         change what the live version may do",
+        format!("change them first: wasmcloud policy set {name}, wasmcloud env set {name}; or make it live"),
+    )
 }
 
 fn version_body(row: VersionRow, name: &HandlerName, edge: &EdgeUrl) -> Version {
@@ -60,6 +99,8 @@ fn version_body(row: VersionRow, name: &HandlerName, edge: &EdgeUrl) -> Version 
         abi: row.abi,
         size_bytes: row.size_bytes,
         live: row.live,
+        previous: row.previous,
+        split_percent: row.split_percent,
         created_at: row.created_at,
     }
 }

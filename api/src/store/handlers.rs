@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wasmcloud_wire::body::RolledBack;
 use wasmcloud_wire::{
     Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, Limits, Policy, RecordingPolicy, Split,
     Timestamp, UserId, VersionNumber,
@@ -67,6 +68,18 @@ pub struct HandlerRow {
     pub forward_authorization: bool,
     /// Its own policy.
     pub policy: Policy,
+    /// The version that was live before.
+    pub previous: Option<VersionNumber>,
+    /// When the live version became live.
+    pub promoted_at: Option<Timestamp>,
+    /// Another version that answers a part of the clients.
+    pub split: Option<Split>,
+    /// Since when it does.
+    pub split_at: Option<Timestamp>,
+    /// Whether new versions that fail are taken back.
+    pub auto_rollback: bool,
+    /// The last version that was taken back, unless the owner has moved on since.
+    pub rolled_back: Option<RolledBack>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -151,21 +164,12 @@ pub struct VersionRow {
     pub size_bytes: u64,
     /// Whether it is live.
     pub live: bool,
+    /// Whether it was live before.
+    pub previous: bool,
+    /// How large a part of the clients it answers beside the live version, in percent.
+    pub split_percent: Option<u8>,
     /// When it was uploaded.
     pub created_at: Timestamp,
-}
-
-/// What became of a version that was to be made live.
-#[derive(Clone, Debug)]
-pub enum PromoteResult {
-    /// It is live.
-    Promoted(Box<HandlerRow>),
-    /// The user has no such handler.
-    HandlerNotFound,
-    /// The handler has no such version.
-    VersionNotFound,
-    /// It does not fit the handler's policy or settings; nothing changed.
-    Refused(Unfit),
 }
 
 /// What became of a policy that was to be changed.

@@ -3,6 +3,7 @@
 use wasmcloud_wire::HandlerName;
 use wasmcloud_wire::body::HandlerPatch;
 
+use super::record_args::{self, RecordFlags};
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -22,19 +23,49 @@ struct Settings {
     /// Whether the program sees the `Authorization` field of requests
     #[arg(long, value_name = "true|false")]
     forward_authorization: Option<bool>,
+    /// Whether a new version that clearly fails more than the one before is taken back
+    #[arg(long, value_name = "on|off")]
+    auto_rollback: Option<OnOff>,
+    #[command(flatten)]
+    record: RecordFlags,
+}
+
+/// A switch's position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OnOff {
+    On,
+    Off,
 }
 
 /// Changes a handler's settings.
 pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
-    let patch = HandlerPatch { forward_authorization: args.settings.forward_authorization };
-    let handler = session.client()?.patch(&args.name, &patch).await?;
+    let (settings, client) = (&args.settings, session.client()?);
+    let patch = HandlerPatch {
+        forward_authorization: settings.forward_authorization,
+        auto_rollback: settings.auto_rollback.map(|position| position == OnOff::On),
+        recording: settings.record.patch(&client, &args.name).await?,
+    };
+    let handler = client.patch(&args.name, &patch).await?;
     if session.output.json {
         return session.output.document(&handler);
     }
-    session.output.note(&format!(
-        "{}: the program {} the Authorization field of requests",
-        handler.name,
-        if handler.forward_authorization { "sees" } else { "does not see" }
-    ));
+    if settings.forward_authorization.is_some() {
+        session.output.note(&format!(
+            "{}: the program {} the Authorization field of requests",
+            handler.name,
+            if handler.forward_authorization { "sees" } else { "does not see" }
+        ));
+    }
+    if settings.auto_rollback.is_some() {
+        session.output.note(&format!(
+            "{}: a new version that fails {}",
+            handler.name,
+            if handler.auto_rollback { "is taken back" } else { "stays, whatever it fails" }
+        ));
+    }
+    if patch.recording.is_some() {
+        let policy = client.recording_policy(&args.name).await?;
+        session.output.note(&format!("{}: {}", handler.name, record_args::said(policy.as_ref())));
+    }
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 use wasmcloud_wire::HandlerName;
+use wasmcloud_wire::body::Handler;
 
-use super::versions;
+use super::{record_args, versions};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::text::{one_line, time};
@@ -20,17 +21,21 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     let client = session.client()?;
     let handler = client.handler(&args.name).await?;
     let versions = client.versions(&args.name).await?;
+    let recording = client.recording_policy(&args.name).await?;
     let output = &session.output;
     if output.json {
-        return output.document(&json!({ "handler": handler, "versions": versions }));
+        return output.document(&json!({ "handler": handler, "versions": versions, "recording": recording }));
     }
     for (label, value) in [
         ("name", handler.name.to_string()),
-        ("address", handler.url),
-        ("live", format!("version {}", handler.live)),
+        ("address", handler.url.clone()),
+        ("live", live(&handler)),
+        ("before", handler.previous.map_or("nothing".to_owned(), |version| format!("version {version}"))),
+        ("automatic rollback", if handler.auto_rollback { "on" } else { "off" }.to_owned()),
         ("ABI", handler.abi.to_string()),
         ("sha256", handler.digest.to_string()),
         ("forwards Authorization", if handler.forward_authorization { "yes" } else { "no" }.to_owned()),
+        ("recording", record_args::said(recording.as_ref())),
         ("created", time(handler.created_at)),
         ("changed", time(handler.updated_at)),
         ("id", handler.id.to_string()),
@@ -38,5 +43,18 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
         output.line(&format!("{label:<24}{}", one_line(&value)))?;
     }
     output.line("")?;
-    output.table(&versions::table(&versions))
+    output.table(&versions::table(&versions))?;
+    if let Some(rolled_back) = &handler.rolled_back {
+        output.warn(&versions::taken_back(&handler.name, rolled_back));
+    }
+    Ok(())
+}
+
+/// Which version answers, since when, and which one beside it.
+fn live(handler: &Handler) -> String {
+    let since = handler.promoted_at.map(|at| format!(" since {}", time(at)));
+    let split = handler
+        .split
+        .map(|split| format!(", and version {} for {} % of the clients", split.version, split.percent));
+    format!("version {}{}{}", handler.live, since.unwrap_or_default(), split.unwrap_or_default())
 }

@@ -28,6 +28,9 @@ pub struct Args {
     /// A folder whose files go with the program, which can read them; what begins with a dot is left out
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
+    /// Leave the live version as it is; the new one answers at its own address, which is printed
+    #[arg(long, conflicts_with_all = ["policy", "SettingFlags"])]
+    no_promote: bool,
 }
 
 /// Uploads a handler's next version, and prints its address.
@@ -37,7 +40,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     let env = args.settings.patch(upload::takes_stdin(&args.file, args.policy.as_deref()))?;
     let with = With { policy, env };
     let upload = Upload::read(session, &args.file, args.files.as_deref())?;
-    let updated = client.update(&args.name, &with, upload.size(), upload.stream()).await;
+    let updated = client.update(&args.name, !args.no_promote, &with, upload.size(), upload.stream()).await;
     upload.finish();
     upload::show(session, "updated", &updated?, with.policy.as_ref())
 }

@@ -99,7 +99,7 @@ pub fn show(
         "  ABI       {}, {}, sha256 {}",
         deployed.inspection.abi,
         size(deployed.inspection.size_bytes),
-        handler.digest
+        deployed.preview.as_ref().map_or(handler.digest, |preview| preview.digest)
     ));
     output.note(&format!("  asks for  {}", inspect::imports_in_words(&deployed.inspection)));
     output.note(&format!("  memory    {}", inspect::memory_in_words(&deployed.inspection)));
@@ -107,5 +107,11 @@ pub fn show(
         policy::tell(session, &handler.name, new);
     }
     deployed.warnings.iter().for_each(|warning| output.warn(warning));
-    output.line(&handler.url)
+    let Some(preview) = &deployed.preview else { return output.line(&handler.url) };
+    let (name, version) = (&handler.name, deployed.version);
+    output.note(&format!(
+        "version {} stays live; `wasmcloud promote {name} {version}` changes that",
+        handler.live
+    ));
+    output.line(&preview.url)
 }

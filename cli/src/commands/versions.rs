@@ -1,12 +1,12 @@
 //! `wasmcloud versions`
 
 use wasmcloud_wire::HandlerName;
-use wasmcloud_wire::body::Version;
+use wasmcloud_wire::body::{RolledBack, Version};
 
 use crate::failure::Failure;
 use crate::output::Table;
 use crate::session::Session;
-use crate::text::{size, time};
+use crate::text::{one_line, size, time};
 
 /// Digits of a digest that tell modules apart at a glance.
 const DIGEST_CHARS: usize = 12;
@@ -24,7 +24,21 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     if session.output.json {
         return session.output.document(&versions);
     }
-    session.output.table(&table(&versions))
+    session.output.table(&table(&versions))?;
+    if let Some(rolled_back) = session.client()?.handler(&args.name).await?.rolled_back {
+        session.output.warn(&taken_back(&args.name, &rolled_back));
+    }
+    Ok(())
+}
+
+/// What a version does for the handler's address.
+fn role(version: &Version) -> String {
+    match version.split_percent {
+        _ if version.live => "live".to_owned(),
+        Some(percent) => format!("{percent} %"),
+        None if version.previous => "previous".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// Versions as a table.
@@ -33,7 +47,7 @@ pub fn table(versions: &[Version]) -> Table {
     for version in versions {
         table.row([
             version.number.to_string(),
-            if version.live { "live" } else { "" }.to_owned(),
+            role(version),
             version.abi.to_string(),
             size(version.size_bytes),
             time(version.created_at),
@@ -42,4 +56,14 @@ pub fn table(versions: &[Version]) -> Table {
         ]);
     }
     table
+}
+
+/// That a version was taken back, why, and how it is brought back.
+pub fn taken_back(name: &HandlerName, RolledBack { from, to, at, reason }: &RolledBack) -> String {
+    format!(
+        "version {from} was taken back automatically at {}, to version {to}: {}; `wasmcloud promote {name} {from}` \
+         makes it live again",
+        time(*at),
+        one_line(reason)
+    )
 }

@@ -10,7 +10,8 @@ fn handler() -> Value {
     json!({
         "id": "01936a3e-0000-7000-8000-000000000003", "name": "hello", "url": URL, "live": 1, "abi": "olin",
         "digest": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
-        "forward_authorization": false, "created_at": 951782400000i64, "updated_at": 951782400000i64,
+        "auto_rollback": true, "forward_authorization": false, "created_at": 951782400000i64,
+        "updated_at": 951782400000i64,
     })
 }
 
@@ -193,17 +194,41 @@ fn show_has_the_handler_and_its_versions() {
 }
 
 #[test]
-fn promote_and_set_send_what_they_were_told() {
+fn promote_rollback_and_set_send_what_they_were_told() {
+    let (mut split, mut ended) = (handler(), handler());
+    split["split"] = json!({"version": 2, "percent": 10});
+    ended["ended"] = json!({"version": 2, "percent": 10});
     let api = Api::start([
         ("POST /api/v1/handlers/hello/promote", Answer::json(&handler())),
+        ("POST /api/v1/handlers/hello/promote", Answer::json(&split)),
+        ("POST /api/v1/handlers/hello/rollback", Answer::json(&ended)),
+        ("PATCH /api/v1/handlers/hello", Answer::json(&handler())),
         ("PATCH /api/v1/handlers/hello", Answer::json(&handler())),
     ]);
     let user = User::logged_in_at(&api.url);
     user.run(&["promote", "hello", "v1"]).good().says("version 1 of hello is live");
+    user.run(&["promote", "hello", "2", "--percent", "10"])
+        .good()
+        .says("version 2 answers 10 % of the clients");
+    user.run(&["rollback", "hello"]).good().says("version 2 answers 10 % of the clients no more");
     user.run(&["set", "hello", "--forward-authorization", "false"]).good().says("does not see");
-    let bodies: Vec<Value> =
-        api.requests().iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect();
-    assert_eq!(bodies, [json!({"version": 1}), json!({"forward_authorization": false})]);
+    user.run(&["set", "hello", "--auto-rollback", "on"]).good().says("is taken back");
+    for args in [&["set", "hello"][..], &["promote", "hello", "2", "--percent", "101"]] {
+        user.run(args).code(2);
+    }
+    let bodies: Vec<Value> = api
+        .requests()
+        .iter()
+        .map(|request| serde_json::from_slice(&request.body).unwrap_or_default())
+        .collect();
+    let expected = [
+        json!({"version": 1}),
+        json!({"version": 2, "percent": 10}),
+        Value::Null,
+        json!({"forward_authorization": false}),
+        json!({"auto_rollback": true}),
+    ];
+    assert_eq!(bodies, expected);
 }
 
 #[test]

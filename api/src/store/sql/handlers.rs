@@ -1,19 +1,19 @@
 //! Handlers, their versions, and what an address serves.
 
 use sqlx::Pool;
+use wasmcloud_wire::body::RolledBack;
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
 use wasmcloud_wire::{
     Digest, HandlerId, HandlerName, Inspection, Policy, RecordingPolicy, RouteKey, Split, Timestamp, UserId,
-    VersionNumber,
 };
 
 use super::backend::{Backend, Columns, begin, read};
 use super::policies::{policy, policy_text};
-use super::settings;
 use super::value::{digest, parse, values, version};
+use super::{recordings, settings};
 use crate::store::{
-    AddVersion, CreateHandler, DeploymentRow, Fits, HandlerRow, NewHandler, NewModule, PromoteResult,
-    SettingChanges, SettingsEdit, StoreError, VersionRow,
+    AddVersion, CreateHandler, DeploymentRow, Fits, HandlerRow, NewHandler, NewModule, SettingChanges,
+    SettingsEdit, StoreError, VersionRow,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -23,7 +23,8 @@ macro_rules! select_handlers {
     ($which:literal) => {
         concat!(
             "SELECT h.id, h.name, h.owner_id, h.live_version, m.abi, v.digest, h.forward_authorization,
-                h.created_at, h.updated_at, h.policy
+                h.created_at, h.updated_at, h.policy, h.previous_version, h.promoted_at,
+                h.split_version, h.split_percent, h.split_at, h.auto_rollback, h.rolled_back
             FROM handlers h
             JOIN versions v ON v.handler_id = h.id AND v.number = h.live_version
             JOIN modules m ON m.digest = v.digest
@@ -45,8 +46,9 @@ pub async fn create<B: Backend>(
 ) -> Result<CreateHandler, StoreError> {
     let mut transaction = begin(pool).await?;
     let sql = "INSERT INTO handlers
-            (id, owner_id, name, forward_authorization, policy, live_version, last_version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $6, 1, 1, $5, $5)
+            (id, owner_id, name, forward_authorization, policy, live_version, last_version, promoted_at,
+                created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $6, 1, 1, $5, $5, $5)
         ON CONFLICT (name) WHERE deleted_at IS NULL DO NOTHING";
     let policy = policy_text(&new.policy)?;
     let values =
@@ -89,6 +91,8 @@ pub struct NewVersion<'a> {
     pub module: &'a NewModule,
     pub policy: Option<&'a Policy>,
     pub settings: Option<&'a SettingsEdit<'a>>,
+    /// When it becomes live.
+    pub now: Timestamp,
 }
 
 /// The update locks the handler's row until the commit, so that uploads of one handler queue up and
@@ -102,10 +106,12 @@ pub async fn add_version<B: Backend>(
 ) -> Result<AddVersion, StoreError> {
     let mut transaction = begin(pool).await?;
     let sql = "UPDATE handlers SET last_version = last_version + 1, live_version = last_version + 1,
-            policy = COALESCE($3, policy)
+            previous_version = live_version, promoted_at = $4, split_version = NULL, split_percent = NULL,
+            split_at = NULL, rolled_back = NULL, policy = COALESCE($3, policy)
         WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING id, last_version";
     let policy = new.policy.map(policy_text).transpose()?;
-    let rows = B::rows(&mut transaction, sql, values![owner, name.as_str(), policy.as_deref()]).await?;
+    let rows =
+        B::rows(&mut transaction, sql, values![owner, name.as_str(), policy.as_deref(), new.now]).await?;
     let Some(updated) = rows.first() else { return Ok(AddVersion::HandlerNotFound) };
     let handler = HandlerId(updated.uuid(0)?);
     insert_version::<B>(&mut transaction, handler, updated.int(1)?, new.module).await?;
@@ -125,7 +131,7 @@ pub async fn add_version<B: Backend>(
     Ok(AddVersion::Added(Box::new(row)))
 }
 
-async fn insert_version<B: Backend>(
+pub(super) async fn insert_version<B: Backend>(
     connection: &mut B::Connection,
     handler: HandlerId,
     number: i64,
@@ -192,8 +198,13 @@ pub async fn delete<B: Backend>(
         WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING id";
     let rows = B::rows(&mut transaction, sql, values![owner, name.as_str(), now]).await?;
     let Some(row) = rows.first() else { return Ok(false) };
-    let sql = "DELETE FROM handler_settings WHERE handler_id = $1";
-    B::execute(&mut transaction, sql, values![HandlerId(row.uuid(0)?)]).await?;
+    let handler = HandlerId(row.uuid(0)?);
+    for sql in
+        ["DELETE FROM handler_settings WHERE handler_id = $1", "DELETE FROM routes WHERE handler_id = $1"]
+    {
+        B::execute(&mut transaction, sql, values![handler]).await?;
+    }
+    recordings::forget::<B>(&mut transaction, handler).await?;
     transaction.commit().await?;
     Ok(true)
 }
@@ -203,7 +214,9 @@ pub async fn versions<B: Backend>(
     owner: UserId,
     name: &HandlerName,
 ) -> Result<Option<Vec<VersionRow>>, StoreError> {
-    let sql = "SELECT v.number, v.digest, m.abi, m.size_bytes, h.live_version, v.created_at
+    let sql =
+        "SELECT v.number, v.digest, m.abi, m.size_bytes, h.live_version, v.created_at, h.previous_version,
+            h.split_version, h.split_percent
         FROM handlers h
         JOIN versions v ON v.handler_id = h.id
         JOIN modules m ON m.digest = v.digest
@@ -215,34 +228,6 @@ pub async fn versions<B: Backend>(
         return Ok(None);
     }
     rows.iter().map(version_row).collect::<Result<Vec<_>, _>>().map(Some)
-}
-
-/// The pointer is moved first, which locks the handler's row, and moved back if what is live then does not fit.
-pub async fn promote<B: Backend>(
-    pool: &Pool<B>,
-    owner: UserId,
-    name: &HandlerName,
-    number: VersionNumber,
-    fits: &Fits<'_>,
-) -> Result<PromoteResult, StoreError> {
-    let mut transaction = begin(pool).await?;
-    let sql = "UPDATE handlers SET live_version = $3
-        WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL
-        AND EXISTS (SELECT 1 FROM versions v WHERE v.handler_id = handlers.id AND v.number = $3)";
-    let moved = B::execute(&mut transaction, sql, values![owner, name.as_str(), number]).await?;
-    let row = match find_in::<B>(&mut transaction, owner, name).await? {
-        None => return Ok(PromoteResult::HandlerNotFound),
-        Some(_) if moved == 0 => return Ok(PromoteResult::VersionNotFound),
-        Some(row) => row,
-    };
-    let live = live_inspection::<B>(&mut transaction, owner, name).await?;
-    let settings = settings::rows_in::<B>(&mut transaction, row.id).await?;
-    if let Err(unfit) = fits(&row.policy, &settings, &live) {
-        // Dropping the transaction rolls it back.
-        return Ok(PromoteResult::Refused(unfit));
-    }
-    transaction.commit().await?;
-    Ok(PromoteResult::Promoted(Box::new(row)))
 }
 
 /// What a handler's live module is.
@@ -301,6 +286,11 @@ fn split(number: Option<i64>, percent: Option<i64>) -> Result<Option<Split>, Sto
     Ok(Some(Split { version: version(number)?, percent: u8::try_from(percent).map_err(unreadable)? }))
 }
 
+/// A column's text as the version that was taken back.
+fn rolled_back(text: &str) -> Result<RolledBack, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("rolled back: {error}")))
+}
+
 /// A column's text as what is recorded.
 fn recording(text: &str) -> Result<RecordingPolicy, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("recording: {error}")))
@@ -324,17 +314,26 @@ fn handler_row(row: &impl Columns) -> Result<HandlerRow, StoreError> {
         created_at: Timestamp(row.int(7)?),
         updated_at: Timestamp(row.int(8)?),
         policy: policy(&row.text(9)?)?,
+        previous: row.maybe_int(10)?.map(version).transpose()?,
+        promoted_at: row.maybe_int(11)?.map(Timestamp),
+        split: split(row.maybe_int(12)?, row.maybe_int(13)?)?,
+        split_at: row.maybe_int(14)?.map(Timestamp),
+        auto_rollback: row.flag(15)?,
+        rolled_back: row.maybe_text(16)?.as_deref().map(rolled_back).transpose()?,
     })
 }
 
 fn version_row(row: &impl Columns) -> Result<VersionRow, StoreError> {
     let number = row.int(0)?;
+    let split = split(row.maybe_int(7)?, row.maybe_int(8)?)?;
     Ok(VersionRow {
         number: version(number)?,
         digest: digest(&row.bytes(1)?)?,
         abi: parse(&row.text(2)?)?,
         size_bytes: u64::try_from(row.int(3)?).unwrap_or_default(),
         live: number == row.int(4)?,
+        previous: row.maybe_int(6)? == Some(number),
+        split_percent: split.filter(|split| i64::from(split.version.0) == number).map(|split| split.percent),
         created_at: Timestamp(row.int(5)?),
     })
 }

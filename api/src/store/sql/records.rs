@@ -8,8 +8,9 @@ use uuid::Uuid;
 use wasmcloud_wire::{HandlerId, InvocationId, Level, LogLine, Receipt, Record, Timestamp};
 
 use super::backend::{Backend, Columns, begin, read};
+use super::recordings;
 use super::value::{Value, parse, values};
-use crate::store::{LogQuery, Positioned, Positions, StoreError};
+use crate::store::{LogQuery, Positioned, Positions, StoreError, program_failed};
 
 /// How many rows one statement takes: 7 values each, where SQLite takes 32 766 and PostgreSQL 65 535.
 const ROWS_PER_STATEMENT_MAX: usize = 500;
@@ -18,15 +19,24 @@ pub async fn keep<B: Backend>(pool: &Pool<B>, batch: &[Record]) -> Result<(), St
     if batch.is_empty() {
         return Ok(());
     }
-    let receipts = receipt_texts(batch)?;
     let mut transaction = begin(pool).await?;
-    if let Some(lock) = B::LOCK_RECORDS {
-        B::execute(&mut transaction, lock, &[]).await?;
-    }
-    let known = known_handlers::<B>(&mut transaction, batch).await?;
-    insert_lines::<B>(&mut transaction, batch, &known).await?;
-    insert_receipts::<B>(&mut transaction, &receipts, &known).await?;
+    keep_in::<B>(&mut transaction, batch).await?;
     Ok(transaction.commit().await?)
+}
+
+/// The same, as a part of something larger.
+pub(super) async fn keep_in<B: Backend>(
+    connection: &mut B::Connection,
+    batch: &[Record],
+) -> Result<(), StoreError> {
+    let receipts = receipt_texts(batch)?;
+    if let Some(lock) = B::LOCK_RECORDS {
+        B::execute(connection, lock, &[]).await?;
+    }
+    let known = known_handlers::<B>(connection, batch).await?;
+    insert_lines::<B>(connection, batch, &known).await?;
+    insert_receipts::<B>(connection, &receipts, &known).await?;
+    recordings::keep::<B>(connection, batch, &known).await
 }
 
 /// The handlers of a batch that are there: what belongs to others is passed over.
@@ -76,21 +86,23 @@ async fn insert_lines<B: Backend>(
 
 async fn insert_receipts<B: Backend>(
     connection: &mut B::Connection,
-    receipts: &[(&Record, Timestamp, String)],
+    receipts: &[(&Record, &Receipt, String)],
     known: &HashSet<Uuid>,
 ) -> Result<(), StoreError> {
     let receipts: Vec<_> = receipts.iter().filter(|(record, ..)| known.contains(&record.handler.0)).collect();
     for chunk in receipts.chunks(ROWS_PER_STATEMENT_MAX) {
-        let rows = chunk.iter().map(|(record, started_at, json)| {
+        let rows = chunk.iter().map(|(record, receipt, json)| {
             [
                 Value::from(record.invocation),
                 Value::from(record.handler),
-                Value::from(*started_at),
+                Value::from(receipt.started_at),
                 Value::from(json.as_str()),
+                Value::from(receipt.version),
+                Value::from(program_failed(receipt).map(i64::from)),
             ]
         });
-        let into = "INSERT INTO invocations (id, handler_id, started_at, receipt) VALUES ";
-        insert::<B, 4>(connection, into, rows).await?;
+        let into = "INSERT INTO invocations (id, handler_id, started_at, receipt, version, failed) VALUES ";
+        insert::<B, 6>(connection, into, rows).await?;
     }
     Ok(())
 }
@@ -130,13 +142,13 @@ fn storable(text: &str) -> std::borrow::Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
-fn receipt_texts(batch: &[Record]) -> Result<Vec<(&Record, Timestamp, String)>, StoreError> {
+fn receipt_texts(batch: &[Record]) -> Result<Vec<(&Record, &Receipt, String)>, StoreError> {
     let with_receipt =
         batch.iter().filter_map(|record| record.receipt.as_ref().map(|receipt| (record, receipt)));
     let text = |receipt: &Receipt| {
         serde_json::to_string(receipt).map_err(|error| StoreError::Corrupt(format!("receipt: {error}")))
     };
-    with_receipt.map(|(record, receipt)| Ok((record, receipt.started_at, text(receipt)?))).collect()
+    with_receipt.map(|(record, receipt)| Ok((record, receipt, text(receipt)?))).collect()
 }
 
 /// Log lines; the columns in the order of [`log_line`].

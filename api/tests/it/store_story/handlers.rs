@@ -1,10 +1,11 @@
 //! Handlers, versions, addresses. Ada has `one-of-cups`, Bob has `two-of-cups`.
 
 use wasmcloud_api::store::{
-    AddVersion, CreateHandler, HandlerRow, NoRoom, PromoteResult, SettingRow, Store, Unfit,
+    AddVersion, CreateHandler, Fits, HandlerRow, Move, MoveResult, NoRoom, SettingRow, Store, StoreError,
+    Unfit,
 };
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
-use wasmcloud_wire::{Abi, Digest, HandlerName, Inspection, Policy, VersionNumber};
+use wasmcloud_wire::{Abi, Digest, HandlerName, Inspection, Policy, UserId, VersionNumber};
 
 use super::{FITS, NOW, People, added, created, later, module, new_handler};
 
@@ -12,9 +13,19 @@ fn name(text: &str) -> HandlerName {
     text.parse().unwrap()
 }
 
-fn promoted(result: PromoteResult) -> HandlerRow {
+async fn promote(
+    store: &dyn Store,
+    owner: UserId,
+    number: u32,
+    fits: &Fits<'_>,
+) -> Result<MoveResult, StoreError> {
+    let step = Move::Promote(VersionNumber(number));
+    store.move_version(owner, &name("one-of-cups"), step, NOW, fits).await
+}
+
+fn promoted(result: MoveResult) -> HandlerRow {
     match result {
-        PromoteResult::Promoted(row) => *row,
+        MoveResult::Moved { row, .. } => *row,
         other => panic!("not promoted: {other:?}"),
     }
 }
@@ -46,14 +57,14 @@ pub async fn get_versions(store: &dyn Store, people: &People) {
     assert!(second.updated_at > second.created_at, "the trigger keeps updated_at");
 
     // Back, and forth again by a third upload, whose number is new although 1 was live.
-    let back = promoted(store.promote(ada, &cups, VersionNumber(1), &FITS).await.unwrap());
+    let back = promoted(promote(store, ada, 1, &FITS).await.unwrap());
     assert_eq!((back.live, back.digest), (VersionNumber(1), Digest::of(b"first")));
     let third = added(store.add_version(ada, &cups, module("second"), None, None, &FITS).await.unwrap());
     assert_eq!(third.live, VersionNumber(3));
-    promoted(store.promote(ada, &cups, VersionNumber(2), &FITS).await.unwrap());
+    promoted(promote(store, ada, 2, &FITS).await.unwrap());
     for number in [0, 4, u32::MAX] {
-        let result = store.promote(ada, &cups, VersionNumber(number), &FITS).await.unwrap();
-        assert!(matches!(result, PromoteResult::VersionNotFound), "{number}: {result:?}");
+        let result = promote(store, ada, number, &FITS).await.unwrap();
+        assert!(matches!(result, MoveResult::VersionNotFound(_)), "{number}: {result:?}");
     }
 
     // What does not fit stays as it is; the policy and the module that are asked about are those of the moment.
@@ -64,8 +75,8 @@ pub async fn get_versions(store: &dyn Store, people: &People) {
     };
     let refused = store.add_version(ada, &cups, module("third"), None, None, &refuse).await.unwrap();
     assert!(matches!(refused, AddVersion::Refused(ref why) if *why == no_room()), "{refused:?}");
-    let refused = store.promote(ada, &cups, VersionNumber(1), &refuse).await.unwrap();
-    assert!(matches!(refused, PromoteResult::Refused(ref why) if *why == no_room()), "{refused:?}");
+    let refused = promote(store, ada, 1, &refuse).await.unwrap();
+    assert!(matches!(refused, MoveResult::Refused(_, ref why) if *why == no_room()), "{refused:?}");
     assert_eq!(store.handler(ada, &cups).await.unwrap().unwrap().live, VersionNumber(2));
 
     let versions = store.versions(ada, &cups).await.unwrap().unwrap();
@@ -102,8 +113,8 @@ pub async fn are_nobody_elses(store: &dyn Store, people: &People) {
     let evil = store.add_version(bob, &cups, module("evil"), None, None, &FITS).await.unwrap();
     assert!(matches!(evil, AddVersion::HandlerNotFound), "{evil:?}");
     assert!(store.set_forward_authorization(bob, &cups, false).await.unwrap().is_none());
-    let result = store.promote(bob, &cups, VersionNumber(1), &FITS).await.unwrap();
-    assert!(matches!(result, PromoteResult::HandlerNotFound), "{result:?}");
+    let result = promote(store, bob, 1, &FITS).await.unwrap();
+    assert!(matches!(result, MoveResult::HandlerNotFound), "{result:?}");
     assert!(!store.delete_handler(bob, &cups, NOW).await.unwrap());
 
     let row = store.handler(people.ada.id, &cups).await.unwrap().unwrap();
@@ -122,10 +133,7 @@ pub async fn are_deleted(store: &dyn Store, people: &People) {
     assert!(store.versions(ada, &cups).await.unwrap().is_none());
     let late = store.add_version(ada, &cups, module("late"), None, None, &FITS).await.unwrap();
     assert!(matches!(late, AddVersion::HandlerNotFound), "{late:?}");
-    assert!(matches!(
-        store.promote(ada, &cups, VersionNumber(1), &FITS).await.unwrap(),
-        PromoteResult::HandlerNotFound
-    ));
+    assert!(matches!(promote(store, ada, 1, &FITS).await.unwrap(), MoveResult::HandlerNotFound));
     for address in ["one-of-cups", "v1--one-of-cups"] {
         assert_eq!(store.deployment(&address.parse().unwrap()).await.unwrap(), None, "{address}");
     }

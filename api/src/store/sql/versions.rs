@@ -1,0 +1,388 @@
+//! Which version a handler serves: moved by its owner, watched, and taken back.
+
+use async_trait::async_trait;
+use sqlx::Pool;
+use wasmcloud_wire::body::RolledBack;
+use wasmcloud_wire::{
+    HandlerId, HandlerName, Inspection, InvocationId, Level, LogLine, Record, Source, Split, Timestamp,
+    UserId, VersionNumber,
+};
+
+use super::backend::{Backend, Columns, begin, read};
+use super::handlers::{find_in, insert_version, inspection, vanished};
+use super::value::{parse, values, version};
+use super::{SqlStore, records, settings};
+use crate::store::{
+    AddPreview, Fits, HandlerRow, Move, MoveResult, NewModule, Newness, StoreError, TakeBack, Tally, Unfit,
+    VersionStore, WatchedVersion,
+};
+
+/// Which version a handler serves, and how that came about.
+struct Pointers {
+    live: VersionNumber,
+    previous: Option<VersionNumber>,
+    promoted_at: Option<Timestamp>,
+    split: Option<(Split, Timestamp)>,
+    rolled_back: Option<RolledBack>,
+}
+
+impl Pointers {
+    /// As they are.
+    fn of(row: &HandlerRow) -> Pointers {
+        Pointers {
+            live: row.live,
+            previous: row.previous,
+            promoted_at: row.promoted_at,
+            split: row.split.zip(row.split_at),
+            rolled_back: row.rolled_back.clone(),
+        }
+    }
+
+    /// With another version live, and no split.
+    fn with_live(self, version: VersionNumber, now: Timestamp) -> Pointers {
+        let is_another = version != self.live;
+        Pointers {
+            live: version,
+            previous: if is_another { Some(self.live) } else { self.previous },
+            promoted_at: if is_another { Some(now) } else { self.promoted_at },
+            split: None,
+            rolled_back: None,
+        }
+    }
+}
+
+/// What a step makes of a handler, and the version that it brings in; or why it cannot be done.
+fn moved(
+    row: &HandlerRow,
+    step: Move,
+    now: Timestamp,
+) -> Result<(Pointers, Option<VersionNumber>), MoveResult> {
+    let before = Pointers::of(row);
+    Ok(match step {
+        Move::Promote(version) => (before.with_live(version, now), Some(version)),
+        Move::Split(split) if split.version == row.live => return Err(MoveResult::IsLive(row.live)),
+        Move::Split(split) => {
+            let since = before.split.filter(|(old, _)| old.version == split.version).map(|(_, since)| since);
+            let split_since = Some((split, since.unwrap_or(now)));
+            (Pointers { split: split_since, rolled_back: None, ..before }, Some(split.version))
+        }
+        Move::EndSplit(version) => {
+            let split = before.split.filter(|(split, _)| split.version != version);
+            (Pointers { split, ..before }, None)
+        }
+        Move::Rollback if before.split.is_some() => {
+            (Pointers { split: None, rolled_back: None, ..before }, None)
+        }
+        Move::Rollback => {
+            let previous = row.previous.ok_or(MoveResult::NoPrevious(row.live))?;
+            (before.with_live(previous, now), Some(previous))
+        }
+    })
+}
+
+async fn move_version<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+    step: Move,
+    now: Timestamp,
+    fits: &Fits<'_>,
+) -> Result<MoveResult, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let Some(before) = locked::<B>(&mut transaction, owner, name).await? else {
+        return Ok(MoveResult::HandlerNotFound);
+    };
+    let named = match step {
+        Move::Promote(version) | Move::EndSplit(version) | Move::Split(Split { version, .. }) => {
+            Some(version)
+        }
+        Move::Rollback => None,
+    };
+    if let Some(version) = named
+        && module::<B>(&mut transaction, before.id, version).await?.is_none()
+    {
+        return Ok(MoveResult::VersionNotFound(version));
+    }
+    let (pointers, brought_in) = match moved(&before, step, now) {
+        Ok(moved) => moved,
+        Err(refused) => return Ok(refused),
+    };
+    if let Some(version) = brought_in
+        && let Err(unfit) = fits_in::<B>(&mut transaction, &before, version, fits).await?
+    {
+        // Dropping the transaction rolls it back.
+        return Ok(MoveResult::Refused(version, unfit));
+    }
+    write_pointers::<B>(&mut transaction, before.id, &pointers).await?;
+    let row = find_in::<B>(&mut transaction, owner, name).await?.ok_or_else(vanished)?;
+    transaction.commit().await?;
+    let ended = before.split.filter(|old| row.split.is_none_or(|split| split.version != old.version));
+    Ok(MoveResult::Moved { row: Box::new(row), ended })
+}
+
+/// A handler whose row is locked until the commit. The update changes nothing, and is no news for executors.
+async fn locked<B: Backend>(
+    connection: &mut B::Connection,
+    owner: UserId,
+    name: &HandlerName,
+) -> Result<Option<HandlerRow>, StoreError> {
+    let sql = "UPDATE handlers SET last_version = last_version
+        WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL";
+    B::execute(connection, sql, values![owner, name.as_str()]).await?;
+    find_in::<B>(connection, owner, name).await
+}
+
+/// What a version's module is.
+async fn module<B: Backend>(
+    connection: &mut B::Connection,
+    handler: HandlerId,
+    version: VersionNumber,
+) -> Result<Option<Inspection>, StoreError> {
+    let sql = "SELECT m.inspection FROM versions v JOIN modules m ON m.digest = v.digest
+        WHERE v.handler_id = $1 AND v.number = $2";
+    let rows = B::rows(connection, sql, values![handler, version]).await?;
+    rows.first().map(|row| inspection(&row.text(0)?)).transpose()
+}
+
+/// Whether one of a handler's versions fits its policy and settings.
+async fn fits_in<B: Backend>(
+    connection: &mut B::Connection,
+    row: &HandlerRow,
+    version: VersionNumber,
+    fits: &Fits<'_>,
+) -> Result<Result<(), Unfit>, StoreError> {
+    let module = module::<B>(connection, row.id, version).await?.ok_or_else(vanished)?;
+    let settings = settings::rows_in::<B>(connection, row.id).await?;
+    Ok(fits(&row.policy, &settings, &module))
+}
+
+async fn write_pointers<B: Backend>(
+    connection: &mut B::Connection,
+    handler: HandlerId,
+    pointers: &Pointers,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE handlers SET live_version = $2, previous_version = $3, promoted_at = $4,
+            split_version = $5, split_percent = $6, split_at = $7, rolled_back = $8
+        WHERE id = $1";
+    let rolled_back = pointers.rolled_back.as_ref().map(serde_json::to_string).transpose();
+    let rolled_back = rolled_back.map_err(|error| StoreError::Corrupt(format!("rolled back: {error}")))?;
+    let number = |version: VersionNumber| i64::from(version.0);
+    let values = values![
+        handler,
+        pointers.live,
+        pointers.previous.map(number),
+        pointers.promoted_at.map(|at| at.0),
+        pointers.split.map(|(split, _)| number(split.version)),
+        pointers.split.map(|(split, _)| i64::from(split.percent)),
+        pointers.split.map(|(_, since)| since.0),
+        rolled_back.as_deref(),
+    ];
+    B::execute(connection, sql, values).await.map(|_| ())
+}
+
+async fn add_preview<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+    new: &NewModule,
+    fits: &Fits<'_>,
+) -> Result<AddPreview, StoreError> {
+    let mut transaction = begin(pool).await?;
+    // Locks the handler's row, so that each upload gets a number of its own.
+    let sql = "UPDATE handlers SET last_version = last_version + 1
+        WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING id, last_version";
+    let rows = B::rows(&mut transaction, sql, values![owner, name.as_str()]).await?;
+    let Some(updated) = rows.first() else { return Ok(AddPreview::HandlerNotFound) };
+    let (handler, number) = (HandlerId(updated.uuid(0)?), updated.int(1)?);
+    insert_version::<B>(&mut transaction, handler, number, new).await?;
+    let row = find_in::<B>(&mut transaction, owner, name).await?.ok_or_else(vanished)?;
+    if let Err(unfit) = fits_in::<B>(&mut transaction, &row, version(number)?, fits).await? {
+        return Ok(AddPreview::Refused(unfit));
+    }
+    transaction.commit().await?;
+    Ok(AddPreview::Added(Box::new(row), version(number)?))
+}
+
+async fn set_auto_rollback<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+    on: bool,
+) -> Result<Option<HandlerRow>, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let sql = "UPDATE handlers SET auto_rollback = $3
+        WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL";
+    B::execute(&mut transaction, sql, values![owner, name.as_str(), on]).await?;
+    let row = find_in::<B>(&mut transaction, owner, name).await?;
+    transaction.commit().await?;
+    Ok(row)
+}
+
+// The conditions are those of the indices, word for word: SQLite finds an index by nothing else.
+const PROMOTED: &str = "SELECT id, name, owner_id, live_version, previous_version, promoted_at FROM handlers
+    WHERE auto_rollback AND deleted_at IS NULL AND promoted_at >= $1 AND previous_version < live_version";
+const SPLIT: &str = "SELECT id, name, owner_id, split_version, live_version, split_at FROM handlers
+    WHERE auto_rollback AND deleted_at IS NULL AND split_at IS NOT NULL AND split_at > 0";
+const TALLY: &str = "SELECT count(*), COALESCE(CAST(sum(failed) AS BIGINT), 0) FROM
+    (SELECT failed FROM invocations
+        WHERE handler_id = $1 AND version = $2 AND started_at >= $3 AND failed IS NOT NULL
+        ORDER BY started_at DESC LIMIT $4) newest";
+
+fn watched_row(row: &impl Columns, newness: Newness) -> Result<WatchedVersion, StoreError> {
+    Ok(WatchedVersion {
+        handler: HandlerId(row.uuid(0)?),
+        name: parse(&row.text(1)?)?,
+        owner: UserId(row.uuid(2)?),
+        newness,
+        new: version(row.int(3)?)?,
+        old: version(row.int(4)?)?,
+        since: Timestamp(row.int(5)?),
+    })
+}
+
+async fn take_back<B: Backend>(
+    pool: &Pool<B>,
+    watched: &WatchedVersion,
+    why: &RolledBack,
+    line: &str,
+    fits: &Fits<'_>,
+) -> Result<TakeBack, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let Some(before) = locked::<B>(&mut transaction, watched.owner, &watched.name).await? else {
+        return Ok(TakeBack::Overtaken);
+    };
+    let is_as_it_was = match watched.newness {
+        Newness::Promoted => {
+            (before.live, before.previous, before.promoted_at)
+                == (watched.new, Some(watched.old), Some(watched.since))
+        }
+        Newness::Split => {
+            (before.split.map(|split| split.version), before.live, before.split_at)
+                == (Some(watched.new), watched.old, Some(watched.since))
+        }
+    };
+    if before.id != watched.handler || !before.auto_rollback || !is_as_it_was {
+        return Ok(TakeBack::Overtaken);
+    }
+    let pointers = Pointers::of(&before);
+    let pointers = match watched.newness {
+        Newness::Promoted => {
+            if let Err(unfit) = fits_in::<B>(&mut transaction, &before, watched.old, fits).await? {
+                return Ok(TakeBack::Refused(unfit));
+            }
+            pointers.with_live(watched.old, why.at)
+        }
+        Newness::Split => Pointers { split: None, ..pointers },
+    };
+    let pointers = Pointers { rolled_back: Some(why.clone()), ..pointers };
+    write_pointers::<B>(&mut transaction, before.id, &pointers).await?;
+    let row = find_in::<B>(&mut transaction, watched.owner, &watched.name).await?.ok_or_else(vanished)?;
+    records::keep_in::<B>(&mut transaction, &[platform_line(before.id, why.at, line)]).await?;
+    transaction.commit().await?;
+    Ok(TakeBack::Done(Box::new(row)))
+}
+
+/// A line that belongs to no invocation: it has an id of its own.
+fn platform_line(handler: HandlerId, at: Timestamp, text: &str) -> Record {
+    let invocation = InvocationId::new();
+    let line = LogLine {
+        invocation,
+        seq: 0,
+        at,
+        level: Level::ERROR,
+        source: Source::Platform,
+        text: text.to_owned(),
+    };
+    Record { handler, invocation, lines: vec![line], receipt: None, recording: None }
+}
+
+#[async_trait]
+impl<B: Backend> VersionStore for SqlStore<B> {
+    async fn move_version(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        step: Move,
+        now: Timestamp,
+        fits: &Fits<'_>,
+    ) -> Result<MoveResult, StoreError> {
+        move_version(&self.write, owner, name, step, now, fits).await
+    }
+
+    async fn add_preview(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        module: NewModule,
+        fits: &Fits<'_>,
+    ) -> Result<AddPreview, StoreError> {
+        add_preview(&self.write, owner, name, &module, fits).await
+    }
+
+    async fn set_auto_rollback(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        on: bool,
+    ) -> Result<Option<HandlerRow>, StoreError> {
+        set_auto_rollback(&self.write, owner, name, on).await
+    }
+
+    async fn watched(&self, promoted_since: Timestamp) -> Result<Vec<WatchedVersion>, StoreError> {
+        let promoted = read(&self.read, PROMOTED, values![promoted_since]).await?;
+        let split = read(&self.read, SPLIT, &[]).await?;
+        let promoted = promoted.iter().map(|row| watched_row(row, Newness::Promoted));
+        promoted.chain(split.iter().map(|row| watched_row(row, Newness::Split))).collect()
+    }
+
+    async fn tally(
+        &self,
+        handler: HandlerId,
+        version: VersionNumber,
+        since: Timestamp,
+        most: u32,
+    ) -> Result<Tally, StoreError> {
+        let rows = read(&self.read, TALLY, values![handler, version, since, i64::from(most)]).await?;
+        let Some(row) = rows.first() else { return Ok(Tally::default()) };
+        let count = |index| Ok::<_, StoreError>(u64::try_from(row.int(index)?).unwrap_or_default());
+        Ok(Tally { requests: count(0)?, failed: count(1)? })
+    }
+
+    async fn take_back(
+        &self,
+        watched: &WatchedVersion,
+        why: &RolledBack,
+        line: &str,
+        fits: &Fits<'_>,
+    ) -> Result<TakeBack, StoreError> {
+        take_back(&self.write, watched, why, line, fits).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::store::SqliteStore;
+
+    #[tokio::test]
+    async fn every_query_of_the_watch_goes_along_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("wasmcloud.db")).await.unwrap();
+        for (sql, way) in [
+            (PROMOTED, "handlers_watched (promoted_at>?)"),
+            (SPLIT, "handlers_split (split_at>?)"),
+            (TALLY, "COVERING INDEX invocations_by_version (handler_id=? AND version=? AND started_at>?)"),
+        ] {
+            let mut connection = store.read.acquire().await.unwrap();
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let plan = sqlx::Sqlite::rows(&mut connection, explain, &[]).await.unwrap();
+            let steps: Vec<_> = plan.iter().map(|row| row.text(3).unwrap()).collect();
+            assert!(
+                steps.iter().any(|step| step.starts_with("SEARCH") && step.ends_with(way)),
+                "{sql}: {steps:?}"
+            );
+        }
+    }
+}
