@@ -200,19 +200,18 @@ async fn a_client_that_does_not_begin_is_not_waited_for() {
 #[tokio::test]
 async fn a_header_list_above_the_limits_is_431() {
     let secure = Secure::start(patient()).await;
-    let mut raw = Raw::open(&secure).await;
     let long = "x".repeat(100);
     let small = field("x", "y").repeat(101);
     let large = field("x", &long).repeat(300);
-    for (stream, more) in [(1, small), (3, large)] {
+    for more in [small, large] {
+        let mut raw = Raw::open(&secure).await;
         let block = [fields("GET", "/", &[]), more].concat();
         let mut pieces = block.chunks(16 << 10);
-        let mut bytes = frame(HEADERS, END_STREAM, stream, pieces.next().unwrap());
-        bytes.extend(pieces.flat_map(|piece| frame(CONTINUATION, 0, stream, piece)));
-        bytes.extend(frame(CONTINUATION, END_HEADERS, stream, &[]));
+        let mut bytes = frame(HEADERS, END_STREAM, 1, pieces.next().unwrap());
+        bytes.extend(pieces.flat_map(|piece| frame(CONTINUATION, 0, 1, piece)));
+        bytes.extend(frame(CONTINUATION, END_HEADERS, 1, &[]));
         raw.send(&bytes).await;
         let answer = raw.next(HEADERS).await;
-        assert_eq!(answer.stream, stream);
         assert!(contains_status(&answer.payload, 431), "{:x?}", answer.payload);
     }
     others_are_unhurt(&secure).await;
