@@ -3,9 +3,11 @@
 mod error;
 mod request;
 mod response;
+mod split;
 
 use std::sync::Arc;
 
+use http::header::SET_COOKIE;
 use http::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,7 @@ use wasmcloud_wire::{Call, InvocationId, Trigger};
 
 use crate::{Executor, invocation};
 use error::EdgeError;
+use split::Chosen;
 
 /// Which addresses are handlers'.
 #[derive(Clone, Debug)]
@@ -59,17 +62,18 @@ async fn answer(
     peer: Peer,
 ) -> Result<Response<ResponseBody>, EdgeError> {
     let (parts, body) = request.into_parts();
-    let asked = request::address(edge, &parts, peer)?;
+    let asked = request::address(edge, &executor.routes.hosts, &parts, peer).await?;
     let deployment =
         executor.routes.lookup(&asked.key).await?.ok_or(EdgeError::NoHandler(asked.key.clone()))?;
     if request::depth(&parts.headers) >= CALL_DEPTH_MAX {
         return Err(EdgeError::TooDeep);
     }
+    let mut request = request::head(&parts, asked, peer);
+    let Chosen { deployment, cookie } = split::choose(&executor.routes, deployment, &mut request).await;
     let (body, streamed) = match deployment.abi.is_http() {
-        true => (None, request::has_body(&parts.headers).then_some(body)),
+        true => (None, request::has_body(&parts.headers, &body).then_some(body)),
         false => (request::body(&parts.headers, body, REQUEST_BODY_BYTES_MAX).await?, None),
     };
-    let request = request::head(&parts, asked, peer);
     let call = Call {
         invocation,
         deployment: (*deployment).clone(),
@@ -80,5 +84,9 @@ async fn answer(
         inputs: None,
     };
     let answer = invocation::start(executor, call, streamed, false).await?;
-    response::from_parts(answer).await
+    let mut response = response::from_parts(answer).await?;
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
 }

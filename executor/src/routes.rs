@@ -16,6 +16,8 @@ use wasmcloud_wire::{
     Change, ControlPlane, ControlPlaneError, Deployment, HandlerName, RouteKey, VersionNumber,
 };
 
+use crate::hosts::Hosts;
+
 /// How long it is remembered that there is no such handler, if no change tells otherwise.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// Most names that are remembered as absent.
@@ -49,6 +51,8 @@ pub(crate) struct Routes {
     to_warm: Mutex<VecDeque<RouteKey>>,
     /// Something is to be asked for in the background.
     work: Notify,
+    /// Hosts that lead to handlers by the routes that their owners have made.
+    pub(crate) hosts: Arc<Hosts>,
 }
 
 #[derive(Default)]
@@ -81,7 +85,8 @@ enum Known {
 
 impl Routes {
     pub(crate) fn new(control: Arc<dyn ControlPlane>) -> Routes {
-        Routes { control, table: RwLock::default(), to_warm: Mutex::default(), work: Notify::new() }
+        let hosts = Hosts::new(control.clone());
+        Routes { control, table: RwLock::default(), to_warm: Mutex::default(), work: Notify::new(), hosts }
     }
 
     /// The deployment that an address names. No I/O when it is known.
@@ -108,7 +113,18 @@ impl Routes {
     async fn ask(&self, key: &RouteKey) -> Result<Option<Arc<Deployment>>, ControlPlaneError> {
         let generation = self.table.read().unwrap_or_else(PoisonError::into_inner).generation;
         let found = self.control.resolve(key).await?;
-        Ok(self.learn(key, found.map(Arc::new), generation))
+        let found = self.learn(key, found.map(Arc::new), generation);
+        self.warm_split(found.as_deref());
+        Ok(found)
+    }
+
+    /// Asks in the background for the version that answers a part of an address's clients, if it is not known.
+    fn warm_split(&self, live: Option<&Deployment>) {
+        let Some((live, split)) = live.and_then(|live| Some((live, live.split?))) else { return };
+        let pinned = RouteKey { handler: live.name.clone(), version: Some(split.version) };
+        if matches!(self.known(&pinned), Known::Nothing) {
+            self.warm_later(vec![pinned]);
+        }
     }
 
     fn set_away(&self, is_away: bool) {
@@ -159,6 +175,9 @@ impl Routes {
     /// Forgets what a change has made untrue, and asks for it again. New lookups see the change when
     /// this returns; what could not be had in time is left to them.
     pub(crate) async fn announce(&self, change: &Change) {
+        if let Change::Host { host } = change {
+            return self.hosts.announce(host).await;
+        }
         let forgotten = self.apply(change);
         let asked = stream::iter(&forgotten).for_each_concurrent(REFRESH_AT_ONCE, |key| async move {
             // A failure is found by the next request too, if it lasts.
@@ -190,15 +209,22 @@ impl Routes {
                 table.is_away = false;
                 table.absent.clear();
                 self.work.notify_one();
+                self.hosts.resync();
                 Vec::new()
             }
-            Change::Host { .. } | Change::Heartbeat => Vec::new(),
+            Change::Host { host } => {
+                if self.hosts.changed(host) {
+                    self.hosts.warm_later(host);
+                }
+                Vec::new()
+            }
+            Change::Heartbeat => Vec::new(),
         }
     }
 
     /// Keeps the table true for as long as the executor lives.
     pub(crate) async fn follow(&self) {
-        tokio::join!(self.follow_changes(), self.refresh());
+        tokio::join!(self.follow_changes(), self.refresh(), self.hosts.refresh());
     }
 
     /// Asks in the background for what changes made unknown or doubtful.

@@ -1,11 +1,11 @@
 //! The JSON bodies of `/api/v1`, as the API writes and the command line reads them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Abi, Digest, ExecutorReport, HandlerId, HandlerName, Header, Inspection, Limits, LogLine, Receipt, Timestamp, UserId,
-    UserName, VersionNumber,
+    Abi, Digest, ExecutorReport, HandlerId, HandlerName, Header, HostName, Inspection, Limits, LogLine, Receipt, RecordingPolicy, Split, Timestamp,
+    UserId, UserName, VersionNumber,
 };
 
 /// The header field of an upload that sets the handler's policy together with the version.
@@ -98,6 +98,7 @@ pub struct Invitation {
 /// A handler. `POST /api/v1/handlers?name=N` and `PUT /api/v1/handlers/N/module` take the module as
 /// their body (`application/wasm`), perhaps a [`crate::Policy`] as ASCII JSON in the header field
 /// [`POLICY_HEADER`], perhaps a [`crate::EnvPatch`] in [`crate::ENV_HEADER`], and answer with [`Deployed`].
+/// With `?promote=false`, and neither of the two, the `PUT` leaves the live version as it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Handler {
     /// Its id.
@@ -112,12 +113,44 @@ pub struct Handler {
     pub abi: Abi,
     /// The live version's digest.
     pub digest: Digest,
+    /// The version that was live before, which a rollback goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<VersionNumber>,
+    /// When the live version became live; absent if that was before this was noted down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promoted_at: Option<Timestamp>,
+    /// Another version that answers a part of the clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    /// Whether a new version that clearly fails more than its predecessor is taken back.
+    #[serde(default = "yes")]
+    pub auto_rollback: bool,
+    /// The automatic rollback that made things as they are; absent once the owner has moved on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<RolledBack>,
     /// Whether the request's `Authorization` field reaches the program.
     pub forward_authorization: bool,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A version that the platform took back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// The version that failed.
+    pub from: VersionNumber,
+    /// The version that answers instead.
+    pub to: VersionNumber,
+    /// When it was taken back.
+    pub at: Timestamp,
+    /// Both versions' rates, in a sentence.
+    pub reason: String,
 }
 
 /// The answer to an upload.
@@ -127,11 +160,23 @@ pub struct Deployed {
     pub handler: Handler,
     /// The version that the upload made.
     pub version: VersionNumber,
+    /// Where the version is found while it is not live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Preview>,
     /// What the module is and asks for.
     pub inspection: Inspection,
     /// What the module may miss, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// A version that is not live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Its own address.
+    pub url: String,
+    /// Its module's digest.
+    pub digest: Digest,
 }
 
 /// `PATCH /api/v1/handlers/N`: what is absent stays.
@@ -141,6 +186,17 @@ pub struct HandlerPatch {
     /// Whether the request's `Authorization` field reaches the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward_authorization: Option<bool>,
+    /// Whether a new version that clearly fails more than its predecessor is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_rollback: Option<bool>,
+    /// What of its invocations is recorded; `null` for nothing, and what was recorded goes.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub recording: Option<Option<RecordingPolicy>>,
+}
+
+/// Tells `null` from what is not there at all.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<RecordingPolicy>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// One of `GET /api/v1/handlers/N/versions`.
@@ -156,6 +212,12 @@ pub struct Version {
     pub size_bytes: u64,
     /// Whether the handler's address serves it.
     pub live: bool,
+    /// Whether it was live before, so that a rollback goes back to it.
+    #[serde(default)]
+    pub previous: bool,
+    /// How large a part of the clients it answers beside the live version, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_percent: Option<u8>,
     /// Its own address, which serves it whatever is live.
     pub url: String,
     /// When it was uploaded.
@@ -168,14 +230,21 @@ pub struct Version {
 pub struct Promote {
     /// The version to make live.
     pub version: VersionNumber,
+    /// Makes it answer so many percent of the clients beside the live version instead: 1 to 99. 0 ends that,
+    /// 100 makes it live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
 }
 
-/// The answer to `POST /api/v1/handlers/N/promote`.
+/// The answer to `POST /api/v1/handlers/N/promote` and `POST /api/v1/handlers/N/rollback`, which takes no body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Promoted {
     /// The handler as it is now.
     #[serde(flatten)]
     pub handler: Handler,
+    /// The split that this ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Split>,
     /// What the version may miss, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -273,4 +342,108 @@ pub enum ExecutorHealth {
     Silent,
     /// It said that it would stop, and has been silent since.
     Stopped,
+}
+
+/// `POST /api/v1/hosts`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewHost {
+    /// The host's name.
+    pub name: String,
+}
+
+/// A host that a user wants to route: one of `GET /api/v1/hosts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its name.
+    pub name: HostName,
+    /// Whether its routes answer.
+    pub state: HostState,
+    /// The DNS record of type TXT that proves the ownership: its name.
+    pub record_name: String,
+    /// What that record has to say.
+    pub record_value: String,
+    /// Since when it is proven or granted.
+    pub proven_at: Option<Timestamp>,
+    /// When DNS was last asked again about a proven host.
+    pub checked_at: Option<Timestamp>,
+    /// What was wrong with the record of a proven host when it was last looked for.
+    pub problem: Option<String>,
+    /// How many routes it has.
+    pub routes: u64,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// Whether a host's routes answer, and by what right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostState {
+    /// They do not: nobody has shown yet that the host is this user's, or somebody else has since.
+    Unproven,
+    /// They do, since a DNS record said so.
+    Proven,
+    /// They do, since an operator said so.
+    Granted,
+}
+
+/// `PUT /api/v1/hosts/NAME/grant`, for operators.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrant {
+    /// The name of the user who may route the host from now on.
+    pub user: String,
+}
+
+/// The answer to a grant, and to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The host.
+    pub host: HostName,
+    /// Who may route it now.
+    pub user: Option<UserName>,
+    /// Who else could until now.
+    pub taken_from: Option<UserName>,
+}
+
+/// `POST /api/v1/routes`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRoute {
+    /// The host; it is added if it is not there.
+    pub host: String,
+    /// The path that is routed with everything below it; `/` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// One of the user's handlers.
+    pub handler: String,
+    /// Whether the program sees the path without this one before it.
+    #[serde(default)]
+    pub strip_prefix: bool,
+}
+
+/// One of `GET /api/v1/routes?host=…`; `DELETE /api/v1/routes?host=…&path=…` removes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The host.
+    pub host: HostName,
+    /// The path.
+    pub path: String,
+    /// The handler.
+    pub handler: HandlerName,
+    /// Whether the program sees the path without this one before it.
+    pub strip_prefix: bool,
+    /// Whether it answers: the host is proven or granted.
+    pub served: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The answer to a new route.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Routed {
+    /// The route.
+    pub route: Route,
+    /// Its host.
+    pub host: Host,
 }

@@ -7,10 +7,11 @@ use wasmcloud_cgi::RequestError;
 use wasmcloud_listener::{BodyError, CollectError, ResponseBody};
 use wasmcloud_wire::limits::CALL_DEPTH_MAX;
 use wasmcloud_wire::{
-    ControlPlaneError, ErrorBody, ErrorDetail, InvocationId, InvokeError, LimitName, Outcome, Receipt,
-    RouteKey,
+    ControlPlaneError, ErrorBody, ErrorDetail, HostName, InvocationId, InvokeError, LimitName, Outcome,
+    Receipt, RouteKey,
 };
 
+use crate::hosts::HostsError;
 use crate::invocation::StartError;
 use crate::outcome;
 use crate::programs::ProgramError;
@@ -22,6 +23,8 @@ pub(crate) enum EdgeError {
     BadHost,
     /// The address is not below the edge's domain.
     NotAHandler { host: String, domain: String },
+    /// The host's routes lead to handlers, but not from this path.
+    NoRoute { host: HostName, path: String },
     /// The label before the domain is no name.
     NoSuchName(String),
     /// No handler has this name.
@@ -36,6 +39,8 @@ pub(crate) enum EdgeError {
     Start(StartError),
     /// What the address serves could not be found out.
     ControlPlane(ControlPlaneError),
+    /// Whose the host is could not be found out.
+    Hosts(HostsError),
     /// The program gave no answer.
     Failed(Box<Receipt>),
     /// The invocation's end was never told.
@@ -60,6 +65,12 @@ impl From<ControlPlaneError> for EdgeError {
     }
 }
 
+impl From<HostsError> for EdgeError {
+    fn from(error: HostsError) -> EdgeError {
+        EdgeError::Hosts(error)
+    }
+}
+
 /// An error answer: status, code, message, hint.
 struct Said(u16, &'static str, String, String);
 
@@ -70,9 +81,9 @@ impl EdgeError {
             EdgeError::Start(StartError::Invoke(InvokeError::Busy { retry_after_s, .. })) => {
                 Some(*retry_after_s)
             }
-            EdgeError::Start(StartError::Invoke(_) | StartError::Program(_)) | EdgeError::ControlPlane(_) => {
-                Some(1)
-            }
+            EdgeError::Start(StartError::Invoke(_) | StartError::Program(_))
+            | EdgeError::ControlPlane(_)
+            | EdgeError::Hosts(_) => Some(1),
             _ => None,
         };
         let location = match &self {
@@ -108,7 +119,16 @@ impl EdgeError {
                 404,
                 "not_a_handler",
                 format!("{host} is no handler's address"),
-                format!("handlers answer at http://NAME.{domain}/; `wasmcloud list` shows yours"),
+                not_a_handler_hint(&host, &domain),
+            ),
+            EdgeError::NoRoute { host, path } => Said(
+                404,
+                "no_route",
+                format!("{host} has no route for {}", path.chars().take(200).collect::<String>()),
+                format!(
+                    "its owner can add one: wasmcloud route add {host}/PATH NAME; `wasmcloud route list` shows those \
+                     that there are"
+                ),
             ),
             EdgeError::NoSuchName(name) => no_handler(
                 &name,
@@ -154,6 +174,11 @@ impl EdgeError {
                 tracing::error!(%invocation, %error, "an address cannot be resolved");
                 unavailable()
             }
+            EdgeError::Hosts(error) => {
+                // Anybody can cause one at will.
+                tracing::debug!(%invocation, %error, "a host cannot be looked up");
+                unavailable()
+            }
             EdgeError::Failed(receipt) => failed(&receipt, invocation),
             EdgeError::Lost => {
                 tracing::error!(%invocation, "an invocation's end was not told");
@@ -165,6 +190,17 @@ impl EdgeError {
                 )
             }
         }
+    }
+}
+
+/// What to do about a host that is nobody's, where it could be somebody's.
+fn not_a_handler_hint(host: &str, domain: &str) -> String {
+    let hint = format!("handlers answer at http://NAME.{domain}/; `wasmcloud list` shows yours");
+    match host.parse::<HostName>() {
+        Ok(host) if host.as_str() != domain => {
+            format!("{hint}. If {host} is yours, route it to one: wasmcloud route add {host} NAME")
+        }
+        _ => hint,
     }
 }
 

@@ -1,15 +1,20 @@
 //! From an HTTP request to the request that a program sees.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
+use hyper::body::Body as _;
 use wasmcloud_listener::{Body, Peer};
-use wasmcloud_wire::{Header, RequestHead, RouteKey, Scheme};
+use wasmcloud_wire::{Header, HostName, HostRoute, RequestHead, RouteKey, Scheme, find_route, hides_dots};
 
 use super::Edge;
 use super::error::EdgeError;
 use crate::guest::DEPTH_FIELD;
+use crate::hosts::Hosts;
+use crate::invocation::StartError;
 
 /// What a request's address says.
 pub(crate) struct Asked {
@@ -17,22 +22,67 @@ pub(crate) struct Asked {
     pub(crate) key: RouteKey,
     server_name: String,
     server_port: u16,
-    /// `/~hello`, or nothing.
+    /// `/~hello`, or the path of a route that is stripped, or nothing.
     script_name: String,
     /// The rest of the path, and the query.
     target: String,
 }
 
 /// Finds out whom a request is for.
-pub(crate) fn address(edge: &Edge, parts: &Parts, peer: Peer) -> Result<Asked, EdgeError> {
+pub(crate) async fn address(
+    edge: &Edge,
+    hosts: &Arc<Hosts>,
+    parts: &Parts,
+    peer: Peer,
+) -> Result<Asked, EdgeError> {
     let (name, port) = host(parts, peer)?;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let label = name.strip_suffix(edge.domain.as_str()).and_then(|label| label.strip_suffix('.'));
-    if let Some(label) = label {
+    let above = name.strip_suffix(edge.domain.as_str());
+    if let Some(label) = above.and_then(|label| label.strip_suffix('.')) {
         let key = label.parse().map_err(|_| EdgeError::NoSuchName(label.to_owned()))?;
         let target = target.to_owned();
         return Ok(Asked { key, server_name: name, server_port: port, script_name: String::new(), target });
     }
+    // The domain itself is nobody's to route.
+    let routable = if above == Some("") { None } else { name.parse::<HostName>().ok() };
+    if let Some(host) = routable {
+        let routes = hosts.lookup(&host, peer.addr.ip()).await?;
+        if !routes.is_empty() {
+            return routed(&host, &routes, target, port);
+        }
+    }
+    below_tilde(edge, name, port, target)
+}
+
+/// Follows the routes of a host. Where there are any, nothing else answers there: the host is an origin of its own.
+fn routed(host: &HostName, routes: &[HostRoute], target: &str, port: u16) -> Result<Asked, EdgeError> {
+    let target = wasmcloud_cgi::resolve_target(target);
+    let path_end = target.find('?').unwrap_or(target.len());
+    let (path, query) = target.split_at_checked(path_end).unwrap_or((&target, ""));
+    if hides_dots(path) {
+        let what = "its path has `.` or `..` behind an encoded slash".to_owned();
+        return Err(EdgeError::Start(StartError::Malformed(what)));
+    }
+    let Some((route, covered)) = find_route(routes, path) else {
+        return Err(EdgeError::NoRoute { host: host.clone(), path: path.to_owned() });
+    };
+    let (script_name, rest) = match (route.strip_prefix, path.get(covered..)) {
+        (true, Some(rest)) if covered > 0 => (route.decoded(), rest),
+        _ => (String::new(), path),
+    };
+    // The boundary may have come as `%2F`; and what the route itself is asked for is the program's root.
+    let (slash, rest) = match rest.get(..3) {
+        _ if rest.is_empty() => ("/", rest),
+        Some(encoded) if encoded.eq_ignore_ascii_case("%2f") => ("/", rest.get(3..).unwrap_or_default()),
+        _ => ("", rest),
+    };
+    let key = RouteKey { handler: route.handler.clone(), version: None };
+    let (server_name, server_port) = (host.to_string(), port);
+    Ok(Asked { key, server_name, server_port, script_name, target: format!("{slash}{rest}{query}") })
+}
+
+/// The handler that `/~hello/` names, where the operator lets all handlers into one origin.
+fn below_tilde(edge: &Edge, name: String, port: u16, target: &str) -> Result<Asked, EdgeError> {
     if !edge.by_path {
         return Err(EdgeError::NotAHandler { host: name, domain: edge.domain.clone() });
     }
@@ -112,15 +162,15 @@ pub(crate) async fn body(
     body: Body,
     bytes_max: usize,
 ) -> Result<Option<Bytes>, EdgeError> {
-    if !has_body(headers) {
+    if !has_body(headers, &body) {
         return Ok(None);
     }
     Ok(Some(body.collect(bytes_max).await?))
 }
 
-/// Whether the request has a body, be it empty.
-pub(crate) fn has_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
+/// Whether the request has a body, be it empty. HTTP/2 needs no field to say so.
+pub(crate) fn has_body(headers: &HeaderMap, body: &Body) -> bool {
+    headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) || !body.is_end_stream()
 }
 
 /// The request as the program sees it.

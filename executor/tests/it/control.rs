@@ -27,6 +27,7 @@ struct Shared {
 pub struct State {
     pub deployments: HashMap<RouteKey, Deployment>,
     pub modules: HashMap<Digest, Bytes>,
+    pub routes: HashMap<HostName, Vec<HostRoute>>,
     pub records: Vec<Record>,
     pub reports: Vec<ExecutorReport>,
     /// Whether only `record` fails, or everything.
@@ -35,6 +36,7 @@ pub struct State {
     /// How often it was asked.
     pub resolved: usize,
     pub fetched: usize,
+    pub routed: usize,
     pub refused: usize,
     followers: Vec<mpsc::UnboundedSender<Change>>,
     /// Changes handed to followers, and changes that they have dealt with.
@@ -161,8 +163,10 @@ impl ControlPlane for Control {
         Ok(self.see(|state| state.deployments.get(key).cloned()))
     }
 
-    async fn routes(&self, _: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError> {
-        Ok(Vec::new())
+    async fn routes(&self, host: &HostName) -> Result<Vec<HostRoute>, ControlPlaneError> {
+        self.update(|state| state.routed += 1);
+        self.check()?;
+        Ok(self.see(|state| state.routes.get(host).cloned().unwrap_or_default()))
     }
 
     async fn report(&self, report: ExecutorReport) -> Result<(), ControlPlaneError> {
