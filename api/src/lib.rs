@@ -26,7 +26,7 @@ mod slots;
 pub mod store;
 
 pub use config::{Config, EdgeUrl, EdgeUrlError, Registration};
-pub use core::{Core, CoreError, Target};
+pub use core::{Core, CoreError, Target, answer_of, replay_call};
 pub use error::{ApiError, Problem};
 pub use key_file::KeyError;
 pub use remote_invoker::{RemoteInvoker, RemoteInvokerError};

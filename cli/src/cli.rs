@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     command_list, completions, create, delete, env, executors, flags, inspect, invite, invocations, invoke, list, login,
-    logout, logs, namegen, policy, promote, register, run as run_command, set, show, tokens, update, version,
+    logout, logs, namegen, policy, promote, register, replay, run as run_command, set, show, tokens, update, version,
     versions, whoami,
 };
 use crate::exit::{self, Exit};
@@ -106,6 +106,8 @@ enum ClientCommand {
     /// Print a shell's completion script
     Completions(completions::Args),
     /// List all commands
+    /// Run a recorded invocation again, and say whether its answer is the same
+    Replay(replay::Args),
     Commands,
     /// List the global flags, the environment variables and the exit codes
     Flags,
@@ -226,6 +228,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
+        ClientCommand::Replay(args) => replay::run(session, args).await,
         Cli::command().debug_assert();
     }
 

@@ -1,5 +1,6 @@
 //! The control plane itself: what it knows, and what it does. No HTTP here.
 
+mod compare;
 mod deploy;
 mod env;
 mod fleet;
@@ -8,6 +9,7 @@ mod hub;
 mod needs;
 mod plane;
 mod policies;
+mod recordings;
 mod room;
 mod users;
 
@@ -31,6 +33,7 @@ pub(crate) use deploy::{handler_body, inspect};
 pub(crate) use follow::{Follow, ResumeAt};
 pub(crate) use hub::LogHub;
 pub(crate) use plane::DeploymentError;
+pub use recordings::{answer_of, replay_call};
 pub(crate) use users::SESSION_DAYS;
 
 /// How many changes a slow follower may lag behind before it has to ask for everything again.

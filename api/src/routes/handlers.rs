@@ -61,15 +61,19 @@ pub(crate) async fn patch(
     body: Json<HandlerPatch>,
 ) -> Result<Reply<Handler>> {
     let (name, user) = (handler_name(name)?, caller.user.id);
-    let row = match body.0.forward_authorization {
-        None => own_handler(&app.core, user, &name).await?,
-        Some(forward) => {
-            let row = app.core.store.set_forward_authorization(user, &name, forward).await?;
-            let row = row.ok_or_else(|| ApiError::handler_not_found(name.as_str()))?;
-            app.core.announce(&app.invoker, Change::Handler { name }).await;
-            row
-        }
-    };
+    let mut row = own_handler(&app.core, user, &name).await?;
+    let not_found = || ApiError::handler_not_found(name.as_str());
+    if let Some(on) = body.0.auto_rollback {
+        row = app.core.store.set_auto_rollback(user, &name, on).await?.ok_or_else(not_found)?;
+    }
+    if let Some(recording) = body.0.recording {
+        app.core.set_recording(&app.invoker, user, &name, recording).await?;
+    }
+    if let Some(forward) = body.0.forward_authorization {
+        let changed = app.core.store.set_forward_authorization(user, &name, forward).await?;
+        row = changed.ok_or_else(not_found)?;
+        app.core.announce(&app.invoker, Change::Handler { name }).await;
+    }
     Reply::ok(handler_body(row, &app.core.config.edge_url))
 }
 

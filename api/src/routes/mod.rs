@@ -11,6 +11,7 @@ mod invoke;
 mod login;
 mod logs;
 mod policy;
+mod recordings;
 mod register;
 mod server;
 mod tokens;
@@ -57,6 +58,12 @@ pub(crate) fn api() -> Vec<Route> {
         logs::logs,
         logs::invocations,
         logs::invocation,
+        recordings::policy,
+        recordings::find,
+        recordings::show,
+        recordings::replay,
+        recordings::compare,
+        recordings::module,
         health::healthz,
         health::readyz,
     ]

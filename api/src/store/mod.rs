@@ -7,6 +7,7 @@ mod error;
 mod fit;
 mod fleet;
 mod handlers;
+mod recordings;
 mod records;
 mod routes;
 mod settings;
@@ -28,6 +29,7 @@ pub use handlers::{
     AddVersion, CreateHandler, DeploymentRow, EditPolicy, HandlerRow, NewHandler, NewModule, PromoteResult,
     VersionRow,
 };
+pub use recordings::RecordingStore;
 pub use records::{LogQuery, Positioned, Positions};
 pub use routes::RouteStore;
 pub use settings::{
@@ -38,7 +40,7 @@ pub use users::{NewTokenRow, NewUser};
 
 /// Everything that the control plane remembers.
 #[async_trait]
-pub trait Store: FleetStore + RouteStore + Send + Sync {
+pub trait Store: FleetStore + RecordingStore + RouteStore + Send + Sync {
     // Users and tokens.
 
     /// Adds a user; `Conflict` if the name is taken.

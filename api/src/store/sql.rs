@@ -6,6 +6,7 @@ mod fleet;
 mod handlers;
 mod policies;
 mod prune;
+mod recordings;
 mod records;
 mod routes;
 mod settings;

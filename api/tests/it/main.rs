@@ -19,6 +19,7 @@ mod internal;
 mod invoke;
 mod logs;
 mod policies;
+mod recordings;
 mod remote_invoker;
 mod shutdown;
 mod store_faults;

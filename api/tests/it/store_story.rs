@@ -6,6 +6,7 @@ mod handlers;
 mod people;
 mod policies;
 pub mod records;
+pub mod recordings;
 mod settings;
 
 use uuid::Uuid;
@@ -44,6 +45,7 @@ async fn story(store: &dyn Store) {
 
     handlers::are_deleted(store, &people).await;
     settings::go_with_their_handler(store, &people).await;
+    recordings::are_kept_and_forgotten(store, &people).await;
     expiry::ends_tokens_and_invitations(store, &people).await;
     fleet::comes_and_goes(store).await;
     fleet::signs_each_request_once(store).await;

@@ -75,6 +75,20 @@ impl Client {
         self.read(self.send(request.timeout(REQUEST_TIMEOUT)).await?).await
     }
 
+    /// The same of what takes its time.
+    pub(super) async fn fetch_within<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        timeout: Duration,
+    ) -> Result<T, Failure> {
+        self.read(self.send(request.timeout(timeout)).await?).await
+    }
+
+    /// An answer as it is.
+    pub(super) async fn bytes(&self, request: RequestBuilder) -> Result<Bytes, Failure> {
+        self.body(self.send(request.timeout(REQUEST_TIMEOUT)).await?).await.map(Bytes::from)
+    }
+
     pub(super) async fn done(&self, request: RequestBuilder) -> Result<(), Failure> {
         self.send(request.timeout(REQUEST_TIMEOUT)).await.map(drop)
     }

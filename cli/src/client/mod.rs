@@ -1,6 +1,7 @@
 //! The API, typed: every request that the command line makes.
 
 mod exchange;
+mod recordings;
 
 use std::time::Duration;
 

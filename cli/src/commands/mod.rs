@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 pub mod command_list;
+pub mod compare;
 pub mod completions;
 pub mod create;
 pub mod delete;
@@ -19,7 +20,9 @@ pub mod namegen;
 pub mod policy;
 pub mod promote;
 pub mod receipt;
+mod record_args;
 pub mod register;
+pub mod replay;
 mod request;
 pub mod run;
 pub mod set;

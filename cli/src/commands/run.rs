@@ -99,7 +99,8 @@ pub struct Args {
 /// The least memory that `--memory-bytes` gives: one page.
 const MEMORY_BYTES_MIN: u64 = PAGE_BYTES;
 
-fn variable(text: &str) -> Result<(String, String), String> {
+/// A variable of a program's environment.
+pub fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a variable looks like NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -270,7 +271,7 @@ fn request(args: &Args, has_body: bool) -> RequestHead {
 }
 
 /// Where compiled programs are kept between runs.
-fn cache_dir() -> PathBuf {
+pub fn cache_dir() -> PathBuf {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|dir| dir.is_absolute())

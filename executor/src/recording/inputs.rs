@@ -158,7 +158,7 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str, bytes: &mut [u8]) -> Option<()> {
-    if text.len() != bytes.len() * 2 || !text.is_ascii() {
+    if text.len() != bytes.len() * 2 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
@@ -217,7 +217,7 @@ mod tests {
     fn a_seed_that_is_none_is_refused() {
         for seed in ["", "00", &"g".repeat(64), &"é".repeat(32), &"+1".repeat(32), &"0".repeat(66)] {
             let inputs = Inputs { seed: seed.to_owned(), ..Inputs::default() };
-            assert_eq!(Tape::replay(&inputs).is_err(), seed != "+1".repeat(32), "{seed}");
+            assert!(Tape::replay(&inputs).is_err(), "{seed}");
         }
     }
 }

@@ -4,6 +4,7 @@ use sqlx::Pool;
 use wasmcloud_wire::Timestamp;
 
 use super::backend::{Backend, Columns as _, read, write};
+use super::recordings;
 use super::value::values;
 use crate::store::StoreError;
 
@@ -51,6 +52,7 @@ pub async fn prune<B: Backend>(pool: &Pool<B>, before: Timestamp, rows_max: u64)
             dropped += in_bites(pool, table.drop_to, boundary).await?;
         }
     }
+    dropped += in_bites(pool, recordings::DROP_OLD, before.0).await?;
     Ok(dropped)
 }
 

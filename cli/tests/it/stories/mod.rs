@@ -11,6 +11,7 @@ mod invoke;
 mod languages;
 mod logs;
 mod policies;
+mod replay;
 mod run;
 mod settings;
 mod shutdown;
