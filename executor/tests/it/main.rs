@@ -30,6 +30,7 @@ mod outbound_policy;
 mod programs;
 mod receipts;
 mod recording;
+mod recording;
 mod records;
 mod remote;
 mod routes;

@@ -7,6 +7,6 @@ mod http_3;
 mod http_outgoing;
 mod http_streams;
 mod isolation;
-mod languages;
+pub mod languages;
 mod preview1;
 mod proxy;
