@@ -9,6 +9,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use uuid::Uuid;
+use wasmcloud_blob::BlobError;
 use wasmcloud_policy::SettingError;
 use wasmcloud_wire::limits::CALL_DEPTH_MAX;
 use wasmcloud_wire::{
@@ -125,6 +126,19 @@ impl ApiError {
         .because(cause)
     }
 
+    /// 503: what keeps modules does not answer, or refuses.
+    pub fn storage_unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> ApiError {
+        ApiError::new(
+            503,
+            "storage_unavailable",
+            "the server cannot keep modules right now: its storage does not answer as it should",
+            "try again in a minute; what is deployed already goes on. If it goes on like this, give the request id to \
+             whoever operates this server",
+        )
+        .retry_after(30)
+        .because(cause)
+    }
+
     /// 401: no token, or none that is good.
     pub fn unauthorized() -> ApiError {
         ApiError::new(401, "unauthorized", "this needs a valid token", "run `wasmcloud login`")
@@ -159,6 +173,17 @@ impl ApiError {
             "setting_not_found",
             format!("`{name}` has no setting `{setting}`"),
             format!("`wasmcloud env list {name}` lists those that it has"),
+        )
+    }
+
+    /// 404 for a host that the caller has not added, whether or not somebody else has.
+    pub(crate) fn host_not_found(name: &str) -> ApiError {
+        let name: String = name.chars().take(253).collect();
+        ApiError::new(
+            404,
+            "host_not_found",
+            format!("you have no host `{name}`"),
+            "`wasmcloud host list` shows those that you have",
         )
     }
 
@@ -224,9 +249,19 @@ impl From<StoreError> for ApiError {
             StoreError::Full => ApiError::storage_full(error),
             StoreError::Conflict
             | StoreError::Newer { .. }
+            | StoreError::Older { .. }
             | StoreError::Open { .. }
             | StoreError::Migration(_)
             | StoreError::Corrupt(_) => ApiError::internal(error),
+        }
+    }
+}
+
+impl From<BlobError> for ApiError {
+    fn from(error: BlobError) -> ApiError {
+        match error {
+            BlobError::Full { .. } => ApiError::storage_full(error),
+            other => ApiError::storage_unavailable(other),
         }
     }
 }

@@ -12,6 +12,7 @@ mod catchers;
 mod config;
 mod core;
 mod error;
+pub mod export;
 mod fleet;
 mod guards;
 mod json;
@@ -26,7 +27,7 @@ mod slots;
 pub mod store;
 
 pub use config::{Config, EdgeUrl, EdgeUrlError, Registration};
-pub use core::{Core, CoreError, Target, answer_of, replay_call};
+pub use core::{Core, CoreError, ORPHAN_GRACE, SweepError, Swept, Target, answer_of, replay_call};
 pub use error::{ApiError, Problem};
 pub use key_file::KeyError;
 pub use remote_invoker::{RemoteInvoker, RemoteInvokerError};

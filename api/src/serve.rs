@@ -37,7 +37,7 @@ pub async fn serve(
     tls: Option<Tls>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    let app = Arc::new(App::new(Arc::clone(&core), invoker));
+    let app = Arc::new(App::new(Arc::clone(&core), Arc::clone(&invoker)));
     let client = Client::untracked(rocket(Arc::clone(&app)))
         .await
         .map_err(|error| ServeError::Routes(error.to_string()))?;
@@ -50,7 +50,11 @@ pub async fn serve(
         core.closing.cancel();
     };
     let sweeping = core.sweep_fleet_until(shutdown.clone());
-    tokio::join!(serving, closing, sweeping, core.prune_until(shutdown.clone()));
+    let sweeping_modules = core.sweep_modules_until(shutdown.clone());
+    let watching = core.watch_until(&invoker, shutdown.clone());
+    let feeding = core.feed_until(shutdown.clone());
+    let sweeping = async { tokio::join!(sweeping, sweeping_modules) };
+    tokio::join!(serving, closing, feeding, sweeping, core.prune_until(shutdown.clone()), watching);
     Ok(())
 }
 

@@ -50,6 +50,20 @@ CREATE TABLE nonces (
 );
 CREATE INDEX nonces_by_age ON nonces (expires_at);
 
+-- What one process does that others must not do at the same time, until it ends or its time is over: uploads hold
+-- their module together, whoever deletes modules holds each alone.
+CREATE TABLE claims (
+    subject    TEXT    NOT NULL,
+    holder     UUID    NOT NULL,
+    alone      BOOLEAN NOT NULL,
+    expires_at BIGINT  NOT NULL,
+    created_at BIGINT  NOT NULL DEFAULT now_ms(),
+    updated_at BIGINT  NOT NULL DEFAULT now_ms(),
+    PRIMARY KEY (subject, holder)
+);
+CREATE INDEX claims_by_holder ON claims (holder);
+CREATE INDEX claims_by_age ON claims (expires_at);
+
 -- When the live version became live, and which one was before: what a rollback goes back to.
 ALTER TABLE handlers ADD COLUMN promoted_at BIGINT;
 ALTER TABLE handlers ADD COLUMN previous_version BIGINT;
@@ -161,6 +175,7 @@ CREATE TRIGGER schema_floor_updated_at BEFORE UPDATE ON schema_floor FOR EACH RO
 CREATE TRIGGER changes_updated_at BEFORE UPDATE ON changes FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER executors_updated_at BEFORE UPDATE ON executors FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER nonces_updated_at BEFORE UPDATE ON nonces FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
+CREATE TRIGGER claims_updated_at BEFORE UPDATE ON claims FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER recordings_updated_at BEFORE UPDATE ON recordings FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER hosts_updated_at BEFORE UPDATE ON hosts FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER routes_updated_at BEFORE UPDATE ON routes FOR EACH ROW EXECUTE FUNCTION keep_updated_at();

@@ -40,6 +40,20 @@ CREATE TABLE nonces (
 ) STRICT;
 CREATE INDEX nonces_by_age ON nonces (expires_at);
 
+-- What one process does that others must not do at the same time, until it ends or its time is over: uploads hold
+-- their module together, whoever deletes modules holds each alone.
+CREATE TABLE claims (
+    subject    TEXT    NOT NULL,
+    holder     BLOB    NOT NULL,
+    alone      INTEGER NOT NULL CHECK (alone IN (0, 1)),
+    expires_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
+    updated_at INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
+    PRIMARY KEY (subject, holder)
+) STRICT;
+CREATE INDEX claims_by_holder ON claims (holder);
+CREATE INDEX claims_by_age ON claims (expires_at);
+
 -- When the live version became live, and which one was before: what a rollback goes back to.
 ALTER TABLE handlers ADD COLUMN promoted_at INTEGER;
 ALTER TABLE handlers ADD COLUMN previous_version INTEGER;
@@ -153,6 +167,10 @@ CREATE TRIGGER executors_updated_at AFTER UPDATE ON executors BEGIN
 END;
 CREATE TRIGGER nonces_updated_at AFTER UPDATE ON nonces BEGIN
     UPDATE nonces SET updated_at = max(OLD.updated_at, CAST(round(unixepoch('subsec') * 1000) AS INTEGER))
+    WHERE rowid = NEW.rowid;
+END;
+CREATE TRIGGER claims_updated_at AFTER UPDATE ON claims BEGIN
+    UPDATE claims SET updated_at = max(OLD.updated_at, CAST(round(unixepoch('subsec') * 1000) AS INTEGER))
     WHERE rowid = NEW.rowid;
 END;
 CREATE TRIGGER recordings_updated_at AFTER UPDATE ON recordings BEGIN

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wasmcloud_blob::BlobError;
-use wasmcloud_wire::body::{Deployed, Handler, Promoted};
+use wasmcloud_wire::body::{Deployed, Handler, Preview, Promoted};
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
     Change, Digest, EnvPatch, HandlerId, HandlerName, Inspection, Invoker, Limits, Policy, PrepareError,
@@ -18,7 +17,8 @@ use super::env::{names, names_after};
 use super::needs::{Missing, command};
 use super::room::missing_setting;
 use crate::store::{
-    AddVersion, CreateHandler, HandlerRow, NewHandler, NewModule, PromoteResult, SettingRow, SettingsEdit,
+    AddPreview, AddVersion, CreateHandler, HandlerRow, Move, MoveResult, NewHandler, NewModule, SettingRow,
+    SettingsEdit,
 };
 use crate::{ApiError, EdgeUrl};
 
@@ -36,6 +36,11 @@ pub enum Target {
         /// Its own settings.
         env: EnvPatch,
     },
+    /// To one of the owner's handlers, as its next version, which is not live.
+    Preview {
+        /// Its name.
+        name: HandlerName,
+    },
     /// To one of the owner's handlers, as its next version.
     Existing {
         /// Its name.
@@ -50,19 +55,20 @@ pub enum Target {
 impl Target {
     fn name(&self) -> &HandlerName {
         match self {
-            Target::New { name, .. } | Target::Existing { name, .. } => name,
+            Target::New { name, .. } | Target::Existing { name, .. } | Target::Preview { name } => name,
         }
     }
 
-    fn env(&self) -> &EnvPatch {
+    fn env(&self) -> EnvPatch {
         match self {
-            Target::New { env, .. } | Target::Existing { env, .. } => env,
+            Target::New { env, .. } | Target::Existing { env, .. } => env.clone(),
+            Target::Preview { .. } => EnvPatch::default(),
         }
     }
 }
 
 impl Core {
-    /// Makes a module serve at a handler's address; it does when this returns.
+    /// Makes a module serve at a handler's address, or at its version's alone; it does when this returns.
     pub async fn deploy(
         &self,
         invoker: &Arc<dyn Invoker>,
@@ -80,45 +86,52 @@ impl Core {
         if !missing.required.is_empty() {
             return Err(missing_for(&target, missing.required));
         }
-        let row = {
-            let _uploading = self.uploads.read().await;
-            self.blobs.put(&digest, module).await.map_err(blob_error)?;
-            self.prepare_and_commit(invoker, owner, &target, digest, &inspection).await
+        let upload = async {
+            self.blobs.put(&digest, module).await?;
+            Ok(self.prepare_and_commit(invoker, owner, &target, digest, &inspection).await)
         };
-        let row = match row {
-            Ok(row) => row,
+        let (row, version) = match self.uploading(&digest, upload).await? {
+            Ok(added) => added,
             Err(error) => {
                 self.forget_unused(&digest).await;
                 return Err(error);
             }
         };
         self.announce(invoker, Change::Handler { name: target.name().clone() }).await;
-        let version = row.live;
         let warnings = missing.warnings(target.name());
-        Ok(Deployed { handler: handler_body(row, &self.config.edge_url), version, inspection, warnings })
+        let preview = matches!(target, Target::Preview { .. }).then(|| {
+            let key = RouteKey { handler: row.name.clone(), version: Some(version) };
+            Preview { url: self.config.edge_url.url(&key), digest }
+        });
+        let handler = handler_body(row, &self.config.edge_url);
+        Ok(Deployed { handler, version, preview, inspection, warnings })
     }
 
-    /// Makes a version live; new requests see it when this returns.
-    pub(crate) async fn promote(
+    /// Does one step among a handler's versions; new requests see it when this returns.
+    pub(crate) async fn move_version(
         &self,
         invoker: &Arc<dyn Invoker>,
         owner: UserId,
         name: HandlerName,
-        version: VersionNumber,
+        step: Move,
     ) -> Result<Promoted, ApiError> {
         let fits = |policy: &Policy, settings: &[SettingRow], module: &Inspection| {
             self.fits(policy, settings, module)
         };
-        match self.store.promote(owner, &name, version, &fits).await? {
-            PromoteResult::Promoted(row) => {
+        match self.store.move_version(owner, &name, step, Timestamp::now(), &fits).await? {
+            MoveResult::Moved { row, ended } => {
                 self.announce(invoker, Change::Handler { name: name.clone() }).await;
                 // What it may miss is no reason to say that the promotion failed.
                 let warnings = self.env(owner, &name).await.map(|env| env.warnings).unwrap_or_default();
-                Ok(Promoted { handler: handler_body(*row, &self.config.edge_url), warnings })
+                Ok(Promoted { handler: handler_body(*row, &self.config.edge_url), ended, warnings })
             }
-            PromoteResult::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
-            PromoteResult::VersionNotFound => Err(ApiError::version_not_found(&name, version)),
-            PromoteResult::Refused(unfit) => Err(self.unfit(&name, &format!("version {version}"), unfit)),
+            MoveResult::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
+            MoveResult::VersionNotFound(version) => Err(ApiError::version_not_found(&name, version)),
+            MoveResult::IsLive(version) => Err(is_live(&name, version)),
+            MoveResult::NoPrevious(version) => Err(no_previous(&name, version)),
+            MoveResult::Refused(version, unfit) => {
+                Err(self.unfit(&name, &format!("version {version}"), unfit))
+            }
         }
     }
 
@@ -143,15 +156,22 @@ impl Core {
                 let settings = self.store.settings(owner, name).await?.ok_or_else(not_found)?;
                 (policy.clone().unwrap_or(row.policy), settings.rows)
             }
+            Target::Preview { name } => {
+                let not_found = || ApiError::handler_not_found(name.as_str());
+                let row = self.store.handler(owner, name).await?.ok_or_else(not_found)?;
+                let settings = self.store.settings(owner, name).await?.ok_or_else(not_found)?;
+                (row.policy, settings.rows)
+            }
         };
         // A policy that stays is not checked: the operator may have lowered a ceiling since.
-        if !matches!(target, Target::Existing { policy: None, .. }) {
+        if !matches!(target, Target::Existing { policy: None, .. } | Target::Preview { .. }) {
             wasmcloud_policy::check(&policy, &self.config.limits_max)?;
         }
         // What is sealed here is dropped again: only whether it could be counts.
-        self.changes(HandlerId::new(), &there, target.env())
+        let env = target.env();
+        self.changes(HandlerId::new(), &there, &env)
             .map_err(|unfit| self.unfit(target.name(), "the module", unfit))?;
-        Ok((policy, names_after(names(&there), target.env())))
+        Ok((policy, names_after(names(&there), &env)))
     }
 
     /// A refusal as an error. Where a policy with more memory would let the module in, the hint says how.
@@ -171,7 +191,7 @@ impl Core {
             {
                 format!("give the policy more `memory_bytes`: {bytes}, for instance")
             }
-            Target::Existing { name, policy: None, .. } => {
+            Target::Existing { name, policy: None, .. } | Target::Preview { name } => {
                 format!("allow it more: wasmcloud policy set {name} --memory-bytes {bytes}")
             }
             _ => {
@@ -190,7 +210,7 @@ impl Core {
         target: &Target,
         digest: Digest,
         inspection: &Inspection,
-    ) -> Result<HandlerRow, ApiError> {
+    ) -> Result<(HandlerRow, VersionNumber), ApiError> {
         invoker.prepare(&digest).await.map_err(|error| match error {
             PrepareError::Refused(refusal) => refusal.into(),
             other => ApiError::from(other),
@@ -211,7 +231,7 @@ impl Core {
                     module,
                 };
                 match self.store.create_handler(new, Timestamp::now()).await? {
-                    CreateHandler::Created(row) => Ok(*row),
+                    CreateHandler::Created(row) => Ok(and_live(*row)),
                     CreateHandler::NameTaken => Err(name_taken(name)),
                     CreateHandler::NameHeld(until) => Err(name_held(name, until)),
                 }
@@ -224,25 +244,21 @@ impl Core {
                 let edit = |handler: HandlerId, rows: &[SettingRow]| self.changes(handler, rows, env);
                 let edit: Option<&SettingsEdit<'_>> = if env.is_empty() { None } else { Some(&edit) };
                 match self.store.add_version(owner, name, module, policy.as_ref(), edit, &fits).await? {
-                    AddVersion::Added(row) => Ok(*row),
+                    AddVersion::Added(row) => Ok(and_live(*row)),
                     AddVersion::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
                     AddVersion::Refused(unfit) => Err(self.unfit(name, "the module", unfit)),
                 }
             }
-        }
-    }
-
-    /// Deletes bytes that no version refers to. While other uploads go on they stay: one of them
-    /// may be about to refer to them.
-    async fn forget_unused(&self, digest: &Digest) {
-        let Ok(_alone) = self.uploads.try_write() else { return };
-        let forgotten = match self.store.module_in_use(digest).await {
-            Ok(true) => return,
-            Ok(false) => self.blobs.delete(digest).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = forgotten {
-            tracing::warn!(%digest, error, "cannot delete a module that nothing refers to");
+            Target::Preview { name } => {
+                let fits = |policy: &Policy, settings: &[SettingRow], module: &Inspection| {
+                    self.fits(policy, settings, module)
+                };
+                match self.store.add_preview(owner, name, module, &fits).await? {
+                    AddPreview::Added(row, version) => Ok((*row, version)),
+                    AddPreview::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
+                    AddPreview::Refused(unfit) => Err(self.unfit(name, "the module", unfit)),
+                }
+            }
         }
     }
 }
@@ -254,9 +270,17 @@ fn missing_for(target: &Target, missing: Vec<String>) -> ApiError {
             let flags: Vec<String> = missing.iter().map(|name| format!("--secret {name}=…")).collect();
             format!("set it from the start: wasmcloud create … {}", flags.join(" "))
         }
-        Target::Existing { name, .. } => format!("set it first: {}", command(name, &missing)),
+        Target::Existing { name, .. } | Target::Preview { name } => {
+            format!("set it first: {}", command(name, &missing))
+        }
     };
     missing_setting("the module", &missing, hint)
+}
+
+/// A handler and the version that an upload has made live.
+fn and_live(row: HandlerRow) -> (HandlerRow, VersionNumber) {
+    let version = row.live;
+    (row, version)
 }
 
 /// A module's digest, and what it is, or why it cannot run within these limits.
@@ -284,16 +308,14 @@ pub(crate) fn handler_body(row: HandlerRow, edge: &EdgeUrl) -> Handler {
         live: row.live,
         abi: row.abi,
         digest: row.digest,
+        previous: row.previous,
+        promoted_at: row.promoted_at,
+        split: row.split,
+        auto_rollback: row.auto_rollback,
+        rolled_back: row.rolled_back,
         forward_authorization: row.forward_authorization,
         created_at: row.created_at,
         updated_at: row.updated_at,
-    }
-}
-
-fn blob_error(error: BlobError) -> ApiError {
-    match error {
-        BlobError::Full { .. } => ApiError::storage_full(error),
-        other => ApiError::unavailable(other),
     }
 }
 
@@ -312,5 +334,25 @@ fn name_held(name: &HandlerName, until: Timestamp) -> ApiError {
         "name_held",
         format!("somebody's deleted handler had the name `{name}`, which is kept until {}", until.rfc3339()),
         "choose another name",
+    )
+}
+
+fn is_live(name: &HandlerName, version: VersionNumber) -> ApiError {
+    ApiError::new(
+        409,
+        "version_is_live",
+        format!("version {version} of {name} is live: it answers everyone that no other version answers"),
+        format!("let another version answer a part: wasmcloud promote {name} N --percent 10"),
+    )
+}
+
+fn no_previous(name: &HandlerName, version: VersionNumber) -> ApiError {
+    ApiError::new(
+        409,
+        "no_previous_version",
+        format!(
+            "there is nothing to go back to: {name} has served no other version before version {version}"
+        ),
+        format!("see what there is: wasmcloud versions {name}; make one live: wasmcloud promote {name} N"),
     )
 }

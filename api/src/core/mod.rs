@@ -2,22 +2,28 @@
 
 mod compare;
 mod deploy;
+mod dns;
 mod env;
+mod feed;
 mod fleet;
 mod follow;
+mod host_routes;
+mod hosts;
 mod hub;
 mod needs;
 mod plane;
 mod policies;
 mod recordings;
 mod room;
+mod sweep;
 mod users;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{RwLock, Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use wasmcloud_blob::Blobs;
 use wasmcloud_wire::{Change, Timestamp};
@@ -34,6 +40,7 @@ pub(crate) use follow::{Follow, ResumeAt};
 pub(crate) use hub::LogHub;
 pub(crate) use plane::DeploymentError;
 pub use recordings::{answer_of, replay_call};
+pub use sweep::{ORPHAN_GRACE, SweepError, Swept};
 pub(crate) use users::SESSION_DAYS;
 
 /// How many changes a slow follower may lag behind before it has to ask for everything again.
@@ -52,14 +59,18 @@ pub struct Core {
     settings_key: SettingsKey,
     pub(crate) passwords: Passwords,
     pub(crate) hub: LogHub,
+    /// What `feed.rs` tells those who follow.
     changes: broadcast::Sender<Change>,
+    /// Wakes the feed.
+    changed: Notify,
+    /// The last change that was there when this process began.
+    changes_from: i64,
     /// Ends change streams and log followers.
     pub(crate) closing: CancellationToken,
-    /// Uploads read, whoever deletes a module that nothing refers to writes: so no upload loses the
-    /// bytes that it has just stored.
-    uploads: RwLock<()>,
     /// Turns to learn a policy.
     learning: Semaphore,
+    /// Says who owns a host.
+    dns: dns::Dns,
 }
 
 /// Why there is no control plane.
@@ -98,7 +109,9 @@ impl Core {
     ) -> Result<Arc<Core>, CoreError> {
         let keys = JwtKeys::load_or_create(&config.jwt_key_file)?;
         let settings_key = settings_key(store.as_ref(), &config).await?;
+        let changes_from = store.last_change().await?;
         let passwords = Passwords::new().map_err(|error| CoreError::Passwords(error.to_string()))?;
+        let dns = dns::Dns::new(&config.dns_servers);
         Ok(Arc::new(Core {
             store,
             blobs,
@@ -108,16 +121,18 @@ impl Core {
             passwords,
             hub: LogHub::default(),
             changes: broadcast::Sender::new(CHANGES_MAX),
+            changed: Notify::new(),
+            changes_from,
             closing: CancellationToken::new(),
-            uploads: RwLock::new(()),
             learning: Semaphore::new(policies::LEARNING_AT_ONCE),
+            dns,
         }))
     }
 
     /// Whether the store and the place for modules answer.
     pub(crate) async fn ready(&self) -> Result<(), ApiError> {
         self.store.ping().await?;
-        self.blobs.check().await.map_err(ApiError::unavailable)
+        Ok(self.blobs.check().await?)
     }
 
     /// Drops old records, and what has expired, now and every hour, until `shutdown`.
@@ -134,10 +149,16 @@ impl Core {
                 Ok(rows) => tracing::info!(rows, "dropped old records"),
                 Err(error) => tracing::warn!(%error, "cannot drop old records"),
             }
+            match shutdown.run_until_cancelled(self.recheck_hosts(Timestamp::now())).await {
+                None => return,
+                Some(Ok(0)) => {}
+                Some(Ok(hosts)) => tracing::info!(hosts, "asked DNS again about proven hosts"),
+                Some(Err(error)) => tracing::warn!(%error, "cannot check proven hosts"),
+            }
             match self.store.sweep_expired(Timestamp::now()).await {
                 Ok(0) => {}
-                Ok(rows) => tracing::info!(rows, "forgot expired tokens and invitations"),
-                Err(error) => tracing::warn!(%error, "cannot forget expired tokens and invitations"),
+                Ok(rows) => tracing::info!(rows, "forgot what has expired"),
+                Err(error) => tracing::warn!(%error, "cannot forget what has expired"),
             }
         }
     }

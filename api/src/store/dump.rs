@@ -99,13 +99,16 @@ tables! {
     handlers (0) {
         id: Uuid, owner_id: Uuid, name: Text, forward_authorization: Flag, live_version: Int, last_version: Int,
         deleted_at: MaybeInt, policy: Text, promoted_at: MaybeInt, previous_version: MaybeInt,
-        split_version: MaybeInt, split_percent: MaybeInt, auto_rollback: Flag, rolled_back: MaybeText,
-        recording: MaybeText,
+        split_version: MaybeInt, split_at: MaybeInt, split_percent: MaybeInt, auto_rollback: Flag,
+        rolled_back: MaybeText, recording: MaybeText,
     }
     versions (0, 1) { handler_id: Uuid, number: Int, digest: Bytes }
     handler_settings (0, 1) { handler_id: Uuid, name: Text, secret: Flag, key_id: Text, sealed: Bytes }
-    hosts (0, 1) { name: Text, owner_id: Uuid, challenge: Text, proven_at: MaybeInt, granted_by: MaybeUuid }
-    routes (0, 1) { host: Text, path: Text, owner_id: Uuid, handler_id: Uuid, strip_prefix: Flag }
+    hosts (0, 1) {
+        name: Text, owner_id: Uuid, challenge: Text, proven_at: MaybeInt, granted_by: MaybeUuid,
+        checked_at: MaybeInt, problem: MaybeText,
+    }
+    routes (0, 2, 1) { host: Text, path: Text, owner_id: Uuid, handler_id: Uuid, strip_prefix: Flag }
 }
 
 /// Tables that are no part of an installation: records, and what only a running server needs.
@@ -116,6 +119,7 @@ pub const LEFT_OUT: &[&str] = &[
     "changes",
     "executors",
     "nonces",
+    "claims",
     "schema_floor",
     "_sqlx_migrations",
 ];

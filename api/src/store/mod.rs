@@ -3,44 +3,57 @@
 //! One verb, one transaction. Lookups return `Option`; ownership is part of every query, so that
 //! another user's thing is simply not found. The store never sees HTTP.
 
+mod changes;
+mod dump;
 mod error;
 mod fit;
 mod fleet;
 mod handlers;
+mod modules;
 mod recordings;
 mod records;
 mod routes;
 mod settings;
 mod sql;
 mod users;
+mod versions;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 use wasmcloud_wire::body::{Token, User};
 use wasmcloud_wire::{
     Digest, HandlerId, HandlerName, LogLine, Policy, Receipt, Record, RouteKey, Timestamp, UserId, UserName,
-    VersionNumber,
 };
 
+pub use changes::{ChangeStore, ChangeWatch};
+pub use dump::{Cell, Column, Dump, DumpStore, Kind, LEFT_OUT, Restore, Row, TABLES, Table};
 pub use error::StoreError;
 pub use fit::{Fits, NoRoom, PolicyEdit, Unfit};
 pub use fleet::FleetStore;
 pub use handlers::{
-    AddVersion, CreateHandler, DeploymentRow, EditPolicy, HandlerRow, NewHandler, NewModule, PromoteResult,
-    VersionRow,
+    AddVersion, CreateHandler, DeploymentRow, EditPolicy, HandlerRow, NewHandler, NewModule, VersionRow,
 };
+pub use modules::{Claim, ModuleStore, Subject};
 pub use recordings::RecordingStore;
 pub use records::{LogQuery, Positioned, Positions};
-pub use routes::RouteStore;
+pub use routes::{
+    AddHost, AddRoute, HostRow, NewHostRow, NewRouteRow, ProveHost, RemoveHost, RouteLimits, RouteRow, RouteStore,
+};
 pub use settings::{
     EditSettings, HandlerSettings, SealedSetting, SettingChanges, SettingCounts, SettingRow, SettingsEdit,
 };
-pub use sql::{PostgresStore, SqliteStore};
+pub(crate) use sql::newest_migration;
+pub use sql::{Migrated, PostgresStore, Schema, SqliteStore};
 pub use users::{NewTokenRow, NewUser};
+pub use versions::{
+    AddPreview, Move, MoveResult, Newness, TakeBack, Tally, VersionStore, WatchedVersion, program_failed,
+};
 
 /// Everything that the control plane remembers.
 #[async_trait]
-pub trait Store: FleetStore + RecordingStore + RouteStore + Send + Sync {
+pub trait Store:
+    ChangeStore + DumpStore + FleetStore + ModuleStore + RecordingStore + RouteStore + VersionStore + Send + Sync
+{
     // Users and tokens.
 
     /// Adds a user; `Conflict` if the name is taken.
@@ -137,14 +150,6 @@ pub trait Store: FleetStore + RecordingStore + RouteStore + Send + Sync {
         owner: UserId,
         name: &HandlerName,
     ) -> Result<Option<Vec<VersionRow>>, StoreError>;
-    /// Makes a version live: one atomic pointer move, if its module `fits` the handler's policy and settings.
-    async fn promote(
-        &self,
-        owner: UserId,
-        name: &HandlerName,
-        version: VersionNumber,
-        fits: &Fits<'_>,
-    ) -> Result<PromoteResult, StoreError>;
     /// What an address serves, whoever asks.
     async fn deployment(&self, key: &RouteKey) -> Result<Option<DeploymentRow>, StoreError>;
     /// Whether a version of a handler that is not deleted refers to this module.
@@ -183,7 +188,8 @@ pub trait Store: FleetStore + RecordingStore + RouteStore + Send + Sync {
     ///
     /// The one verb that is many transactions: it goes in bites, so that `record` gets its turn.
     async fn prune(&self, before: Timestamp, rows_max: u64) -> Result<u64, StoreError>;
-    /// Forgets tokens that are expired or revoked, and invitations that are expired. Returns how many.
+    /// Forgets tokens that are expired or revoked, invitations that are expired, and changes that every follower
+    /// has read. Returns how many rows went.
     async fn sweep_expired(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Whether the database answers.

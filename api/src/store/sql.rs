@@ -1,9 +1,13 @@
 //! The store in SQL: one set of queries, over SQLite and over PostgreSQL.
 
 mod backend;
+mod changes;
 mod connect;
+mod dump;
 mod fleet;
 mod handlers;
+mod migrate;
+mod modules;
 mod policies;
 mod prune;
 mod recordings;
@@ -13,6 +17,7 @@ mod settings;
 mod sweep;
 mod users;
 mod value;
+mod versions;
 
 use async_trait::async_trait;
 use sqlx::{Pool, Postgres, Sqlite};
@@ -20,14 +25,15 @@ use uuid::Uuid;
 use wasmcloud_wire::body::{Token, User};
 use wasmcloud_wire::{
     Digest, HandlerId, HandlerName, LogLine, Policy, Receipt, Record, RouteKey, Timestamp, UserId, UserName,
-    VersionNumber,
 };
 
 use self::backend::Backend;
+pub(crate) use self::dump::newest_migration;
+pub use self::migrate::{Migrated, Schema};
 use super::{
     AddVersion, CreateHandler, DeploymentRow, EditPolicy, EditSettings, Fits, HandlerRow, HandlerSettings,
-    LogQuery, NewHandler, NewModule, NewTokenRow, NewUser, PolicyEdit, Positioned, Positions, PromoteResult,
-    SettingCounts, SettingsEdit, Store, StoreError, VersionRow,
+    LogQuery, NewHandler, NewModule, NewTokenRow, NewUser, PolicyEdit, Positioned, Positions, SettingCounts,
+    SettingsEdit, Store, StoreError, VersionRow,
 };
 
 /// The store over one of the databases. Each verb's queries are in the submodule of its noun.
@@ -112,7 +118,7 @@ impl<B: Backend> Store for SqlStore<B> {
         settings: Option<&SettingsEdit<'_>>,
         fits: &Fits<'_>,
     ) -> Result<AddVersion, StoreError> {
-        let new = handlers::NewVersion { module: &module, policy, settings };
+        let new = handlers::NewVersion { module: &module, policy, settings, now: Timestamp::now() };
         handlers::add_version(&self.write, owner, name, new, fits).await
     }
 
@@ -178,16 +184,6 @@ impl<B: Backend> Store for SqlStore<B> {
         name: &HandlerName,
     ) -> Result<Option<Vec<VersionRow>>, StoreError> {
         handlers::versions(&self.read, owner, name).await
-    }
-
-    async fn promote(
-        &self,
-        owner: UserId,
-        name: &HandlerName,
-        version: VersionNumber,
-        fits: &Fits<'_>,
-    ) -> Result<PromoteResult, StoreError> {
-        handlers::promote(&self.write, owner, name, version, fits).await
     }
 
     async fn deployment(&self, key: &RouteKey) -> Result<Option<DeploymentRow>, StoreError> {

@@ -18,7 +18,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_api::store::SqliteStore;
 use wasmcloud_api::{Config, Core, Registration, ServeError, ServiceKeys, ServiceToken, serve};
-use wasmcloud_blob::{Blobs as _, FsBlobs};
+use wasmcloud_blob::{Blobs, FsBlobs};
 use wasmcloud_wire::body::{Deployed, User};
 use wasmcloud_wire::{
     Abi, Call, Change, Digest, Event, EventStream, HandlerId, Inspection, InvocationId, InvokeError, Invoker,
@@ -52,6 +52,15 @@ impl TestApp {
     }
 
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> TestApp {
+        TestApp::start_over(None, change).await
+    }
+
+    /// One that keeps its modules somewhere else than in `blobs`.
+    pub async fn start_on(place: Arc<dyn Blobs>) -> TestApp {
+        TestApp::start_over(Some(place), |_| {}).await
+    }
+
+    async fn start_over(place: Option<Arc<dyn Blobs>>, change: impl FnOnce(&mut Config)) -> TestApp {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(&dir.path().join("wasmcloud.sqlite")).await.unwrap());
         let blobs = FsBlobs::open(dir.path().join("modules")).await.unwrap();
@@ -60,7 +69,8 @@ impl TestApp {
         config.registration = Registration::Open;
         config.service_keys = Some(service_keys());
         change(&mut config);
-        let core = Core::new(Arc::clone(&store) as _, Arc::new(blobs.clone()), config).await.unwrap();
+        let place = place.unwrap_or_else(|| Arc::new(blobs.clone()));
+        let core = Core::new(Arc::clone(&store) as _, place, config).await.unwrap();
         let invoker = Arc::new(FakeInvoker::default());
         let listener = wasmcloud_listener::bind(([127, 0, 0, 1], 0).into(), "--api-listen").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

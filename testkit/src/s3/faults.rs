@@ -40,6 +40,8 @@ pub enum Fault {
     Denied,
     /// The bucket is not there.
     NoBucket,
+    /// There is no room: objects that are put are answered with 507, everything else well.
+    Full,
     /// Parts of multipart uploads after the first are answered with 500.
     FailingParts,
 }
@@ -90,7 +92,8 @@ impl Faults {
             Some(Fault::FailingParts) if is_later_part => return Ok(error(500, "InternalError")),
             Some(Fault::Denied) => return Ok(error(403, "InvalidAccessKeyId")),
             Some(Fault::NoBucket) => return Ok(error(404, "NoSuchBucket")),
-            Some(Fault::FailingParts | Fault::Truncated | Fault::WrongBytes) => {}
+            Some(Fault::Full) if request.method() == Method::PUT => return Ok(error(507, "StorageFull")),
+            Some(Fault::FailingParts | Fault::Full | Fault::Truncated | Fault::WrongBytes) => {}
         }
         let answer = s3.call(request.map(s3s::Body::from)).await?;
         match fault {

@@ -48,6 +48,10 @@ pub trait Backend: Database<Row: Columns> {
     /// Held by a transaction that nobody may add a user besides, where several may write at once.
     const LOCK_USERS: Option<&'static str>;
 
+    /// Held by every transaction that claims something until it ends, where several may run at once: each has to
+    /// see the claims of those before it.
+    const LOCK_CLAIMS: Option<&'static str>;
+
     /// Runs a statement; how many rows it touched.
     fn execute(
         connection: &mut Self::Connection,
@@ -105,6 +109,7 @@ macro_rules! bind {
 macro_rules! backend {
     (
         $database:ty, $row:ty, begin: $begin:expr, lock: $lock:expr, snapshot: $snapshot:expr, users: $users:expr,
+        claims: $claims:expr,
         statement_max: $statement_max:expr, watch: $watch:expr $(,)?
     ) => {
         impl Backend for $database {
@@ -112,6 +117,7 @@ macro_rules! backend {
             const LOCK_RECORDS: Option<&'static str> = $lock;
             const BEGIN_SNAPSHOT: &'static str = $snapshot;
             const LOCK_USERS: Option<&'static str> = $users;
+            const LOCK_CLAIMS: Option<&'static str> = $claims;
             const STATEMENT_MAX: Option<Duration> = $statement_max;
 
             fn watch(pool: &Pool<Self>) -> ChangeWatch {
@@ -178,6 +184,7 @@ backend!(
     lock: None,
     snapshot: "BEGIN",
     users: None,
+    claims: None,
     statement_max: None,
     watch: |_| ChangeWatch::of_one_process(),
 );
@@ -191,6 +198,7 @@ backend!(
     lock: Some("SELECT pg_advisory_xact_lock(7730265)"),
     snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     users: Some("LOCK TABLE users IN EXCLUSIVE MODE"),
+    claims: Some("SELECT pg_advisory_xact_lock(7730267)"),
     statement_max: Some(POSTGRES_STATEMENT_MAX),
     watch: super::changes::watch,
 );
