@@ -140,6 +140,9 @@ impl ExportError {
             ExportError::Store(StoreError::Full) | ExportError::Blob(BlobError::Full { .. }) => {
                 "free some space, and run the same command again"
             }
+            ExportError::Store(StoreError::Older { .. } | StoreError::Newer { .. }) => {
+                "run the same command again then"
+            }
             ExportError::Store(_) => "check --data and --database, and that the database runs",
             ExportError::Blob(_) => "check the place for modules, and run the same command again",
             ExportError::Key(_) => "check the key file",
@@ -147,7 +150,7 @@ impl ExportError {
                 "say where the keys are, as the server is told, or restore them from a backup"
             }
             ExportError::File { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                     "there is no room left: free some space, or choose another place"
                 }
                 io::ErrorKind::NotFound => "check the path",

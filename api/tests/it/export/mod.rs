@@ -5,7 +5,8 @@ mod place;
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use sqlx::{Connection as _, PgConnection, Row as _, SqliteConnection};
 use wasmcloud_api::export::{ExportError, Installation, check, export};
@@ -14,7 +15,7 @@ use wasmcloud_wire::{Digest, HandlerName, Timestamp};
 
 use crate::app::module;
 use crate::database::{Database, on_both_databases};
-use place::{PASSPHRASE, Place, same_rows};
+use place::{PASSPHRASE, Place, Vanishing, same_rows};
 
 on_both_databases!(
     what_is_exported_comes_back_row_for_row_in_either_database,
@@ -175,13 +176,9 @@ async fn an_import_goes_where_nobody_is_alone(database: Database) {
 
 async fn an_export_opens_the_database_without_changing_it(database: Database) {
     let place = Place::furnished(database).await;
-    let store: std::sync::Arc<dyn wasmcloud_api::store::Store> = match &place.database {
-        Database::Sqlite(_) => {
-            std::sync::Arc::new(SqliteStore::open_to_read(&place.database.file()).await.unwrap())
-        }
-        Database::Postgres { url, .. } => {
-            std::sync::Arc::new(PostgresStore::connect_to_read(url).await.unwrap())
-        }
+    let store: Arc<dyn wasmcloud_api::store::Store> = match &place.database {
+        Database::Sqlite(_) => Arc::new(SqliteStore::open_to_read(&place.database.file()).await.unwrap()),
+        Database::Postgres { url, .. } => Arc::new(PostgresStore::connect_to_read(url).await.unwrap()),
     };
     let reading = Installation { store, ..place.installation.clone() };
     export(&reading, PASSPHRASE, &place.file("export")).await.unwrap();
@@ -254,4 +251,37 @@ async fn what_cannot_be_exported_whole_is_not_exported_and_says_what_to_do() {
     place.installation.blobs.put(&digest, module("teapot 1")).await.unwrap();
     place.export("export").await.unwrap();
     assert_eq!(check(PASSPHRASE, &place.file("export")).await.unwrap().modules, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_begins_again_when_a_handler_is_deleted_before_its_modules_are_read() {
+    let place = Place::furnished(Database::sqlite()).await;
+    let core = place.core().await;
+    let eve = place.user(&core, "eve").await;
+    let names = ["one", "two", "three", "four"];
+    for name in names {
+        place.deploys(&core, &eve, &format!("a-{name}"), &[]).await;
+    }
+    let handlers = |names: &[&'static str]| {
+        let named = names.iter().map(|name| (*name, Digest::of(&module(&format!("{name} 1")))));
+        named.collect::<Vec<_>>()
+    };
+    // Which is deleted first is a matter of digests: all of them, one in each attempt, are more than are made.
+    let vanishing = |names: &[&'static str]| {
+        let (installation, owner) = (place.installation.clone(), eve.clone());
+        let blobs = Vanishing { installation, owner, handlers: handlers(names), gone: AtomicU32::new(0) };
+        Installation { blobs: Arc::new(blobs), ..place.installation.clone() }
+    };
+    let some = vanishing(&["a-one", "a-two"]);
+    let summary = export(&some, PASSPHRASE, &place.file("export")).await.unwrap();
+    assert_eq!(summary.modules, 4 + 2 * 2, "those of handlers that are still there");
+    check(PASSPHRASE, &place.file("export")).await.unwrap();
+
+    let too_often = {
+        place.deploys(&core, &eve, "a-five", &[]).await;
+        vanishing(&["a-three", "a-four", "a-five"])
+    };
+    let error = export(&too_often, PASSPHRASE, &place.file("none")).await.unwrap_err();
+    assert!(matches!(error, ExportError::Changed) && error.hint().contains("again"), "{error}");
+    assert!(!place.file("none").exists());
 }

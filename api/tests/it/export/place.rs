@@ -2,14 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use tempfile::TempDir;
 use wasmcloud_api::export::{ExportError, Imported, Installation, Summary, export, import};
 use wasmcloud_api::store::{Row, TABLES};
 use wasmcloud_api::{Config, Core, Target};
-use wasmcloud_blob::FsBlobs;
+use wasmcloud_blob::{BlobError, Blobs, FsBlobs, Stored};
 use wasmcloud_wire::body::User;
-use wasmcloud_wire::{ControlPlane as _, Deployment, EnvPatch, Invoker, NewSetting, Policy, Timestamp};
+use wasmcloud_wire::{
+    ControlPlane as _, Deployment, Digest, EnvPatch, Invoker, NewSetting, Policy, Timestamp,
+};
 
 use crate::app::{FakeInvoker, module};
 use crate::database::Database;
@@ -151,5 +156,45 @@ pub fn same_rows(one: &[(&'static str, Vec<Row>)], other: &[(&'static str, Vec<R
     for ((table, one), (_, other)) in one.iter().zip(other) {
         assert_eq!(one.len(), other.len(), "{table}");
         assert!(one.iter().all(|row| other.contains(row)), "{table}");
+    }
+}
+
+/// A place for modules from which somebody deletes a handler, and its modules, each time that the first of them
+/// is asked for, until all of these handlers are gone.
+pub struct Vanishing {
+    pub installation: Installation,
+    pub owner: User,
+    pub handlers: Vec<(&'static str, Digest)>,
+    pub gone: AtomicU32,
+}
+
+#[async_trait]
+impl Blobs for Vanishing {
+    async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<(), BlobError> {
+        self.installation.blobs.put(digest, bytes).await
+    }
+
+    async fn get(&self, digest: &Digest) -> Result<Option<Bytes>, BlobError> {
+        if let Some((name, _)) = self.handlers.iter().find(|(_, first)| first == digest) {
+            let name = name.parse().unwrap();
+            let deleted =
+                self.installation.store.delete_handler(self.owner.id, &name, Timestamp::now()).await;
+            assert!(deleted.unwrap());
+            self.installation.blobs.delete(digest).await?;
+            self.gone.fetch_add(1, Ordering::Relaxed);
+        }
+        self.installation.blobs.get(digest).await
+    }
+
+    async fn delete(&self, digest: &Digest) -> Result<(), BlobError> {
+        self.installation.blobs.delete(digest).await
+    }
+
+    async fn list(&self) -> Result<Vec<Stored>, BlobError> {
+        self.installation.blobs.list().await
+    }
+
+    async fn check(&self) -> Result<(), BlobError> {
+        self.installation.blobs.check().await
     }
 }
