@@ -27,7 +27,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection};
@@ -117,8 +116,10 @@ struct Conversation<'a> {
     sign: Arc<Sign>,
     /// When the last stream ended.
     idle_since: Instant,
-    /// When a connection that was told to end is cut.
-    cut_at: Option<Instant>,
+    /// When the client was told that the connection ends.
+    left: Option<Instant>,
+    /// Since when nothing is left since then but the client's farewell.
+    quiet_since: Option<Instant>,
 }
 
 /// What is known of the client's being there.
@@ -145,7 +146,8 @@ impl<'a> Conversation<'a> {
             ping: Ping::Due(now + port.settings.http2_ping_interval),
             sign,
             idle_since: now,
-            cut_at: None,
+            left: None,
+            quiet_since: None,
             port,
         }
     }
@@ -166,7 +168,8 @@ impl<'a> Conversation<'a> {
                 biased;
                 () = &mut drain, if !draining => {
                     draining = true;
-                    self.leave(self.port.settings.drain);
+                    // For how long requests may go on is for the port to say.
+                    self.leave();
                 }
                 Some(ended) = self.streams.join_next() => self.stream_ended(ended),
                 answered = poll_fn(|cx| match &mut self.pings {
@@ -193,12 +196,12 @@ impl<'a> Conversation<'a> {
                     }
                 },
             }
-            if self.cut_at.is_some() && !self.connection.has_streams() {
-                // Nothing is left but the client's farewell.
-                let soon = Instant::now() + LINGER;
-                self.cut_at = self.cut_at.map(|at| at.min(soon));
-                if alarm.deadline() > soon {
-                    alarm.as_mut().reset(soon);
+            if self.left.is_some() {
+                let quiet = self.streams.is_empty() && !self.connection.has_streams();
+                self.quiet_since = quiet.then(|| self.quiet_since.unwrap_or_else(Instant::now));
+                let next = self.next_look();
+                if next < alarm.deadline() {
+                    alarm.as_mut().reset(next);
                 }
             }
         }
@@ -214,29 +217,42 @@ impl<'a> Conversation<'a> {
         report(ended);
     }
 
-    /// No new requests; those that are open may go on for `patience`.
-    fn leave(&mut self, patience: Duration) {
-        self.connection.graceful_shutdown();
-        let at = Instant::now() + patience;
-        self.cut_at = Some(self.cut_at.map_or(at, |earlier| earlier.min(at)));
+    /// No new requests; those that are open, or on their way, go on.
+    fn leave(&mut self) {
+        if self.left.is_none() {
+            self.connection.graceful_shutdown();
+            self.left = Some(Instant::now());
+        }
+    }
+
+    /// When a connection that was told to end is cut: not while a request is answered.
+    fn cut_at(&self) -> Option<Instant> {
+        let left = self.left?;
+        match self.quiet_since {
+            Some(since) => Some(since + LINGER),
+            // What was answered is still on its way to the client.
+            None if self.streams.is_empty() => Some(left.max(self.idle_since) + self.port.settings.drain),
+            None => None,
+        }
     }
 
     /// When there is something to look at. A deadline that moved since is met when it is looked at.
     fn next_look(&self) -> Instant {
-        let idle = self.idle_since.max(Instant::now()) + self.port.settings.idle_timeout;
-        let idle =
-            if self.streams.is_empty() { self.idle_since + self.port.settings.idle_timeout } else { idle };
+        let now = Instant::now();
         let (Ping::Due(ping) | Ping::Awaited(ping)) = self.ping;
-        match self.cut_at {
-            Some(cut) => cut.min(ping),
-            None => idle.min(ping),
-        }
+        let due = match (self.cut_at(), self.streams.is_empty()) {
+            // Nobody says when the last of an answer is sent.
+            (Some(cut), _) => cut.min(now + LINGER),
+            (None, true) => self.idle_since + self.port.settings.idle_timeout,
+            (None, false) => now + self.port.settings.idle_timeout,
+        };
+        due.min(ping)
     }
 
     /// Does what is due.
     fn look(&mut self, now: Instant) -> Result<(), String> {
         let settings = &self.port.settings;
-        if self.cut_at.is_some_and(|at| at <= now) {
+        if self.cut_at().is_some_and(|at| at <= now) {
             return Err("it was given time to end, which is over".to_owned());
         }
         match self.ping {
@@ -259,8 +275,8 @@ impl<'a> Conversation<'a> {
             Ping::Due(_) | Ping::Awaited(_) => {}
         }
         let idle = self.streams.is_empty() && self.idle_since + settings.idle_timeout <= now;
-        if idle && self.cut_at.is_none() {
-            self.leave(settings.drain);
+        if idle {
+            self.leave();
         }
         Ok(())
     }
