@@ -186,6 +186,7 @@ fn show_has_the_handler_and_its_versions() {
     let api = Api::start([
         ("GET /api/v1/handlers/hello", Answer::json(&handler())),
         ("GET /api/v1/handlers/hello/versions", Answer::json(&version)),
+        ("GET /api/v1/handlers/hello/recording", Answer::json(&Value::Null)),
     ]);
     let done = User::logged_in_at(&api.url).run(&["show", "hello"]).good();
     for words in [URL, "version 1", "http://v1--hello.localhost:3001/", "1.5 KiB"] {

@@ -158,6 +158,7 @@ async fn where_the_other_version_cannot_be_had_the_live_one_answers() {
 #[tokio::test]
 async fn the_other_version_is_known_before_anybody_asks_and_answers_while_the_control_plane_is_away() {
     let app = two_versions().await;
+    get(&app, "").await;
     let asked = app.control.see(|state| state.resolved);
     split(&app, 10).await;
     app.control.until("both are asked for", |state| (state.resolved >= asked + 2).then_some(())).await;

@@ -191,7 +191,7 @@ pub async fn are_watched_and_taken_back(store: &dyn Store, people: &People) {
         old: V1,
         since: later(1_100),
     };
-    assert_eq!(watched(store, since).await, [seen.clone()]);
+    assert_eq!(watched(store, since).await, std::slice::from_ref(&seen));
     assert_eq!(watched(store, later(1_101)).await, []);
     assert!(!store.set_auto_rollback(ada, &wheel(), false).await.unwrap().unwrap().auto_rollback);
     assert!(store.set_auto_rollback(people.bob.id, &wheel(), false).await.unwrap().is_none());
@@ -226,7 +226,7 @@ pub async fn are_watched_and_taken_back(store: &dyn Store, people: &People) {
     moved(step(store, people, Move::Promote(V1), later(1_400)).await);
     moved(step(store, people, Move::Split(split(V2, 10)), later(1_500)).await);
     let seen = WatchedVersion { newness: Newness::Split, new: V2, old: V1, since: later(1_500), ..seen };
-    assert_eq!(watched(store, later(1_000_000)).await, [seen.clone()]);
+    assert_eq!(watched(store, later(1_000_000)).await, std::slice::from_ref(&seen));
     moved(step(store, people, Move::Split(split(V2, 20)), later(1_600)).await);
     let done = store.take_back(&seen, &why(V2, V1), "the split ends", &FITS).await.unwrap();
     let TakeBack::Done(row) = done else { panic!("{done:?}") };
