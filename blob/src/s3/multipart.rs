@@ -21,22 +21,36 @@ const ABORTS_MAX: usize = 100;
 impl S3Blobs {
     /// Sends bytes in parts, one after the other.
     pub(super) async fn put_in_parts(&self, key: &str, bytes: Bytes) -> Result<(), BlobError> {
+        let mut upload = None;
+        let sent = self.in_time("write", self.send_in_parts(key, bytes, &mut upload)).await;
+        if let (Err(_), Some(upload)) = (&sent, &upload) {
+            // In vain if the storage is down; then the upload is aborted when it is old.
+            match tokio::time::timeout(self.patience.answer, self.abort(key, upload)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "cannot abort an upload in parts"),
+                Err(_) => tracing::warn!("cannot abort an upload in parts in time"),
+            }
+        }
+        sent
+    }
+
+    /// Begins an upload, sends its parts and completes it; the upload's id is told as soon as there is one.
+    async fn send_in_parts(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        told: &mut Option<String>,
+    ) -> Result<(), BlobError> {
         let (client, bucket) = (&self.client, &self.location.bucket);
         let created =
             client.create_multipart_upload().bucket(bucket).key(key).content_type("application/wasm");
         let created = created.send().await.map_err(|error| self.failed("write", error))?;
-        let Some(upload) = created.upload_id() else {
+        let Some(upload) = created.upload_id else {
             let reason = "it gave an upload no id".to_owned();
             return Err(BlobError::Unavailable { storage: self.storage(), action: "write", reason });
         };
-        let sent = self.in_time("write", self.send_parts(key, upload, bytes)).await;
-        if sent.is_err() {
-            // In vain if the storage is down; then the upload is aborted when it is old.
-            if let Err(error) = self.abort(key, upload).await {
-                tracing::warn!(%error, "cannot abort an upload in parts");
-            }
-        }
-        sent
+        *told = Some(upload.clone());
+        self.send_parts(key, &upload, bytes).await
     }
 
     async fn send_parts(&self, key: &str, upload: &str, mut bytes: Bytes) -> Result<(), BlobError> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use wasmcloud_api::store::Schema;
 use wasmcloud_api::{Config, Core, EdgeUrl, RemoteInvoker};
 use wasmcloud_wire::Invoker;
 
-use super::options::{ApiOptions, Common, EdgeUrlText, PlaneOptions};
+use super::options::{ApiOptions, Common, EdgeUrlText, PlaneOptions, StorageOptions, API, how_to_trust};
 use super::serve::{bind, local, say, server};
 use super::storage::DataDir;
 use super::{block_on, failed, first_start};
@@ -22,6 +23,8 @@ pub struct Args {
     api: ApiOptions,
     #[command(flatten)]
     plane: PlaneOptions,
+    #[command(flatten)]
+    storage: StorageOptions,
     /// An executor's internal address, such as https://10.0.0.2:3002, for one that does not report here; may be
     /// given several times
     #[arg(long = "executor", env = "WASMCLOUD_EXECUTORS", value_delimiter = ',', value_name = "URL")]
@@ -29,46 +32,42 @@ pub struct Args {
     /// Where clients find the edge, such as https://example.net
     #[arg(long, env = "WASMCLOUD_EDGE_URL", value_name = "URL")]
     edge_url: Option<EdgeUrlText>,
+    /// Refuse to start on a database that is not up to date, instead of bringing it there
+    #[arg(long, env = "WASMCLOUD_NO_MIGRATE")]
+    no_migrate: bool,
 }
 
 /// Runs the control plane until a signal.
 pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.clone().complete()?;
     let (api, plane) = (args.api.complete(&file), args.plane.complete(&file));
+    let storage = args.storage.complete(&file);
     let executors = if args.executors.is_empty() { file.plane.executors } else { args.executors };
-    if executors.is_empty() {
-        return Err(Failure::usage(
-            "no executor is named",
-            "name each by its internal address: --executor URL",
-        ));
-    }
     let Some(edge_url) = args.edge_url.or(file.edge.url) else {
         return Err(Failure::usage(
             "it is not said where clients find the edge",
             "say it: --edge-url https://example.net",
         ));
     };
+    let schema = if args.no_migrate { Schema::Require } else { Schema::Migrate };
     block_on(&common, async |shutdown| {
-        serve(session, &common, &api, &plane, &executors, edge_url.0, shutdown).await
+        serve(session, &common, (&api, schema, &storage), &plane, &executors, edge_url.0, shutdown).await
     })
 }
 
 async fn serve(
     session: &Session,
     common: &Common,
-    api: &ApiOptions,
+    (api, schema, storage): (&ApiOptions, Schema, &StorageOptions),
     plane: &PlaneOptions,
     executors: &[String],
     edge_url: EdgeUrl,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let limits = common.limits.limits()?;
-    let (tls, keys, ca) = (api.tls()?, plane.keys()?, plane.ca()?);
-    let invoker = RemoteInvoker::new(executors, &token, ca.as_deref())
-        .map_err(|error| failed("executor", error, "check --executor and --plane-ca"))?;
-    let invoker: Arc<dyn Invoker> = Arc::new(invoker);
+    let (tls, keys, ca) = (api.tls(common)?, plane.keys()?, plane.ca()?);
     let data = DataDir::open(common)?;
-    let (store, blobs) = (data.store(api).await?, data.blobs().await?);
+    let (store, blobs) = (data.store(api, schema).await?, data.blobs(storage).await?);
     let invoker = RemoteInvoker::new(store.clone(), executors, keys.clone(), ca.as_deref())
         .map_err(|error| failed("executor", error, "check --executor and --plane-ca"))?;
     let invoker: Arc<dyn Invoker> = Arc::new(invoker);
@@ -85,6 +84,7 @@ async fn serve(
     if let Some((user, password)) = first_start::make_admin(&core).await? {
         said.push(format!("  user   {} with the password {password} (shown only this once)", user.name));
     }
+    said.extend(how_to_trust(&[(API, tls.as_ref())]));
     said.push(format!("next: wasmcloud login admin --api-server {server}"));
     if executors.is_empty() {
         said.push(format!("      wasmcloud executor --api {server} --token-file FILE, once for each executor"));

@@ -6,12 +6,13 @@ use serde_json::json;
 use wasmcloud_api::export::{ExportError, Installation, Summary, export};
 
 use super::block_on;
-use super::options::{ApiOptions, Common};
+use super::options::{ApiOptions, Common, StorageOptions};
 use super::passphrase::PassphraseOptions;
 use super::storage::DataDir;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::Session;
+use crate::text::{plural, size};
 
 /// The arguments of `export`.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,26 +36,28 @@ pub struct PlaceOptions {
     settings: Option<PathBuf>,
     #[command(flatten)]
     api: ApiOptions,
+    #[command(flatten)]
+    storage: StorageOptions,
 }
 
 impl PlaceOptions {
     /// These options, completed by the settings file.
-    pub fn complete(self) -> Result<(Common, ApiOptions), Failure> {
+    pub fn complete(self) -> Result<(Common, ApiOptions, StorageOptions), Failure> {
         let common = Common { data: self.data, settings: self.settings, ..Common::default() };
         let (mut common, file) = common.complete()?;
         // A command tells what it did; a server's story is not asked for.
         common.log.filter.get_or_insert_with(|| "warn".to_owned());
-        Ok((common, self.api.complete(&file)))
+        Ok((common, self.api.complete(&file), self.storage.complete(&file)))
     }
 }
 
 /// Writes the file, and says what is in it.
 pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
-    let (common, api) = args.place.complete()?;
+    let (common, api, storage) = args.place.complete()?;
     block_on(&common, async |shutdown| {
         let data = DataDir::look(&common)?;
         let (jwt_key_file, settings_key_file) = api.key_files(&data);
-        let (store, blobs) = (data.store_to_read(&api).await?, data.blobs().await?);
+        let (store, blobs) = (data.store_to_read(&api).await?, data.blobs(&storage).await?);
         let place = Installation { store, blobs, jwt_key_file, settings_key_file };
         let passphrase = args.passphrase.passphrase(true)?;
         tokio::select! {
@@ -81,10 +84,17 @@ fn tell(session: &Session, file: &std::path::Path, summary: &Summary) -> Result<
 
 /// What there is, in words.
 pub fn words(summary: &Summary) -> String {
-    let Summary { users, handlers, versions, settings, hosts, modules, module_bytes } = summary;
+    let Summary { users, handlers, versions, settings, hosts, modules, module_bytes } = *summary;
+    let count = |number: u64, one, many| plural(usize::try_from(number).unwrap_or(usize::MAX), one, many);
     format!(
-        "{users} users, {handlers} handlers, {versions} versions, {settings} settings, {hosts} hosts and {modules} \
-         modules ({module_bytes} bytes)"
+        "{}, {}, {}, {}, {} and {} ({})",
+        count(users, "user", "users"),
+        count(handlers, "handler", "handlers"),
+        count(versions, "version", "versions"),
+        count(settings, "setting", "settings"),
+        count(hosts, "host", "hosts"),
+        count(modules, "module", "modules"),
+        size(module_bytes)
     )
 }
 

@@ -8,7 +8,7 @@ use wasmcloud_api::store::Schema;
 
 use super::block_on;
 use super::export::{PlaceOptions, told, words};
-use super::options::{ApiOptions, Common};
+use super::options::{ApiOptions, Common, StorageOptions};
 use super::passphrase::PassphraseOptions;
 use super::storage::DataDir;
 use crate::failure::Failure;
@@ -30,17 +30,22 @@ pub struct Args {
 
 /// Reads the file, writes what is in it, and says what it was.
 pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
-    let (common, api) = args.place.clone().complete()?;
+    let (common, api, storage) = args.place.clone().complete()?;
     block_on(&common, async |shutdown| {
         tokio::select! {
-            done = read(session, &args, &common, &api) => done,
+            done = read(session, &args, &common, (&api, &storage)) => done,
             // Rows are one transaction, which ends with this.
             () = shutdown.cancelled() => Err(Failure::Interrupted),
         }
     })
 }
 
-async fn read(session: &Session, args: &Args, common: &Common, api: &ApiOptions) -> Result<(), Failure> {
+async fn read(
+    session: &Session,
+    args: &Args,
+    common: &Common,
+    (api, storage): (&ApiOptions, &StorageOptions),
+) -> Result<(), Failure> {
     if args.check {
         let passphrase = args.passphrase.passphrase(false)?;
         let summary = check(passphrase.reveal(), &args.file).await.map_err(told)?;
@@ -51,7 +56,7 @@ async fn read(session: &Session, args: &Args, common: &Common, api: &ApiOptions)
     }
     let data = DataDir::open(common)?;
     let (jwt_key_file, settings_key_file) = api.key_files(&data);
-    let (store, blobs) = (data.store(api, Schema::Migrate).await?, data.blobs().await?);
+    let (store, blobs) = (data.store(api, Schema::Migrate).await?, data.blobs(storage).await?);
     let place = Installation { store, blobs, jwt_key_file, settings_key_file };
     let passphrase = args.passphrase.passphrase(false)?;
     let imported = import(&place, passphrase.reveal(), &args.file).await.map_err(told)?;

@@ -1,15 +1,18 @@
 //! `wasmcloud serve`: both planes in one process.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use wasmcloud_api::store::Schema;
 use wasmcloud_api::{Config, Core};
 use wasmcloud_executor::Executor;
+use wasmcloud_listener::{SelfSigned, Tls};
 use wasmcloud_wire::Invoker;
 
-use super::options::{ApiOptions, Common, EdgeOptions, EgressOptions, EngineOptions, LimitPair};
+use super::options::{ApiOptions, Common, EdgeOptions, EgressOptions, EngineOptions, LimitPair, StorageOptions, API, how_to_trust};
 use super::storage::DataDir;
 use super::{block_on, failed, first_start};
 use crate::failure::Failure;
@@ -29,6 +32,8 @@ pub struct Args {
     egress: EgressOptions,
     #[command(flatten)]
     engine: EngineOptions,
+    #[command(flatten)]
+    storage: StorageOptions,
 }
 
 /// Runs the platform until a signal.
@@ -36,13 +41,16 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.complete()?;
     let (api, edge) = (args.api.complete(&file), args.edge.complete(&file));
     let (egress, engine) = (args.egress.complete(&file), args.engine.complete(&file));
-    block_on(&common, async |shutdown| serve(session, &common, &api, &edge, &egress, &engine, shutdown).await)
+    let storage = args.storage.complete(&file);
+    block_on(&common, async |shutdown| {
+        serve(session, &common, (&api, &storage), &edge, &egress, &engine, shutdown).await
+    })
 }
 
 async fn serve(
     session: &Session,
     common: &Common,
-    api: &ApiOptions,
+    (api, storage): (&ApiOptions, &StorageOptions),
     edge: &EdgeOptions,
     egress: &EgressOptions,
     engine: &EngineOptions,
@@ -51,11 +59,11 @@ async fn serve(
     // Everything that can be wrong is found out before a port is bound.
     let limits = common.limits.limits()?;
     common.limits.compile_budget()?;
-    let (api_tls, edge_tls) = (api.tls()?, edge.tls()?);
+    let (api_tls, edge_tls) = (api.tls(common)?, edge.tls(common)?);
     edge.domain()?;
     let egress = egress.egress()?;
     let data = DataDir::open(common)?;
-    let (store, blobs) = (data.store(api).await?, data.blobs().await?);
+    let (store, blobs) = (data.store(api, Schema::Migrate).await?, data.blobs(storage).await?);
     let api_listener = bind(api.address(), "--api-listen").await?;
     let edge_listener = bind(edge.address(), "--edge-listen").await?;
     let (api_address, edge_address) = (local(&api_listener)?, local(&edge_listener)?);
@@ -86,12 +94,21 @@ async fn serve(
         said.push(format!("  user   {} with the password {password} (shown only this once)", user.name));
         said.push(format!("         {}", first_start::log_in(&core, session, &user, &server).await));
         if let Some(url) = first_start::deploy_hello(&core, &invoker, &user).await {
-            next = format!("see it work: curl {url}");
+            next = match edge_tls.as_ref().and_then(Tls::made_here).map(SelfSigned::certificate) {
+                // Few clients take a certificate for `*.localhost`.
+                Some(trust) if edge_rules.by_path => {
+                    let edge = self::server(edge_address, true)?;
+                    format!("see it work: curl --cacert {} {edge}/~hello/", trust.display())
+                }
+                Some(trust) => format!("see it work: curl --cacert {} {url}", trust.display()),
+                None => format!("see it work: curl {url}"),
+            };
         }
     }
 
+    let trust = how_to_trust(&[(API, api_tls.as_ref()), ("edge", edge_tls.as_ref())]);
     let serving = async {
-        executor.start_reporting(None);
+        executor.start_reporting(None).await;
         let (api_result, (), ()) = tokio::join!(
             wasmcloud_api::serve(core.clone(), invoker, api_listener, api_tls, shutdown.clone()),
             executor.clone().serve_edge(edge_rules, edge_listener, edge_tls, shutdown.clone()),
@@ -102,6 +119,7 @@ async fn serve(
         );
         api_result.map_err(|error| failed("start", error, "report this as a bug"))
     };
+    said.extend(trust);
     said.push(format!("next: {next}"));
     say(session, &said)?;
     let result = serving.await;
@@ -165,16 +183,25 @@ fn pattern(url: &wasmcloud_api::EdgeUrl) -> String {
 }
 
 impl ApiOptions {
+    /// The files of the key that signs tokens, and of the key of handlers' settings.
+    pub fn key_files(&self, data: &DataDir) -> (PathBuf, PathBuf) {
+        let jwt_key_file = self.jwt_key_file.clone().unwrap_or_else(|| data.jwt_key_file());
+        (jwt_key_file, self.settings_key_file.clone().unwrap_or_else(|| data.settings_key_file()))
+    }
+
     /// The control plane's settings.
     pub fn config(&self, data: &DataDir, edge_url: wasmcloud_api::EdgeUrl, limits: LimitPair) -> Config {
-        let usual = Config::new(data.jwt_key_file(), edge_url);
+        let (jwt_key_file, settings_key_file) = self.key_files(data);
+        let usual = Config::new(jwt_key_file, edge_url);
         Config {
-            settings_key_file: self.settings_key_file.clone().unwrap_or(usual.settings_key_file),
+            settings_key_file,
             registration: self.registration.map_or(usual.registration, |text| text.0),
             record_days: self.record_days.unwrap_or(usual.record_days),
             record_rows_max: self.record_rows_max.unwrap_or(usual.record_rows_max),
             limits: limits.usual,
             limits_max: limits.max,
+            dns_servers: self.dns_servers.iter().flat_map(|list| &list.0).map(|server| server.0).collect(),
+            reserved_hosts: self.reserved_hosts.iter().flat_map(|list| &list.0).cloned().collect(),
             ..usual
         }
     }

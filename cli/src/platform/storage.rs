@@ -5,20 +5,40 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wasmcloud_api::store::{PostgresStore, SqliteStore, Store};
-use wasmcloud_blob::{Blobs, FsBlobs};
+use wasmcloud_api::store::{Migrated, PostgresStore, Schema, SqliteStore, Store, StoreError};
+use wasmcloud_blob::{BlobError, Blobs, FsBlobs, S3Blobs};
 
 use super::failed;
-use super::options::{ApiOptions, Common};
+use super::options::{ApiOptions, Common, DatabaseUrl, StorageOptions};
 use crate::failure::Failure;
 
 const ELSEWHERE: &str = "make it writable, or name another data directory with --data";
 
-/// A data directory that belongs to this process alone.
+const CHECK_DATABASE: &str = "check --database, and that the server runs";
+
+/// Brings the database up to date. One that is not in the data directory needs no such directory.
+pub async fn migrate(common: &Common, database: Option<&DatabaseUrl>) -> Result<Migrated, Failure> {
+    match database {
+        None => SqliteStore::migrate(&DataDir::open(common)?.database())
+            .await
+            .map_err(|error| database_failed(&error, ELSEWHERE)),
+        Some(url) => {
+            PostgresStore::migrate(&url.0).await.map_err(|error| database_failed(&error, CHECK_DATABASE))
+        }
+    }
+}
+
+/// A schema of another version says itself what to do.
+fn database_failed(error: &StoreError, hint: &str) -> Failure {
+    let by_version = matches!(error, StoreError::Older { .. } | StoreError::Newer { .. });
+    failed("database", error, if by_version { "" } else { hint })
+}
+
+/// A data directory; one that is opened belongs to this process alone.
 pub struct DataDir {
     path: PathBuf,
     /// Held for as long as the process lives.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl DataDir {
@@ -50,7 +70,35 @@ impl DataDir {
             }
             Err(TryLockError::Error(error)) => return Err(failed("cannot lock", &error)),
         }
-        Ok(DataDir { path, _lock: lock })
+        Ok(DataDir { path, _lock: Some(lock) })
+    }
+
+    /// A data directory that is there, to be read while a server may be using it.
+    pub fn look(common: &Common) -> Result<DataDir, Failure> {
+        let path = common.data_dir()?;
+        match path.is_dir() {
+            true => Ok(DataDir { path, _lock: None }),
+            false => Err(failed(
+                "data_dir",
+                format!("there is no data directory {}", path.display()),
+                "name the one that the server has, with --data",
+            )),
+        }
+    }
+
+    /// Opens a database that is there to read it, while a server may be using it.
+    pub async fn store_to_read(&self, api: &ApiOptions) -> Result<Arc<dyn Store>, Failure> {
+        let opened: Result<Arc<dyn Store>, StoreError> = match &api.database {
+            None if !self.database().exists() => {
+                let message = format!("there is no database in {}", self.path.display());
+                return Err(failed("database", message, "name the server's own --data or --database"));
+            }
+            None => SqliteStore::open_to_read(&self.database()).await.map(|store| Arc::new(store) as _),
+            Some(url) => PostgresStore::connect_to_read(&url.0).await.map(|store| Arc::new(store) as _),
+        };
+        opened.map_err(|error| {
+            database_failed(&error, "check --data and --database, and that the database runs")
+        })
     }
 
     /// Where it is.
@@ -58,22 +106,47 @@ impl DataDir {
         &self.path
     }
 
-    /// Opens the database.
-    pub async fn store(&self, api: &ApiOptions) -> Result<Arc<dyn Store>, Failure> {
+    /// Opens the database, and does about its schema what is asked for.
+    pub async fn store(&self, api: &ApiOptions, schema: Schema) -> Result<Arc<dyn Store>, Failure> {
         match &api.database {
-            None => SqliteStore::open(&self.path.join("wasmcloud.sqlite"))
+            None => SqliteStore::open_as(&self.database(), schema)
                 .await
                 .map(|store| Arc::new(store) as Arc<dyn Store>)
-                .map_err(|error| failed("database", error, ELSEWHERE)),
-            Some(url) => PostgresStore::connect(&url.0)
+                .map_err(|error| database_failed(&error, ELSEWHERE)),
+            Some(url) => PostgresStore::connect_as(&url.0, schema)
                 .await
                 .map(|store| Arc::new(store) as Arc<dyn Store>)
-                .map_err(|error| failed("database", error, "check --database, and that the server runs")),
+                .map_err(|error| database_failed(&error, CHECK_DATABASE)),
         }
     }
 
-    /// Opens the folder for modules.
-    pub async fn blobs(&self) -> Result<Arc<dyn Blobs>, Failure> {
+    /// Where SQLite keeps the database.
+    fn database(&self) -> PathBuf {
+        self.path.join("wasmcloud.sqlite")
+    }
+
+    /// Opens the bucket for modules, or the folder.
+    ///
+    /// A bucket that does not answer is no reason not to start: what is deployed needs it hardly ever, and it may
+    /// be back in a minute. One that is not there, or refuses the key, is.
+    pub async fn blobs(&self, storage: &StorageOptions) -> Result<Arc<dyn Blobs>, Failure> {
+        if let Some(config) = storage.bucket()? {
+            let unusable = |error: BlobError| {
+                failed(
+                    "storage",
+                    error,
+                    "correct the options that begin with --storage; docs/OPERATING.md has examples",
+                )
+            };
+            let blobs = S3Blobs::new(&config).map_err(unusable)?;
+            match blobs.check().await {
+                Err(error @ BlobError::Unavailable { .. }) => {
+                    tracing::error!(%error, "the modules' storage does not answer: uploads answer 503 until it does");
+                }
+                checked => checked.map_err(unusable)?,
+            }
+            return Ok(Arc::new(blobs));
+        }
         let path = self.path.join("modules");
         match FsBlobs::open(&path).await {
             Ok(blobs) => Ok(Arc::new(blobs)),
@@ -84,5 +157,10 @@ impl DataDir {
     /// Where the key that signs tokens is kept.
     pub fn jwt_key_file(&self) -> PathBuf {
         self.path.join("jwt-key.pk8")
+    }
+
+    /// Where the key of handlers' settings is kept, unless an operator says otherwise.
+    pub fn settings_key_file(&self) -> PathBuf {
+        self.path.join("settings-key")
     }
 }

@@ -3,7 +3,9 @@
 mod check;
 mod egress;
 mod engine;
+mod storage;
 mod text;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,9 @@ use crate::failure::Failure;
 
 pub use check::LimitPair;
 pub use engine::EngineOptions;
+pub use storage::StorageOptions;
 pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, Range, RegistrationText};
+pub use tls::{API, TlsMode, how_to_trust};
 
 /// Declares a group of settings, each a flag, an environment variable and a key of `server.toml`.
 macro_rules! group {
@@ -53,6 +57,8 @@ group! {
     "tls_cert" "api-tls-cert" "WASMCLOUD_API_TLS_CERT" tls_cert: PathBuf, "FILE";
     /// The certificate's private key (PEM)
     "tls_key" "api-tls-key" "WASMCLOUD_API_TLS_KEY" tls_key: PathBuf, "FILE";
+    /// self-signed: HTTPS with a certificate that is made here and kept in the data directory
+    "tls" "api-tls" "WASMCLOUD_API_TLS" tls: TlsMode, "MODE";
     /// Who may register: off, open, or invitation [default: off]
     "registration" "registration" "WASMCLOUD_REGISTRATION" registration: RegistrationText, "MODE";
     /// For how many days logs and receipts are kept [default: 7]
@@ -63,6 +69,12 @@ group! {
     "database" "database" "WASMCLOUD_DATABASE" database: DatabaseUrl, "URL";
     /// The key that handlers' settings are encrypted with [default: settings-key in the data directory]
     "settings_key_file" "settings-key-file" "WASMCLOUD_SETTINGS_KEY_FILE" settings_key_file: PathBuf, "FILE";
+    /// DNS servers that are asked who owns a host, such as 192.0.2.53 or 127.0.0.1:5353 [default: the system's]
+    "dns_servers" "dns-server" "WASMCLOUD_DNS_SERVERS" dns_servers: text::List<text::DnsServer>, "ADDRS";
+    /// Hosts that no user may route, nor any below them: the API's own, for instance
+    "reserved_hosts" "reserved-hosts" "WASMCLOUD_RESERVED_HOSTS" reserved_hosts: text::List<wasmcloud_wire::HostName>, "NAMES";
+    /// The key that signs tokens [default: jwt-key.pk8 in the data directory]
+    "jwt_key_file" "jwt-key-file" "WASMCLOUD_JWT_KEY_FILE" jwt_key_file: PathBuf, "FILE";
 }
 
 group! {
@@ -80,6 +92,8 @@ group! {
     "tls_cert" "edge-tls-cert" "WASMCLOUD_EDGE_TLS_CERT" tls_cert: PathBuf, "FILE";
     /// The certificate's private key (PEM)
     "tls_key" "edge-tls-key" "WASMCLOUD_EDGE_TLS_KEY" tls_key: PathBuf, "FILE";
+    /// self-signed: HTTPS with a certificate that is made here and kept in the data directory
+    "tls" "edge-tls" "WASMCLOUD_EDGE_TLS" tls: TlsMode, "MODE";
 }
 
 group! {
@@ -102,6 +116,8 @@ group! {
     "tls_cert" "internal-tls-cert" "WASMCLOUD_INTERNAL_TLS_CERT" tls_cert: PathBuf, "FILE";
     /// The certificate's private key (PEM)
     "tls_key" "internal-tls-key" "WASMCLOUD_INTERNAL_TLS_KEY" tls_key: PathBuf, "FILE";
+    /// self-signed: HTTPS with a certificate that is made here and kept in the data directory
+    "tls" "internal-tls" "WASMCLOUD_INTERNAL_TLS" tls: TlsMode, "MODE";
 }
 
 group! {
@@ -221,6 +237,7 @@ pub struct File {
     pub internal: InternalOptions,
     pub egress: EgressOptions,
     pub engine: EngineOptions,
+    pub storage: StorageOptions,
     pub limits: LimitOptions,
     pub log: LogOptions,
 }
@@ -273,6 +290,7 @@ fn read(path: &Path) -> Result<File, Failure> {
         &mut file.api.tls_cert,
         &mut file.api.tls_key,
         &mut file.api.settings_key_file,
+        &mut file.api.jwt_key_file,
         &mut file.edge.tls_cert,
         &mut file.edge.tls_key,
         &mut file.internal.tls_cert,
@@ -280,6 +298,8 @@ fn read(path: &Path) -> Result<File, Failure> {
         &mut file.plane.service_token_file,
         &mut file.plane.ca_file,
         &mut file.egress.ca_file,
+        &mut file.storage.storage_key_file,
+        &mut file.storage.storage_ca,
     ] {
         *path = path.take().map(|path| base.join(path));
     }
