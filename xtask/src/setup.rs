@@ -1,5 +1,7 @@
 //! What a machine needs: looked for, named, and installed where that is allowed.
 
+use std::path::Path;
+
 use anyhow::bail;
 
 use crate::guests::{Toolbox, Toolchain};
@@ -62,6 +64,18 @@ const NEEDS: &[Need] = &[
         elsewhere: "install PostgreSQL 14 or newer",
         met: |_| postgres_is_installed(),
     },
+    Need {
+        what: "libfaketime, by which tests move a process's clock",
+        packages: &["libfaketime"],
+        elsewhere: "install libfaketime",
+        met: |_| libfaketime_is_installed(),
+    },
+    Need {
+        what: "nginx, which stands before two of each process in tests",
+        packages: &["nginx-light"],
+        elsewhere: "install nginx",
+        met: |_| !on_path("nginx").is_empty() || Path::new("/usr/sbin/nginx").is_file(),
+    },
 ];
 
 /// Sees to everything that the tasks need.
@@ -121,6 +135,11 @@ fn postgres_is_installed() -> bool {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     !on_path("initdb").is_empty()
         || versions.into_iter().any(|entry| entry.path().join("bin/initdb").is_file())
+}
+
+fn libfaketime_is_installed() -> bool {
+    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+    folders.iter().any(|folder| Path::new(folder).join("faketime/libfaketimeMT.so.1").is_file())
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
-//! A whole platform, started by the real binary as its operator starts it, in either of two shapes.
+//! A whole platform, started by the real binary as its operator starts it, in any of three shapes.
 
 mod arguments;
 mod certificates;
+mod clock;
 mod eventually;
+mod keeping;
 mod person;
 mod ports;
 mod process;
 mod programs;
+mod proxy;
 mod running;
 mod web;
 
@@ -16,6 +19,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::user::User;
 use certificates::Certificates;
 pub use eventually::eventually;
+use keeping::Keeping;
 pub use person::{Handler, Person};
 pub use ports::free_port;
 pub use process::Process;
@@ -26,40 +30,75 @@ pub use web::{Reply, Web, block_on};
 /// How the platform is cut into processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// `wasmcloud serve`: one process, plain HTTP, no settings.
+    /// `wasmcloud serve`: one process, SQLite and a folder, plain HTTP, no settings.
     Serve,
-    /// `wasmcloud api` and `wasmcloud executor`: two processes, HTTPS everywhere, a service token.
+    /// `wasmcloud api` and `wasmcloud executor`: PostgreSQL and S3, HTTPS everywhere, a service token.
     Split,
+    /// Two of each, behind an nginx.
+    Fleet,
 }
 
-/// Runs each of these stories, functions of a [`Shape`], as a test in both shapes.
-macro_rules! both_shapes {
+impl Shape {
+    /// How many processes of each kind there are, where they are separate.
+    fn nodes(self) -> usize {
+        if self == Shape::Fleet { 2 } else { 1 }
+    }
+}
+
+/// Runs each of these stories, functions of a [`Shape`], as a test in every shape.
+macro_rules! every_shape {
     ($($story:ident),+ $(,)?) => {
         mod on_serve {
             $( #[test] fn $story() { super::$story($crate::platform::Shape::Serve); } )+
         }
+        larger_shapes![$($story),+];
+    };
+}
+
+/// The same in the shapes whose planes are separate processes.
+macro_rules! larger_shapes {
+    ($($story:ident),+ $(,)?) => {
         mod on_api_and_executor {
             $( #[test] fn $story() { super::$story($crate::platform::Shape::Split); } )+
+        }
+        mod on_two_of_each {
+            $( #[test] fn $story() { super::$story($crate::platform::Shape::Fleet); } )+
         }
     };
 }
 
-/// The domain of the split shape's edge. A certificate's `*` needs two labels behind it.
+/// The domain of the larger shapes' edge. A certificate's `*` needs two labels behind it.
 const SPLIT_DOMAIN: &str = "wasm.test";
+/// A domain for hosts of users' own, which the certificate is good for too.
+pub const ROUTED_DOMAIN: &str = "routed.test";
 /// The service token of both planes.
-const SERVICE_TOKEN: &str = "e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f70";
+pub const SERVICE_TOKEN: &str = "e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f70";
+
+/// Where a process listens.
+struct Ports {
+    /// The API, or the edge.
+    public: u16,
+    /// The executor's own for the API.
+    internal: u16,
+}
 
 /// A platform of its own: data, ports, certificates and an operator's home.
 pub struct Platform {
     pub shape: Shape,
+    /// Where clients find the API.
     pub api_port: u16,
+    /// Where clients find handlers.
     pub edge_port: u16,
-    internal_port: u16,
+    apis: Vec<Ports>,
+    executors: Vec<Ports>,
     folder: tempfile::TempDir,
+    keeping: Keeping,
     operator: Arc<User>,
     api_flags: Vec<String>,
     common_flags: Vec<String>,
     executor_token: &'static str,
+    /// Whether the processes' clock is what [`Platform::jump`] says.
+    clock_jumps: bool,
     password: OnceLock<String>,
     running: Mutex<Running>,
     web: Web,
@@ -71,25 +110,41 @@ impl Platform {
         Platform::new(shape).api_flags(&["--registration", "invitation"]).started()
     }
 
+    /// A running platform with a database that no other test uses, so that it can be stopped.
+    pub fn start_with_own_database(shape: Shape) -> Platform {
+        let keeping = Keeping::apart(shape);
+        Platform::keeping(shape, keeping).api_flags(&["--registration", "invitation"]).started()
+    }
+
     /// A platform that does not run yet.
     pub fn new(shape: Shape) -> Platform {
+        Platform::keeping(shape, Keeping::shared(shape))
+    }
+
+    fn keeping(shape: Shape, keeping: Keeping) -> Platform {
         let folder = tempfile::tempdir().unwrap();
         Certificates::shared().write_to(folder.path());
         let mut operator = User::new();
-        if shape == Shape::Split {
+        if shape != Shape::Serve {
             operator.trust(&folder.path().join("ca.pem"));
         }
+        let ports = || (0..shape.nodes()).map(|_| Ports { public: free_port(), internal: free_port() }).collect();
+        let (apis, executors): (Vec<Ports>, Vec<Ports>) = (ports(), ports());
+        let behind = |own: u16| if shape == Shape::Fleet { free_port() } else { own };
         Platform {
             shape,
-            api_port: free_port(),
-            edge_port: free_port(),
-            internal_port: free_port(),
+            api_port: behind(apis[0].public),
+            edge_port: behind(executors[0].public),
+            apis,
+            executors,
             web: Web::trusting(&Certificates::shared().ca),
             folder,
+            keeping,
             operator: Arc::new(operator),
             api_flags: Vec::new(),
             common_flags: Vec::new(),
             executor_token: SERVICE_TOKEN,
+            clock_jumps: false,
             password: OnceLock::new(),
             running: Mutex::default(),
         }
@@ -113,6 +168,20 @@ impl Platform {
         self
     }
 
+    /// Processes whose clock can be moved.
+    pub fn with_a_clock_that_jumps(mut self) -> Platform {
+        self.clock_jumps = true;
+        self.jump("+0");
+        self
+    }
+
+    /// Moves the processes' clock by so many seconds, as from when they began.
+    pub fn jump(&self, seconds: &str) {
+        // Replaced as a whole: a process may look at any moment.
+        std::fs::write(self.file("clock.new"), seconds).unwrap();
+        std::fs::rename(self.file("clock.new"), self.file("clock")).unwrap();
+    }
+
     pub fn started(self) -> Platform {
         self.start_again();
         self
@@ -126,7 +195,7 @@ impl Platform {
     pub fn api_url(&self) -> String {
         match self.shape {
             Shape::Serve => format!("http://localhost:{}", self.api_port),
-            Shape::Split => format!("https://localhost:{}", self.api_port),
+            Shape::Split | Shape::Fleet => format!("https://localhost:{}", self.api_port),
         }
     }
 
@@ -134,8 +203,13 @@ impl Platform {
     pub fn url(&self, label: &str) -> String {
         match self.shape {
             Shape::Serve => format!("http://{label}.localhost:{}/", self.edge_port),
-            Shape::Split => format!("https://{label}.{SPLIT_DOMAIN}:{}/", self.edge_port),
+            Shape::Split | Shape::Fleet => format!("https://{label}.{SPLIT_DOMAIN}:{}/", self.edge_port),
         }
+    }
+
+    /// The same handler's address at one executor, past whatever stands before it.
+    pub fn url_at(&self, executor: usize, label: &str) -> String {
+        format!("https://{label}.{SPLIT_DOMAIN}:{}/", self.executors[executor].public)
     }
 
     pub fn web(&self) -> &Web {
@@ -146,22 +220,35 @@ impl Platform {
         &self.operator
     }
 
-    /// The data directory of `serve` or `api`.
+    /// The data directory of `serve` or the first `api`.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// Where compiled modules are kept.
-    pub fn compiled(&self) -> PathBuf {
+    /// The key of handlers' settings.
+    pub fn settings_key(&self) -> PathBuf {
+        self.keys().join("settings-key")
+    }
+
+    /// The folder of the keys that every API has.
+    fn keys(&self) -> PathBuf {
+        if self.shape == Shape::Serve { self.data() } else { self.folder.path().join("keys") }
+    }
+
+    /// What was compiled, on whichever executor.
+    pub fn compiled(&self) -> Vec<PathBuf> {
         match self.shape {
-            Shape::Serve => self.data().join("compiled"),
-            Shape::Split => self.folder.path().join("executor/compiled"),
+            Shape::Serve => files(&self.data().join("compiled")),
+            Shape::Split | Shape::Fleet => (0..self.executors.len())
+                .flat_map(|number| files(&self.node_folder("executor", number).join("compiled")))
+                .collect(),
         }
     }
 
-    /// The modules that are stored.
-    pub fn modules(&self) -> Vec<PathBuf> {
-        files(&self.data().join("modules"))
+    /// The data directory of one of several processes.
+    fn node_folder(&self, kind: &str, number: usize) -> PathBuf {
+        let name = if number == 0 { kind.to_owned() } else { format!("{kind}-{}", number + 1) };
+        self.folder.path().join(name)
     }
 
     /// The operator.
@@ -184,7 +271,7 @@ impl Platform {
     /// Somebody who is not logged in.
     pub fn stranger(&self) -> User {
         let mut user = User::new();
-        if self.shape == Shape::Split {
+        if self.shape != Shape::Serve {
             user.trust(&self.folder.path().join("ca.pem"));
         }
         user

@@ -32,6 +32,13 @@ impl Process {
         Process { child, name: name.unwrap_or_default(), stdout, stderr }
     }
 
+    /// The memory that it has, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Sends a signal by its name: `TERM`, `INT`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
@@ -50,13 +57,6 @@ impl Process {
     /// Whether it has ended.
     pub fn is_over(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
-    }
-
-    /// Sends a signal and expects the end that a server's operator wants to see.
-    #[track_caller]
-    pub fn ends_well_by(self, signal: &str) {
-        self.signal(signal);
-        self.ends_well();
     }
 
     /// Expects the end of a server that was sent a signal.

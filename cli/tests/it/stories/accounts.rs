@@ -1,6 +1,6 @@
 use crate::platform::{Platform, Shape};
 
-both_shapes![
+every_shape![
     a_user_logs_in_and_out,
     a_wrong_password_and_an_unknown_user_say_the_same,
     a_token_logs_in_until_it_is_revoked,

@@ -2,7 +2,7 @@
 
 use crate::platform::{Platform, Shape, saying};
 
-both_shapes![a_module_that_costs_too_much_to_compile_is_refused_and_hurts_nobody,];
+every_shape![a_module_that_costs_too_much_to_compile_is_refused_and_hurts_nobody,];
 
 fn a_module_that_costs_too_much_to_compile_is_refused_and_hurts_nobody(shape: Shape) {
     let platform = Platform::new(shape)

@@ -1,8 +1,8 @@
 use reqwest::Method;
 
-use crate::platform::{Platform, Shape, files, fixture, olin_echo, saying};
+use crate::platform::{Platform, Shape, fixture, olin_echo, saying};
 
-both_shapes![
+every_shape![
     a_program_answers_from_the_moment_that_create_returns,
     a_program_in_rust_reads_a_request_and_answers_it,
     what_cannot_run_is_refused_and_leaves_nothing_behind,
@@ -68,7 +68,7 @@ fn what_cannot_run_is_refused_and_leaves_nothing_behind(shape: Shape) {
 
     assert_eq!(admin.handlers(), handlers);
     assert_eq!(platform.modules(), modules);
-    assert_eq!(files(&platform.compiled()).iter().filter(|path| path.ends_with("refused")).count(), 0);
+    assert_eq!(platform.compiled().iter().filter(|path| path.ends_with("refused")).count(), 0);
     // The name is free still.
     admin.create_of("refused", &saying("accepted")).answers("accepted");
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::platform::{Platform, Shape, saying};
 
-both_shapes![
+every_shape![
     everything_is_found_again_by_the_next_start,
     the_password_that_is_shown_once_is_good_and_in_no_log,
 ];

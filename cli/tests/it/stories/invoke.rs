@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use crate::platform::{Platform, Shape, fixture, saying, slow};
 
-both_shapes![
+every_shape![
     invoke_shows_answer_log_and_receipt_as_they_come,
     an_invocation_that_fails_exits_with_7_and_says_why,
     the_request_is_what_the_flags_say,

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use crate::platform::{Platform, Shape, eventually, fixture, saying};
 
-both_shapes![
+every_shape![
     an_invocations_log_is_there_within_a_second,
     logs_are_chosen_by_count_and_time,
     a_followed_log_shows_what_comes,

@@ -1,16 +1,21 @@
 //! The platform as its users and its operator meet it: the real binary, from the first start on.
 
 mod accounts;
+mod certificates;
 mod compile;
 mod crash;
 mod deploy;
 mod env;
 mod examples;
+mod export;
+mod faults;
 mod first_start;
+mod fleet;
 mod invoke;
 mod languages;
 mod logs;
 mod policies;
+mod routes;
 mod replay;
 mod run;
 mod settings;
@@ -19,3 +24,4 @@ mod split;
 mod startup;
 mod tenancy;
 mod update;
+mod versions;

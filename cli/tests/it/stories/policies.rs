@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::platform::{Platform, Shape, eventually, fixture, saying};
 use crate::user::{Done, User};
 
-both_shapes![
+every_shape![
     a_handlers_own_limits_hold_from_the_next_request_on,
     an_upload_brings_its_policy_with_it,
     rules_are_added_and_removed_by_name,

@@ -49,7 +49,8 @@ fn a_host_of_ones_own_is_proven_and_routed_to_handlers(shape: Shape) {
 
     // The record is what one sets, word for word.
     let added = ada.run(&["route", "add", &format!("{host}/v1"), "first"]).good();
-    added.says("leads to first").says("Set this DNS record").says(&format!("wasmcloud host verify {host}"));
+    let added = added.says("leads to first").says("Set this DNS record");
+    let added = added.says(&format!("wasmcloud host verify {host}"));
     assert_eq!(ada.run(&["host", "add", &host]).good().stdout, added.stdout);
     assert_eq!(get(&platform, "/v1").0, 404, "nothing is served before the proof");
     ada.run(&["host", "verify", &host]).code(1).says("NXDOMAIN").says("_wasmcloud.api.");

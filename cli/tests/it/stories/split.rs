@@ -89,7 +89,7 @@ fn planes_with_different_tokens_say_so_and_refuse_at_once() {
     assert_eq!(admin.handlers(), Vec::<String>::new());
 
     let (api, executor) = (platform.api_log(), platform.executor_log());
-    assert!(api.contains("it refused the service token"), "{api}");
+    assert!(api.contains("not one of this server's service tokens"), "{api}");
     assert!(executor.contains("use the token file that the API was started with"), "{executor}");
 }
 

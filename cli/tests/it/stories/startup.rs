@@ -79,7 +79,7 @@ fn a_folder_in_a_files_place_is_named() {
     std::fs::write(platform.data().join("modules"), "a file").unwrap();
     refuses(&platform, &platform.api_args(), &["modules"]);
     std::fs::remove_file(platform.data().join("modules")).unwrap();
-    std::fs::write(platform.compiled(), "a file").unwrap();
+    std::fs::write(platform.data().join("compiled"), "a file").unwrap();
     refuses(&platform, &platform.api_args(), &["compiled"]);
 }
 

@@ -1,6 +1,6 @@
 use crate::platform::{Platform, Shape, saying};
 
-both_shapes![anothers_handler_is_not_there_for_any_command];
+every_shape![anothers_handler_is_not_there_for_any_command];
 
 fn anothers_handler_is_not_there_for_any_command(shape: Shape) {
     let platform = Platform::start(shape);

@@ -3,7 +3,7 @@ use std::thread;
 
 use crate::platform::{Platform, Reply, Shape, saying, saying_forever};
 
-both_shapes![
+every_shape![
     the_first_request_after_an_update_sees_the_new_version,
     an_older_version_comes_back_at_once,
     a_version_has_an_address_of_its_own,
