@@ -15,6 +15,9 @@ const ISSUER: &str = "wasmcloud";
 const AUDIENCE: &str = "wasmcloud-api";
 /// By how much the clocks of two servers may differ, in seconds.
 const LEEWAY_S: u64 = 30;
+/// By how much a clock may be set back, in seconds, without every newer token being refused until it has caught
+/// up. A token's beginning is the moment when one of our own servers signed it, so no token is good too early by this.
+const SET_BACK_MAX_S: u64 = 2 * 60 * 60;
 
 /// What a token says. Every claim has to be there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,7 +53,8 @@ impl JwtKeys {
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = LEEWAY_S;
-        validation.validate_nbf = true;
+        // With a leeway of its own, below.
+        validation.validate_nbf = false;
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
@@ -89,7 +93,8 @@ impl JwtKeys {
         let header = &data.header;
         let brings_key =
             header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some() || header.x5c.is_some();
-        let from_the_future = data.claims.iat > seconds(now).saturating_add(LEEWAY_S);
+        let from_the_future =
+            data.claims.iat.max(data.claims.nbf) > seconds(now).saturating_add(SET_BACK_MAX_S);
         (!brings_key && !from_the_future).then_some(data.claims)
     }
 }

@@ -66,8 +66,8 @@ async fn claims_that_are_missing_or_wrong_are_refused() {
         ("aud", json!(["wasmcloud-api", "wasmcloud-panel"])),
         ("sub", json!(Uuid::now_v7())),
         ("jti", json!(Uuid::now_v7())),
-        ("iat", json!(now + 3_600)),
-        ("nbf", json!(now + 3_600)),
+        ("iat", json!(now + 3 * 3_600)),
+        ("nbf", json!(now + 3 * 3_600)),
         ("exp", json!(now - 3_600)),
         ("exp", json!("tomorrow")),
     ] {
