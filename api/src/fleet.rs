@@ -16,6 +16,8 @@ use crate::store::FleetStore;
 const FRESH_FOR: Duration = Duration::from_secs(1);
 /// How long the store may take to answer; until it does, the executors are those that were known last.
 const ASK_MAX: Duration = Duration::from_secs(1);
+/// How long those that reported are remembered when the store, all at once, knows of nobody.
+const GONE_AFTER: Duration = Duration::from_secs(GONE_AFTER_S);
 /// Most executors that are called; the rest are passed over, and the log says so.
 const EXECUTORS_MAX: usize = 1_000;
 
@@ -42,6 +44,8 @@ pub(crate) struct Fleet {
 struct Known {
     members: Vec<Member>,
     asked_at: Option<Instant>,
+    /// When somebody was last among those that report.
+    seen_at: Option<Instant>,
     /// The store did not answer when it was last asked, and the log says so.
     is_away: bool,
 }
@@ -78,7 +82,11 @@ impl Fleet {
         };
         known.asked_at = Some(Instant::now());
         match answer {
+            // When this machine's clock jumps, nobody has reported lately, until they do again.
+            Ok(reports)
+                if reports.is_empty() && known.seen_at.is_some_and(|at| at.elapsed() < GONE_AFTER) => {}
             Ok(reports) => {
+                known.seen_at = (!reports.is_empty()).then(Instant::now).or(known.seen_at);
                 known.members = self.merge(reports.into_iter().map(|(report, _)| report));
                 known.is_away = false;
             }

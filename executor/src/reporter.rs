@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 use uuid::Uuid;
 use wasmcloud_plane::Address;
 use wasmcloud_wire::limits::CONCURRENCY_PER_EXECUTOR_MAX;
@@ -15,6 +15,10 @@ use crate::Executor;
 
 /// How long one report may take; the next one says more.
 const REPORT_MAX: Duration = Duration::from_secs(5);
+/// How long a starting executor waits until the control plane knows that it is there.
+const FIRST_TOLD_MAX: Duration = Duration::from_secs(1);
+/// First pause after a report that was not taken; the next ones are longer, up to [`REPORT_EVERY_S`].
+const RETRY_FIRST: Duration = Duration::from_millis(250);
 /// How long a stopping executor waits until the control plane knows that it stops.
 const DRAIN_TOLD_MAX: Duration = Duration::from_secs(1);
 
@@ -22,6 +26,7 @@ const DRAIN_TOLD_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Reporter {
     pub(crate) id: Uuid,
     started_at: Timestamp,
+    started: Instant,
     draining: AtomicBool,
     /// Where the control plane reaches it, if it is elsewhere; set once there are reports.
     internal_url: OnceLock<Option<String>>,
@@ -40,6 +45,7 @@ impl Reporter {
         Reporter {
             id: Uuid::now_v7(),
             started_at: Timestamp::now(),
+            started: Instant::now(),
             draining: AtomicBool::new(false),
             internal_url: OnceLock::new(),
             sending: Mutex::default(),
@@ -54,14 +60,17 @@ impl Executor {
     }
 
     /// Says every few seconds that this executor is there, beginning now, until it has stopped. `internal_url`
-    /// is where the control plane reaches it; none if it is in the same process.
+    /// is where the control plane reaches it; none if it is in the same process. Returns when the control plane
+    /// knows, or does not answer at once.
     ///
     /// What is called twice reports once, with the first address.
-    pub fn start_reporting(self: &Arc<Self>, internal_url: Option<Address>) {
+    pub async fn start_reporting(self: &Arc<Self>, internal_url: Option<Address>) {
         let url = internal_url.map(|address| address.to_string());
         if self.reporter.internal_url.set(url).is_err() {
             return;
         }
+        // Whether it is taken or not, the reports that follow say the same.
+        let _ = tokio::time::timeout(FIRST_TOLD_MAX, self.report()).await;
         let (stopped, executor) = (self.stopped.clone(), Arc::downgrade(self));
         tokio::spawn(async move { stopped.run_until_cancelled(report_on(executor)).await });
     }
@@ -69,12 +78,14 @@ impl Executor {
     /// Whether requests that are signed for `audience` are this executor's, and from which time on they are
     /// taken, in milliseconds since 1970. Its id is this start's alone; its address may be another's tomorrow.
     pub(crate) fn known_as(&self, audience: &str) -> Option<i64> {
-        let Reporter { id, started_at, internal_url, .. } = &self.reporter;
+        let Reporter { id, started, internal_url, .. } = &self.reporter;
         if audience.parse() == Ok(*id) {
             return Some(i64::MIN);
         }
         let url = internal_url.get()?.as_deref()?;
-        (audience == url).then_some(started_at.0)
+        // By the clock as it is now, which may have jumped.
+        let up_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        (audience == url).then(|| Timestamp::now().0.saturating_sub(up_ms))
     }
 
     /// Tells the control plane that this executor is about to stop, so that it is given no more work; waits
@@ -86,10 +97,10 @@ impl Executor {
         }
     }
 
-    /// Reports once, if there are reports at all.
-    async fn report(&self) {
+    /// Reports once, if there are reports at all. Returns whether it was taken.
+    async fn report(&self) -> bool {
         let mut sending = self.reporter.sending.lock().await;
-        let Some(internal_url) = self.reporter.internal_url.get() else { return };
+        let Some(internal_url) = self.reporter.internal_url.get() else { return true };
         let (waiting, dropped) = self.recorder.counts();
         let report = ExecutorReport {
             id: self.reporter.id,
@@ -107,6 +118,7 @@ impl Executor {
         sending.note(told.unwrap_or_else(|_| {
             Err(ControlPlaneError::Unavailable(format!("it did not answer within {REPORT_MAX:?}")))
         }));
+        !sending.fails
     }
 }
 
@@ -125,12 +137,14 @@ impl Sending {
 }
 
 async fn report_on(executor: Weak<Executor>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(REPORT_EVERY_S));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (every, mut retry) = (Duration::from_secs(REPORT_EVERY_S), RETRY_FIRST);
     loop {
-        ticks.tick().await;
-        let Some(executor) = executor.upgrade() else { return };
-        executor.report().await;
+        let Some(this) = executor.upgrade() else { return };
+        let taken = this.report().await;
+        drop(this);
+        let pause = if taken { every } else { retry };
+        retry = if taken { RETRY_FIRST } else { (retry * 2).min(every) };
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -122,7 +122,13 @@ impl Verifier {
         headers: &HeaderMap,
         known_as: impl Fn(&str) -> Option<i64>,
     ) -> Result<Signed, Unsigned> {
-        self.verify_at(now_ms(), method, uri, headers, known_as)
+        let verified = self.verify_at(now_ms(), method, uri, headers, known_as);
+        verified.inspect_err(|refused| {
+            // Whoever signs at all is most likely an operator's, with something to be put right.
+            if *refused != Unsigned::Missing {
+                tracing::warn!(%refused, hint = refused.hint(), "a request between the planes is refused");
+            }
+        })
     }
 
     fn verify_at(
@@ -148,7 +154,6 @@ impl Verifier {
         };
         let off_ms = statement.time_ms.saturating_sub(now_ms);
         if off_ms.saturating_abs() > CLOCKS_APART_MS_MAX {
-            tracing::warn!(off_ms, "a signed request is refused: check the clocks of both machines");
             return Err(Unsigned::Clocks { off_ms });
         }
         // What was signed before this process began may have been taken by the one before it.

@@ -300,7 +300,7 @@ async fn a_certificate_that_is_not_the_configured_one_is_not_trusted() {
 }
 
 #[test]
-fn the_service_token_goes_over_no_open_wire() {
+fn nothing_goes_over_an_open_wire() {
     let new = |address: &str| {
         RemoteInvoker::new(Arc::new(Reports::default()), &[address.to_owned()], service_keys(), None)
     };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_executor::RemoteControlPlane;
 
-use super::options::{Common, EdgeOptions, EgressOptions, EngineOptions, InternalOptions, PlaneOptions};
+use super::options::{
+    Common, EdgeOptions, EgressOptions, EngineOptions, InternalOptions, PlaneOptions, how_to_trust,
+};
 use super::serve::{bind, local, say, server, stop};
 use super::storage::DataDir;
 use super::{block_on, failed};
@@ -61,7 +63,7 @@ async fn serve(
 ) -> Result<(), Failure> {
     common.limits.limits()?;
     common.limits.compile_budget()?;
-    let (edge_tls, internal_tls) = (edge.tls()?, internal.tls()?);
+    let (edge_tls, internal_tls) = (edge.tls(common)?, internal.tls(common)?);
     let (keys, ca) = (plane.keys()?, plane.ca()?);
     edge.domain()?;
     let egress = egress.egress()?;
@@ -75,18 +77,17 @@ async fn serve(
     let executor = super::start_executor(&data, &common.limits, egress, engine, Arc::new(control))?;
 
     let rules = edge.edge(edge_address)?;
-    say(
-        session,
-        &[
-            format!("wasmcloud {} executor", env!("CARGO_PKG_VERSION")),
-            format!("  edge      {} for *.{}", server(edge_address, edge_tls.is_some())?, rules.domain),
-            format!("  internal  {internal_url}"),
-            format!("  API       {}", api.join(", ")),
-            format!("  data      {}", data.path().display()),
-            "next: see it among the others: wasmcloud executors".to_owned(),
-        ],
-    )?;
-    executor.start_reporting(Some(internal_url));
+    let mut said = vec![
+        format!("wasmcloud {} executor", env!("CARGO_PKG_VERSION")),
+        format!("  edge      {} for *.{}", server(edge_address, edge_tls.is_some())?, rules.domain),
+        format!("  internal  {internal_url}"),
+        format!("  API       {}", api.join(", ")),
+        format!("  data      {}", data.path().display()),
+    ];
+    said.extend(how_to_trust(&[("edge", edge_tls.as_ref()), ("internal listener", internal_tls.as_ref())]));
+    said.push("next: see it among the others: wasmcloud executors".to_owned());
+    executor.start_reporting(Some(internal_url)).await;
+    say(session, &said)?;
     // The API calls it until it has been told.
     let told = CancellationToken::new();
     tokio::join!(

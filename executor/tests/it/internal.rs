@@ -129,7 +129,7 @@ async fn a_signature_is_good_for_one_request_to_one_executor_with_one_body() {
 async fn an_executor_is_known_by_the_address_that_it_reports() {
     let internal = Internal::start().await;
     let address = format!("https://{}", internal.addr);
-    internal.app.executor.start_reporting(Some(address.parse().unwrap()));
+    internal.app.executor.start_reporting(Some(address.parse().unwrap())).await;
     let change = serde_json::to_vec(&Change::Resync).unwrap();
     // As the client of the API writes it.
     let request = internal.signed(&internal.keys, &format!("{address}/"), Method::POST, "announce", change);

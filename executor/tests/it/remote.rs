@@ -191,7 +191,7 @@ async fn of_several_addresses_the_next_one_is_asked_when_one_does_not_answer() {
 async fn an_executor_says_that_it_is_there_and_that_it_is_about_to_stop() {
     let (cache, control) = (TempDir::new().unwrap(), Control::default());
     let app = start(&cache, &control).await;
-    app.executor.start_reporting(Some("https://10.0.0.2:3002".parse().unwrap()));
+    app.executor.start_reporting(Some("https://10.0.0.2:3002".parse().unwrap())).await;
     let first = control.until("a report", |state| state.reports.first().cloned()).await;
     assert_eq!(
         (first.id, first.internal_url.as_deref()),
