@@ -131,11 +131,10 @@ fn units(path: &str) -> impl Iterator<Item = Unit> + '_ {
 }
 
 fn is_dots(mut segment: impl Iterator<Item = u8>) -> bool {
-    match (segment.next(), segment.next(), segment.next()) {
-        (Some(b'.'), None, None) => true,
-        (Some(b'.'), Some(b'.'), None) => true,
-        _ => false,
-    }
+    matches!(
+        (segment.next(), segment.next(), segment.next()),
+        (Some(b'.'), None, None) | (Some(b'.'), Some(b'.'), None)
+    )
 }
 
 /// `pchar` of RFC 3986 section 3.3, without percent-encoding.
