@@ -4,14 +4,14 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    command_list, completions, create, delete, env, executors, flags, inspect, invite, invocations, invoke, list, login,
-    logout, logs, namegen, policy, promote, register, replay, run as run_command, set, show, tokens, update, version,
-    versions, whoami,
+    command_list, completions, create, delete, env, executors, flags, host, inspect, invite, invocations,
+    invoke, list, login, logout, logs, namegen, policy, promote, register, replay, rollback, route,
+    run as run_command, set, show, tokens, update, version, versions, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::platform::{api, executor, serve};
+use crate::platform::{api, executor, export, import, migrate, serve};
 use crate::session::{GlobalArgs, Session};
 
 /// Functions as a service for WebAssembly: one binary, server and command line.
@@ -49,6 +49,12 @@ enum ServerCommand {
     Api(Box<api::Args>),
     /// Run the data plane alone
     Executor(Box<executor::Args>),
+    /// Bring the database up to date, and start nothing
+    Migrate(migrate::Args),
+    /// Write a whole installation to one file, sealed with a passphrase; a server may be using it
+    Export(Box<export::Args>),
+    /// Put what `export` wrote where there is no installation yet
+    Import(Box<import::Args>),
 }
 
 /// What a user does.
@@ -70,10 +76,12 @@ enum ClientCommand {
     List,
     /// Show a handler and its versions
     Show(show::Args),
-    /// Upload a handler's next version and make it live
+    /// Upload a handler's next version, and make it live
     Update(update::Args),
-    /// Make another version of a handler live
+    /// Make another version of a handler live, or let it answer a part of the clients
     Promote(promote::Args),
+    /// Go back to the version that was live before
+    Rollback(rollback::Args),
     /// List a handler's versions
     Versions(versions::Args),
     /// Change a handler's settings
@@ -84,6 +92,12 @@ enum ClientCommand {
     /// Show and change what a handler may open and use
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Add hosts of your own, and show that they are yours
+    #[command(subcommand)]
+    Host(host::Command),
+    /// Route hosts of your own, and paths below them, to handlers
+    #[command(subcommand)]
+    Route(route::Command),
     /// Delete handlers
     Delete(delete::Args),
     /// Run a handler once: its answer on standard output, log and receipt on standard error
@@ -92,6 +106,8 @@ enum ClientCommand {
     Logs(logs::Args),
     /// List a handler's invocations, or show one of them
     Invocations(invocations::Args),
+    /// Run a recorded invocation again, and say whether its answer is the same
+    Replay(replay::Args),
     /// List, make and revoke your tokens
     #[command(subcommand)]
     Tokens(tokens::Command),
@@ -106,8 +122,6 @@ enum ClientCommand {
     /// Print a shell's completion script
     Completions(completions::Args),
     /// List all commands
-    /// Run a recorded invocation again, and say whether its answer is the same
-    Replay(replay::Args),
     Commands,
     /// List the global flags, the environment variables and the exit codes
     Flags,
@@ -164,6 +178,9 @@ fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Server(ServerCommand::Serve(args)) => serve::run(session, *args),
         Command::Server(ServerCommand::Api(args)) => api::run(session, *args),
         Command::Server(ServerCommand::Executor(args)) => executor::run(session, *args),
+        Command::Server(ServerCommand::Migrate(args)) => migrate::run(session, args),
+        Command::Server(ServerCommand::Export(args)) => export::run(session, *args),
+        Command::Server(ServerCommand::Import(args)) => import::run(session, *args),
         Command::Client(command) => run_client(session, command),
     }
 }
@@ -200,14 +217,18 @@ async fn dispatch(session: &Session, command: ClientCommand) -> Result<(), Failu
         ClientCommand::Show(args) => show::run(session, &args).await,
         ClientCommand::Update(args) => update::run(session, &args).await,
         ClientCommand::Promote(args) => promote::run(session, &args).await,
+        ClientCommand::Rollback(args) => rollback::run(session, &args).await,
         ClientCommand::Versions(args) => versions::run(session, &args).await,
         ClientCommand::Set(args) => set::run(session, &args).await,
         ClientCommand::Env(command) => env::run(session, command).await,
         ClientCommand::Policy(command) => policy::run(session, command).await,
+        ClientCommand::Host(command) => host::run(session, command).await,
+        ClientCommand::Route(command) => route::run(session, command).await,
         ClientCommand::Delete(args) => delete::run(session, &args).await,
         ClientCommand::Invoke(args) => invoke::run(session, args).await,
         ClientCommand::Logs(args) => logs::run(session, &args).await,
         ClientCommand::Invocations(args) => invocations::run(session, &args).await,
+        ClientCommand::Replay(args) => replay::run(session, args).await,
         ClientCommand::Tokens(command) => tokens::run(session, command).await,
         ClientCommand::Invite => invite::run(session).await,
         ClientCommand::Executors => executors::run(session).await,
@@ -228,7 +249,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        ClientCommand::Replay(args) => replay::run(session, args).await,
         Cli::command().debug_assert();
     }
 

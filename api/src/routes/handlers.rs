@@ -81,9 +81,14 @@ pub(crate) async fn patch(
 #[delete("/handlers/<name>")]
 pub(crate) async fn delete(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Done> {
     let name = handler_name(name)?;
+    let hosts = app.core.store.hosts_of_handler(caller.user.id, &name).await?;
     if !app.core.store.delete_handler(caller.user.id, &name, Timestamp::now()).await? {
         return Err(ApiError::handler_not_found(name.as_str()));
     }
     app.core.announce(&app.invoker, Change::Handler { name }).await;
+    // Its routes went with it.
+    for host in hosts {
+        app.core.announce(&app.invoker, Change::Host { host }).await;
+    }
     Ok(Done)
 }

@@ -4,6 +4,8 @@ mod env;
 mod executors;
 mod handlers;
 mod health;
+mod host_routes;
+mod hosts;
 mod inspect;
 mod internal;
 mod invitations;
@@ -54,6 +56,17 @@ pub(crate) fn api() -> Vec<Route> {
         versions::upload,
         versions::list,
         versions::promote,
+        versions::rollback,
+        hosts::list,
+        hosts::add,
+        hosts::show,
+        hosts::remove,
+        hosts::verify,
+        hosts::grant,
+        hosts::revoke,
+        host_routes::list,
+        host_routes::add,
+        host_routes::remove,
         invoke::invoke,
         logs::logs,
         logs::invocations,

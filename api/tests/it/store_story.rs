@@ -1,13 +1,16 @@
 //! The whole story of an installation, told to the store alone, over every database.
 
+mod changes;
 mod expiry;
 mod fleet;
 mod handlers;
 mod people;
 mod policies;
-pub mod records;
 pub mod recordings;
+pub mod records;
+mod routes;
 mod settings;
+mod versions;
 
 use uuid::Uuid;
 use wasmcloud_api::store::{
@@ -26,7 +29,7 @@ async fn the_whole_story(database: Database) {
     story(store.as_ref()).await;
 }
 
-async fn story(store: &dyn Store) {
+pub async fn story(store: &dyn Store) {
     let people = people::come(store).await;
     people::are_invited(store, &people).await;
     people::hold_tokens(store, &people).await;
@@ -42,13 +45,20 @@ async fn story(store: &dyn Store) {
     records::are_found(store, handler.id).await;
     records::of_no_handler_are_passed_over(store, handler.id).await;
     records::are_pruned(store, handler.id).await;
+    recordings::are_kept_and_forgotten(store, &people).await;
 
+    let wheel = versions::are_promoted_and_rolled_back(store, &people).await;
+    versions::are_split(store, &people).await;
+    versions::are_counted(store, wheel).await;
+    versions::are_watched_and_taken_back(store, &people).await;
+
+    changes::are_kept_in_order(store, &people).await;
     handlers::are_deleted(store, &people).await;
     settings::go_with_their_handler(store, &people).await;
-    recordings::are_kept_and_forgotten(store, &people).await;
     expiry::ends_tokens_and_invitations(store, &people).await;
     fleet::comes_and_goes(store).await;
     fleet::signs_each_request_once(store).await;
+    routes::lead_to_handlers(store, &people).await;
     store.ping().await.unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! The API, typed: every request that the command line makes.
 
 mod exchange;
+mod hosts;
 mod recordings;
 
 use std::time::Duration;
@@ -16,7 +17,7 @@ use wasmcloud_wire::body::{
     User, Version,
 };
 use wasmcloud_wire::{
-    ENV_HEADER, Env, EnvPatch, HandlerName, InvocationId, Policy, PolicyPatch, VersionNumber,
+    ENV_HEADER, Env, EnvPatch, HandlerName, InvocationId, Policy, PolicyPatch,
 };
 
 use crate::config::Secret;
@@ -146,10 +147,11 @@ impl Client {
         self.upload(with.fields(request)?, size, module).await
     }
 
-    /// Uploads a handler's next version and makes it live.
+    /// Uploads a handler's next version, and makes it live if it is to be promoted.
     pub async fn update<S>(
         &self,
         name: &HandlerName,
+        promote: bool,
         with: &With,
         size: u64,
         module: S,
@@ -157,7 +159,8 @@ impl Client {
     where
         S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     {
-        let request = self.request(Method::PUT, &format!("/handlers/{name}/module"), &[]);
+        let query: &[_] = if promote { &[] } else { &[("promote", "false".to_owned())] };
+        let request = self.request(Method::PUT, &format!("/handlers/{name}/module"), query);
         self.upload(with.fields(request)?, size, module).await
     }
 
@@ -207,9 +210,14 @@ impl Client {
         self.fetch(self.get(&format!("/handlers/{name}/versions"))).await
     }
 
-    /// Makes a version live.
-    pub async fn promote(&self, name: &HandlerName, version: VersionNumber) -> Result<Promoted, Failure> {
-        self.fetch(self.post(&format!("/handlers/{name}/promote")).json(&Promote { version })).await
+    /// Makes a version live, or lets it answer a part of the clients.
+    pub async fn promote(&self, name: &HandlerName, promote: &Promote) -> Result<Promoted, Failure> {
+        self.fetch(self.post(&format!("/handlers/{name}/promote")).json(promote)).await
+    }
+
+    /// Goes back to the version that was live before.
+    pub async fn rollback(&self, name: &HandlerName) -> Result<Promoted, Failure> {
+        self.fetch(self.post(&format!("/handlers/{name}/rollback"))).await
     }
 
     /// Runs a handler; the lines are [`wasmcloud_wire::Event`]s.

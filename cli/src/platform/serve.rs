@@ -12,7 +12,10 @@ use wasmcloud_executor::Executor;
 use wasmcloud_listener::{SelfSigned, Tls};
 use wasmcloud_wire::Invoker;
 
-use super::options::{ApiOptions, Common, EdgeOptions, EgressOptions, EngineOptions, LimitPair, StorageOptions, API, how_to_trust};
+use super::options::{
+    API, ApiOptions, Common, EdgeOptions, EgressOptions, EngineOptions, LimitPair, StorageOptions,
+    how_to_trust,
+};
 use super::storage::DataDir;
 use super::{block_on, failed, first_start};
 use crate::failure::Failure;

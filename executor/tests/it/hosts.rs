@@ -50,7 +50,7 @@ async fn get(app: &TestExecutor, host: &str, target: &str) -> Answer {
 
 async fn with_handlers() -> TestExecutor {
     let app = TestExecutor::start().await;
-    for name in ["root", "one", "two"] {
+    for name in ["base", "one", "two"] {
         app.deploy(name, &says(name)).await;
     }
     app.deploy("env", &fixture("env")).await;
@@ -60,10 +60,10 @@ async fn with_handlers() -> TestExecutor {
 #[tokio::test]
 async fn the_most_specific_route_of_a_host_answers() {
     let app = with_handlers().await;
-    route(&app.control, &[("/v1/deep", "two"), ("/v1", "one"), ("/", "root")]);
+    route(&app.control, &[("/v1/deep", "two"), ("/v1", "one"), ("/", "base")]);
     for (target, handler) in [
-        ("/", "root"),
-        ("/v10", "root"),
+        ("/", "base"),
+        ("/v10", "base"),
         ("/v1", "one"),
         ("/v1?q=/v1/deep", "one"),
         ("/v1/x", "one"),

@@ -1,5 +1,7 @@
 //! Settings that are more than a number or a path.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde::Deserialize;
 use wasmcloud_api::{EdgeUrl, Registration};
 use wasmcloud_executor::egress::{IpNet, parse_range};
@@ -76,6 +78,14 @@ macro_rules! parsed {
     };
 }
 
+/// A DNS server's address, with a port or without.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DnsServer(pub SocketAddr);
+
+/// Where DNS servers answer.
+const DNS_PORT: u16 = 53;
+
 /// A port, read from a flag or a file.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(transparent)]
@@ -91,6 +101,12 @@ impl std::str::FromStr for Port {
 }
 
 parsed!(Range, text => parse_range(text).map(Range));
+parsed!(DnsServer, text => {
+    let with_port = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::from((ip, DNS_PORT))));
+    with_port.map(DnsServer).map_err(|_| {
+        format!("`{text}` is no DNS server's address: write it like 192.0.2.53, or 127.0.0.1:5353 with a port")
+    })
+});
 parsed!(RegistrationText, text => text.parse().map(RegistrationText));
 parsed!(EdgeUrlText, text => text.parse().map(EdgeUrlText).map_err(|error: wasmcloud_api::EdgeUrlError| error.to_string()));
 parsed!(DatabaseUrl, text => match text.starts_with("postgres://") || text.starts_with("postgresql://") {
