@@ -10,6 +10,8 @@ use super::Common;
 use crate::failure::Failure;
 use crate::platform::failed;
 
+/// What the API's listener is called.
+pub const API: &str = "API";
 /// Where Linux keeps the machine's name.
 const HOSTNAME_FILE: &str = "/proc/sys/kernel/hostname";
 
@@ -81,12 +83,16 @@ pub fn host_name(text: &str) -> Option<String> {
 
 /// What is said at the start about certificates that clients do not trust by themselves.
 pub fn how_to_trust(certificates: &[(&str, Option<&Tls>)]) -> Vec<String> {
-    let made = |(which, tls): &(&str, Option<&Tls>)| {
-        let made = tls.as_ref().and_then(|tls| tls.made_here())?;
-        let (path, sha256) = (made.certificate().display(), made.sha256());
-        Some(format!("  trust     {path} for the {which}: it signs itself, sha256 {sha256}"))
-    };
-    certificates.iter().filter_map(made).collect()
+    let mut said = Vec::new();
+    for (which, tls) in certificates {
+        let Some(made) = tls.and_then(Tls::made_here) else { continue };
+        let path = made.certificate().display();
+        said.push(format!("  trust     {path} for the {which}: it signs itself, sha256 {}", made.sha256()));
+        if *which == API {
+            said.push(format!("            the command line does after: export SSL_CERT_FILE={path}"));
+        }
+    }
+    said
 }
 
 #[cfg(test)]
@@ -107,7 +113,7 @@ mod tests {
         assert!(error.contains("--edge-tls self-signed"), "{error}");
         let made = wanted(None, None, Some(TlsMode::SelfSigned)).tls(&common, names()).unwrap().unwrap();
         assert_eq!(made.made_here().unwrap().certificate(), folder.path().join("tls/edge.pem"));
-        let said = how_to_trust(&[("edge", Some(&made)), ("API", None)]);
+        let said = how_to_trust(&[("edge", Some(&made)), (API, None)]);
         assert!(matches!(&said[..], [line] if line.contains("tls/edge.pem for the edge")), "{said:?}");
     }
 
