@@ -1,7 +1,7 @@
 //! The installation's keys, which an export has sealed, and what becomes of them where they are put.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wasmcloud_wire::HandlerId;
@@ -81,11 +81,11 @@ pub struct Resealed {
 }
 
 impl Placed {
-    fn put(&mut self, path: &PathBuf, what: &str, bytes: &[u8]) -> Result<Vec<u8>, ExportError> {
+    fn put(&mut self, path: &Path, what: &str, bytes: &[u8]) -> Result<Vec<u8>, ExportError> {
         let was_there = path.exists();
         let there = key_file::load_or_create(path, what, || Ok(bytes.to_vec()))?;
         if !was_there {
-            self.made.push(path.clone());
+            self.made.push(path.to_owned());
         }
         Ok(there)
     }
@@ -129,16 +129,16 @@ impl Drop for Placed {
     }
 }
 
-fn read(path: &PathBuf) -> Result<Option<Vec<u8>>, ExportError> {
+fn read(path: &Path) -> Result<Option<Vec<u8>>, ExportError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeyError::File { path: path.clone(), source }.into()),
+        Err(source) => Err(KeyError::File { path: path.to_owned(), source }.into()),
     }
 }
 
-fn missing(path: &PathBuf) -> ExportError {
-    ExportError::KeyMissing(path.clone())
+fn missing(path: &Path) -> ExportError {
+    ExportError::KeyMissing(path.to_owned())
 }
 
 /// Sealed by somebody who knows the passphrase, and not by an export.

@@ -6,7 +6,7 @@ use serde_json::json;
 use wasmcloud_api::export::{ExportError, Installation, Summary, export};
 
 use super::block_on;
-use super::options::{ApiOptions, Common, StorageOptions};
+use super::options::{ApiOptions, Common, DatabaseUrl, StorageOptions};
 use super::passphrase::PassphraseOptions;
 use super::storage::DataDir;
 use crate::exit::Exit;
@@ -34,8 +34,15 @@ pub struct PlaceOptions {
     /// The settings file [default: server.toml in the data directory, if it is there]
     #[arg(long, env = "WASMCLOUD_SETTINGS", value_name = "FILE")]
     settings: Option<PathBuf>,
-    #[command(flatten)]
-    api: ApiOptions,
+    /// The database: a postgres:// URL [default: SQLite in the data directory]
+    #[arg(long, env = "WASMCLOUD_DATABASE", value_name = "URL")]
+    database: Option<DatabaseUrl>,
+    /// The key that signs tokens [default: jwt-key.pk8 in the data directory]
+    #[arg(long, env = "WASMCLOUD_JWT_KEY_FILE", value_name = "FILE")]
+    jwt_key_file: Option<PathBuf>,
+    /// The key that handlers' settings are encrypted with [default: settings-key in the data directory]
+    #[arg(long, env = "WASMCLOUD_SETTINGS_KEY_FILE", value_name = "FILE")]
+    settings_key_file: Option<PathBuf>,
     #[command(flatten)]
     storage: StorageOptions,
 }
@@ -45,9 +52,16 @@ impl PlaceOptions {
     pub fn complete(self) -> Result<(Common, ApiOptions, StorageOptions), Failure> {
         let common = Common { data: self.data, settings: self.settings, ..Common::default() };
         let (mut common, file) = common.complete()?;
+        let (database, jwt_key_file) = (self.database, self.jwt_key_file);
+        let api = ApiOptions {
+            database,
+            jwt_key_file,
+            settings_key_file: self.settings_key_file,
+            ..ApiOptions::default()
+        };
         // A command tells what it did; a server's story is not asked for.
         common.log.filter.get_or_insert_with(|| "warn".to_owned());
-        Ok((common, self.api.complete(&file), self.storage.complete(&file)))
+        Ok((common, api.complete(&file), self.storage.complete(&file)))
     }
 }
 

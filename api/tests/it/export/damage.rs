@@ -10,6 +10,9 @@ use wasmcloud_api::export::{ExportError, check, import};
 use super::place::{PASSPHRASE, Place};
 use crate::database::Database;
 
+/// Entries by name.
+type Entries = Vec<(String, Vec<u8>)>;
+
 /// The entries of an export, and where each begins.
 struct Parts(Vec<(u64, String, Vec<u8>)>);
 
@@ -28,7 +31,7 @@ impl Parts {
     }
 
     /// Without the sum.
-    fn entries(&self) -> Vec<(String, Vec<u8>)> {
+    fn entries(&self) -> Entries {
         let all = self.0.iter().map(|(_, name, bytes)| (name.clone(), bytes.clone()));
         all.filter(|(name, _)| name != "sha256").collect()
     }
@@ -115,8 +118,8 @@ async fn what_was_changed_by_somebody_without_the_passphrase_is_refused() {
 
     let tables = entries.iter().position(|(name, _)| name == "tables/users/0").unwrap();
     let last = entries.len() - 1;
-    let mut forged: Vec<(&str, Vec<(String, Vec<u8>)>)> = Vec::new();
-    let mut change = |what, edit: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let mut forged: Vec<(&str, Entries)> = Vec::new();
+    let mut change = |what, edit: &dyn Fn(&mut Entries)| {
         let mut copy = entries.clone();
         edit(&mut copy);
         forged.push((what, copy));

@@ -21,6 +21,7 @@ on_both_databases!(
     what_is_exported_comes_back_row_for_row_in_either_database,
     every_column_is_exported_or_left_out_on_purpose,
     an_export_while_others_write_is_of_one_moment,
+    what_is_written_after_an_export_began_is_not_in_it,
     an_import_that_fails_leaves_nothing_and_can_be_tried_again,
     an_import_goes_where_nobody_is_alone,
     an_export_opens_the_database_without_changing_it,
@@ -28,12 +29,17 @@ on_both_databases!(
 
 async fn what_is_exported_comes_back_row_for_row_in_either_database(database: Database) {
     let place = Place::furnished(database).await;
+    // More than are read at once, with a key of two columns.
+    let many = "INSERT INTO hosts (name, owner_id, challenge)
+        WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 450)
+        SELECT 'Host-' || i, u.id, 'c' FROM numbers, users u WHERE u.name IN ('ada', 'bob')";
+    place.database.sql(many).await.unwrap();
     let ada = place.installation.store.user_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap().0;
     let token = place.core().await.grant_token(&ada, "before", 1).await.unwrap();
     let summary = place.export("export").await.unwrap();
     assert_eq!(
-        (summary.users, summary.handlers, summary.versions, summary.settings, summary.modules),
-        (3, 3, 6, 2, 4),
+        (summary.users, summary.handlers, summary.versions, summary.settings, summary.modules, summary.hosts),
+        (3, 3, 6, 2, 4, 902),
         "of a deleted handler rows alone"
     );
     assert_eq!(summary.module_bytes, 4 * module("teapot 1").len() as u64);
@@ -99,6 +105,17 @@ async fn every_column_is_exported_or_left_out_on_purpose(database: Database) {
         .flat_map(|table| table.columns.iter().map(|column| (table.name.to_owned(), column.name.to_owned())))
         .collect();
     assert_eq!(there, exported, "a new table or column belongs into store/dump.rs");
+}
+
+async fn what_is_written_after_an_export_began_is_not_in_it(database: Database) {
+    let place = Place::furnished(database).await;
+    let core = place.core().await;
+    let users = TABLES.iter().find(|table| table.name == "users").unwrap();
+    let mut began = place.installation.store.dump().await.unwrap();
+    place.user(&core, "late").await;
+    assert_eq!((began.count(users).await.unwrap(), began.rows(users, None).await.unwrap().len()), (3, 3));
+    drop(began);
+    assert_eq!(place.installation.store.dump().await.unwrap().count(users).await.unwrap(), 4);
 }
 
 /// How often is exported while others write.
