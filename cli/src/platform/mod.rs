@@ -1,11 +1,16 @@
-//! The server's commands: `serve`, `api`, `executor`. The only place where both planes meet.
+//! The server's commands: `serve`, `api`, `executor`, and those on its data: `migrate`, `export`, `import`. The only place
+//! where both planes meet.
 
 pub mod api;
 pub mod executor;
+pub mod export;
 mod first_start;
+pub mod import;
 mod lifecycle;
+pub mod migrate;
 mod open_files;
 mod options;
+mod passphrase;
 pub mod serve;
 mod storage;
 
