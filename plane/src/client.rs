@@ -16,6 +16,13 @@ use crate::verifier::UNSIGNED;
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// How long the other side may say nothing: an operator's highest wall limit is 300 s.
 pub const SILENCE_MAX: Duration = Duration::from_secs(330);
+/// How long what was sent may stay unacknowledged by the other machine.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
+/// How often the other process is asked, while it owes an answer over HTTP/2, whether it is there; and how long
+/// it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(5);
+const PONG_MAX: Duration = Duration::from_secs(5);
 /// Largest error answer that is read, in bytes.
 const ERROR_BYTES_MAX: usize = 64 << 10;
 
@@ -88,7 +95,13 @@ impl PlaneClient {
             // The change stream, a module and records have a connection each: none waits for another.
             .http1_only()
             .connect_timeout(CONNECT_MAX)
-            .read_timeout(SILENCE_MAX);
+            .read_timeout(SILENCE_MAX)
+            .http2_keep_alive_interval(PING_EVERY)
+            .http2_keep_alive_timeout(PONG_MAX);
+        #[cfg(target_os = "linux")]
+        {
+            client = client.tcp_user_timeout(UNACKNOWLEDGED_MAX);
+        }
         if let Some(pem) = ca_pem {
             client = client.tls_certs_only(Certificate::from_pem_bundle(pem)?);
         }

@@ -37,6 +37,16 @@ fn executors_register_drain_and_go_silent() {
 }
 
 #[test]
+fn the_executor_of_one_process_is_listed_too() {
+    let platform = Platform::start(Shape::Serve);
+    let list = platform.admin().run(&["executors", "--json"]).good().json();
+    let [executor] = list.as_array().unwrap().as_slice() else { panic!("{list}") };
+    assert_eq!((&executor["health"], &executor["internal_url"]), (&"healthy".into(), &Value::Null));
+    let table = platform.admin().run(&["executors"]).good().stdout;
+    assert!(table.contains("within the API"), "{table}");
+}
+
+#[test]
 fn a_deploy_is_visible_on_every_executor_within_a_second() {
     let platform = Platform::start(Shape::Fleet);
     let handler = platform.admin().create_of("moving", &saying("version 1"));
