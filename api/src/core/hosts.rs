@@ -110,13 +110,15 @@ impl Core {
         let value = record_value(&row.challenge);
         let name = record_name(host);
         self.dns.prove(&name, &value).await.map_err(|unproven| unproven_error(&unproven, &name, &value))?;
-        let proven = self.store.prove_host(owner, host, &challenge()?, Timestamp::now()).await;
+        let next = challenge()?;
+        let proven = self.store.prove_host(owner, host, &row.challenge, &next, Timestamp::now()).await;
         match proven.map_err(|error| proven_meanwhile(error, host))? {
             ProveHost::Proven(row) => {
                 self.announce(invoker, Change::Host { host: host.clone() }).await;
                 Ok(host_body(*row))
             }
             ProveHost::GrantedToAnother => Err(granted_to_another(host)),
+            // It was removed, or taken from its user, while DNS was asked.
             ProveHost::NotFound => Err(ApiError::host_not_found(host.as_str())),
         }
     }

@@ -19,12 +19,14 @@ pub trait RouteStore: Send + Sync {
     async fn hosts(&self, owner: UserId) -> Result<Vec<HostRow>, StoreError>;
     /// Forgets a user's host, which must have no routes.
     async fn remove_host(&self, owner: UserId, host: &HostName) -> Result<RemoveHost, StoreError>;
-    /// Notes that a user has proven a host. Whoever had proven it before has not any more, and needs
-    /// `next_challenge` to prove it again; a grant to somebody else stays.
+    /// Notes that a user has proven a host by this challenge, if that is still what its record has to say. Whoever
+    /// had proven it before has not any more, and needs `next_challenge` to prove it again; a grant to somebody else
+    /// stays. `Conflict` if somebody else proves it, or is granted it, at the same moment.
     async fn prove_host(
         &self,
         owner: UserId,
         host: &HostName,
+        challenge: &str,
         next_challenge: &str,
         now: Timestamp,
     ) -> Result<ProveHost, StoreError>;
@@ -138,7 +140,7 @@ pub enum ProveHost {
     Proven(Box<HostRow>),
     /// An operator granted the host to somebody else.
     GrantedToAnother,
-    /// The user has no such host.
+    /// The user has no such host, or it needs another proof by now.
     NotFound,
 }
 

@@ -46,6 +46,11 @@ const HOLDER: &str = "SELECT o.owner_id, o.granted_by IS NOT NULL, u.name FROM h
 const TAKE_FROM_OTHERS: &str = "UPDATE hosts SET proven_at = NULL, granted_by = NULL, checked_at = NULL,
         problem = NULL, challenge = $3
     WHERE name = $1 AND owner_id <> $2 AND proven_at IS NOT NULL";
+/// The same where they have no grant: a grant that comes at the same moment is in the way of the proof.
+const TAKE_UNGRANTED_FROM_OTHERS: &str =
+    "UPDATE hosts SET proven_at = NULL, checked_at = NULL, problem = NULL,
+        challenge = $3
+    WHERE name = $1 AND owner_id <> $2 AND proven_at IS NOT NULL AND granted_by IS NULL";
 
 #[async_trait]
 impl<B: Backend> RouteStore for SqlStore<B> {
@@ -101,6 +106,7 @@ impl<B: Backend> RouteStore for SqlStore<B> {
         &self,
         owner: UserId,
         host: &HostName,
+        challenge: &str,
         next_challenge: &str,
         now: Timestamp,
     ) -> Result<ProveHost, StoreError> {
@@ -114,10 +120,14 @@ impl<B: Backend> RouteStore for SqlStore<B> {
         if granted_to_another::<B>(&mut transaction, owner, host).await? == Some(true) {
             return Ok(ProveHost::GrantedToAnother);
         }
-        B::execute(&mut transaction, TAKE_FROM_OTHERS, values![host.as_str(), owner, next_challenge]).await?;
+        let values = values![host.as_str(), owner, next_challenge];
+        B::execute(&mut transaction, TAKE_UNGRANTED_FROM_OTHERS, values).await?;
         let sql = "UPDATE hosts SET proven_at = COALESCE(proven_at, $3), checked_at = $3, problem = NULL
-            WHERE owner_id = $1 AND name = $2";
-        B::execute(&mut transaction, sql, values![owner, host.as_str(), now]).await?;
+            WHERE owner_id = $1 AND name = $2 AND challenge = $4";
+        if B::execute(&mut transaction, sql, values![owner, host.as_str(), now, challenge]).await? == 0 {
+            // Dropping the transaction rolls it back.
+            return Ok(ProveHost::NotFound);
+        }
         let row = find_host::<B>(&mut transaction, owner, host).await?;
         transaction.commit().await?;
         Ok(row.map_or(ProveHost::NotFound, |row| ProveHost::Proven(Box::new(row))))
