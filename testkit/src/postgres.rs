@@ -125,10 +125,11 @@ impl Cluster {
 
     fn signal(&self, name: &str) {
         let id = self.server().as_ref().expect("the server runs").id();
-        // The server, and the processes that it made: each is in a session of its own.
-        let mut ids = children(id);
-        ids.push(id.to_string());
-        assert!(Command::new("kill").arg(format!("-{name}")).args(ids).status().unwrap().success());
+        // First the server, so that it makes no more of them; then the processes that it made, each of which is in a
+        // session of its own. One that has ended in the meantime is no matter.
+        let kill = |ids: Vec<String>| Command::new("kill").arg(format!("-{name}")).args(ids).output().unwrap();
+        assert!(kill(vec![id.to_string()]).status.success());
+        kill(children(id));
     }
 
     fn data(&self) -> PathBuf {

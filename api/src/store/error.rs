@@ -21,6 +21,17 @@ pub enum StoreError {
         /// The newest migration that this program has.
         known: i64,
     },
+    /// The database's schema is older than this program, which may not bring it up to date here, or does not.
+    #[error(
+        "the database has migration {found}, and this wasmcloud works with {known}: bring it up to date first, with \
+         `wasmcloud migrate` and the same --database or --data, or use the version that runs on it"
+    )]
+    Older {
+        /// The newest migration in the database.
+        found: i64,
+        /// The newest migration that this program has.
+        known: i64,
+    },
     /// The database file cannot be opened or made.
     #[error("cannot open the database {}: {reason}", path.display())]
     Open {

@@ -21,15 +21,16 @@ const CROWD: usize = 30;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_gone_is_a_503_until_it_is_back() {
-    it_is_a_503_until_it_is_back(Cluster::stop_now, Cluster::start_again).await;
+    it_is_a_503_until_it_is_back(Cluster::stop_now, Cluster::start_again, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_frozen_is_a_503_until_it_goes_on() {
-    it_is_a_503_until_it_is_back(Cluster::freeze, Cluster::thaw).await;
+    it_is_a_503_until_it_is_back(Cluster::freeze, Cluster::thaw, false).await;
 }
 
-async fn it_is_a_503_until_it_is_back(away: fn(&Cluster), back: fn(&Cluster)) {
+/// `lost`: connections were lost, so that something may have been missed.
+async fn it_is_a_503_until_it_is_back(away: fn(&Cluster), back: fn(&Cluster), lost: bool) {
     let cluster = Cluster::start();
     let url = cluster.create_database().await;
     let plane = Plane::start(Arc::new(PostgresStore::connect(&url).await.unwrap())).await;
@@ -57,14 +58,17 @@ async fn it_is_a_503_until_it_is_back(away: fn(&Cluster), back: fn(&Cluster)) {
         (status_soon(&ada, "/readyz").await == 200).then_some(())
     })
     .await;
-    assert_eq!(next(&mut changes).await, Change::Resync, "something may have been missed");
+    if lost {
+        assert_eq!(next(&mut changes).await, Change::Resync, "something may have been missed");
+    }
     ada.has_handler("after").await;
-    assert_eq!(next(&mut changes).await, of("after"));
-    // And changes of other processes are heard again.
+    let told = next(&mut changes).await;
+    assert!(told == of("after") || !lost && told == Change::Resync, "{told:?}");
+    // And changes of other processes are seen again.
     let other = PostgresStore::connect(&url).await.unwrap();
     let bob = other.create_user(new_user("bob")).await.unwrap().id;
     created(other.create_handler(new_handler(bob, "of-bob"), NOW).await.unwrap());
-    assert_eq!(next(&mut changes).await, of("of-bob"));
+    while next(&mut changes).await != of("of-bob") {}
     plane.stop().await;
 }
 

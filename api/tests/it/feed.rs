@@ -1,5 +1,7 @@
 //! Changes reach those who follow any process, whichever process made them.
 
+use std::time::{Duration, Instant};
+
 use futures::StreamExt as _;
 use wasmcloud_api::store::{ChangeStore as _, PostgresStore, Schema, SettingChanges, SettingRow, Store as _};
 use wasmcloud_testkit::Cluster;
@@ -11,10 +13,16 @@ use crate::plane::Plane;
 use crate::pooler::Pooler;
 use crate::store_story::{FITS, NOW, added, created, module, new_handler, new_user, sealed};
 
+/// Far longer than any change takes to be told.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
+
 /// What changes next; heartbeats are passed over.
 pub async fn next(changes: &mut ChangeStream) -> Change {
+    let deadline = Instant::now() + TOLD_WITHIN;
     loop {
-        match changes.next().await.expect("the stream goes on") {
+        let change =
+            tokio::time::timeout_at(deadline.into(), changes.next()).await.expect("a change in time");
+        match change.expect("the stream goes on") {
             Change::Heartbeat => {}
             change => return change,
         }
@@ -145,9 +153,10 @@ async fn a_database_that_has_gone_back_is_asked_for_everything() {
     let database = Database::postgres().await;
     let store = database.open().await.unwrap();
     let ada = store.create_user(new_user("ada")).await.unwrap().id;
-    created(store.create_handler(new_handler(ada, "cups"), NOW).await.unwrap());
     let plane = Plane::start(database.open().await.unwrap()).await;
     let mut changes = follow(&plane).await;
+    created(store.create_handler(new_handler(ada, "cups"), NOW).await.unwrap());
+    assert_eq!(next(&mut changes).await, of("cups"));
     // As a copy that was restored.
     database
         .sql("DELETE FROM changes; ALTER SEQUENCE changes_position_seq RESTART; NOTIFY wasmcloud_changes")

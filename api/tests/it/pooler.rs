@@ -41,7 +41,7 @@ impl Pooler {
                 }
             }
         });
-        let url = format!("{database}?host={}", folder.path().display());
+        let url = format!("{database}?host={}&sslmode=disable", folder.path().display());
         Pooler { url, hidden, accepting, _folder: folder }
     }
 

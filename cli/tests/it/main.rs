@@ -10,6 +10,7 @@ mod api;
 mod errors;
 mod handlers;
 mod local;
+mod migrate;
 mod stories;
 mod streams;
 mod user;

@@ -102,9 +102,10 @@ fn the_database_of_a_newer_version_is_left_alone() {
     block_on(async {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
         let mut database = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::query(
+        sqlx::raw_sql(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             VALUES (999999, 'of the future', 1, x'00', 0)",
+             VALUES (999999, 'of the future', 1, x'00', 0);
+             UPDATE schema_floor SET migration = 999999",
         )
         .execute(&mut database)
         .await
