@@ -11,48 +11,56 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use crate::request::{answer, refuse};
 use crate::{ResponseBody, Settings};
 
-/// Gives the request its `Host` field, one `Cookie` field and a target without scheme and host; or
-/// the answer to a request that no service should see.
-pub(crate) fn normalize<B>(
-    request: &mut Request<B>,
-    settings: &Settings,
-) -> Result<(), Response<ResponseBody>> {
-    let bad = |text| Err(answer(StatusCode::BAD_REQUEST, text));
+/// Gives the request its `Host` field, one `Cookie` field and a target without scheme and host. The
+/// answer to a request that no service should see; `None` if it is fine.
+pub(crate) fn normalize<B>(request: &mut Request<B>, settings: &Settings) -> Option<Response<ResponseBody>> {
     join_cookies(request.headers_mut());
-    if request.headers().len() > settings.header_fields_max {
-        return Err(answer(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "there are too many fields\n"));
-    }
-    if request.headers().values().any(|value| has_space_around(value.as_bytes())) {
-        // RFC 9113 section 8.2.1.
-        return bad("a field's value begins or ends with white space\n");
-    }
-    if request.headers().get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
-        return bad("there is more than one Content-Length field\n");
+    if let Err((status, text)) = check_fields(request.headers(), settings) {
+        return Some(answer(status, text));
     }
     if let Some(refusal) = refuse(request, settings.target_bytes_max) {
-        return Err(refusal);
+        return Some(refusal);
     }
-    if let Some(authority) = request.uri().authority() {
-        let named = authority.as_str();
-        if named.contains('@') {
-            return bad("the authority has credentials, which have no place there\n");
-        }
-        // RFC 9113 section 8.3.1: they may not disagree.
-        match request.headers().get(HOST) {
-            Some(host) if !host.as_bytes().eq_ignore_ascii_case(named.as_bytes()) => {
-                return bad("the Host field names another host than the request's authority\n");
-            }
-            Some(_) => {}
-            None => match HeaderValue::from_str(named) {
-                Ok(host) => drop(request.headers_mut().insert(HOST, host)),
-                Err(_) => return bad("the authority is no host\n"),
-            },
-        }
-    } else if !request.headers().contains_key(HOST) {
-        return bad("the request names no host\n");
+    if let Err(text) = settle_host(request) {
+        return Some(answer(StatusCode::BAD_REQUEST, text));
     }
     let target = request.uri().path_and_query().cloned();
     *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+    None
+}
+
+fn check_fields(headers: &HeaderMap, settings: &Settings) -> Result<(), (StatusCode, &'static str)> {
+    if headers.len() > settings.header_fields_max {
+        return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "there are too many fields\n"));
+    }
+    if headers.values().any(|value| has_space_around(value.as_bytes())) {
+        // RFC 9113 section 8.2.1.
+        return Err((StatusCode::BAD_REQUEST, "a field's value begins or ends with white space\n"));
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err((StatusCode::BAD_REQUEST, "there is more than one Content-Length field\n"));
+    }
+    Ok(())
+}
+
+/// Sees to it that there is a `Host` field, which says what the authority says (RFC 9113 section 8.3.1).
+fn settle_host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
+    let field = request.headers().get(HOST);
+    let Some(authority) = request.uri().authority() else {
+        return if field.is_some() { Ok(()) } else { Err("the request names no host\n") };
+    };
+    let named = authority.as_str();
+    if named.contains('@') {
+        return Err("the authority has credentials, which have no place there\n");
+    }
+    match field {
+        Some(host) if host.as_bytes().eq_ignore_ascii_case(named.as_bytes()) => {}
+        Some(_) => return Err("the Host field names another host than the request's authority\n"),
+        None => {
+            let host = HeaderValue::from_str(named).map_err(|_| "the authority is no host\n")?;
+            request.headers_mut().insert(HOST, host);
+        }
+    }
     Ok(())
 }
 
@@ -83,8 +91,10 @@ mod tests {
             request = request.header(*name, *value);
         }
         let mut request = request.body(()).unwrap();
-        normalize(&mut request, &Settings::default()).map_err(|refusal| refusal.status())?;
-        Ok(request)
+        match normalize(&mut request, &Settings::default()) {
+            Some(refusal) => Err(refusal.status()),
+            None => Ok(request),
+        }
     }
 
     #[test]

@@ -56,11 +56,11 @@ where
     let (mut parts, incoming) = request.into_parts();
     let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut bare = Request::from_parts(parts, ());
-    let normal = normalize(&mut bare, &settings);
+    let refused = normalize(&mut bare, &settings);
     (parts, ()) = bare.into_parts();
-    let response = match normal {
-        Err(refusal) => refusal,
-        Ok(()) => {
+    let response = match refused {
+        Some(refusal) => refusal,
+        None => {
             let waits = |what: &HeaderValue| what.as_bytes().eq_ignore_ascii_case(b"100-continue");
             if parts.headers.get(EXPECT).is_some_and(waits) {
                 let mut go_on = Response::new(());
