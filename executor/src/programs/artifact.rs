@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -72,6 +73,9 @@ impl Artifacts {
             self.mac(digest, artifact).is_some_and(|mac| mac.verify_slice(code).is_ok())
         });
         if verified {
+            // When it was last loaded: what is not, for long, is deleted (`disk.rs`). In vain on a disk that
+            // takes no changes, where nothing is deleted either.
+            let _ = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
             return Some(Verified(file, CODE_BYTES));
         }
         tracing::warn!(%digest, "compiled artifact does not verify; it is made anew");
@@ -141,6 +145,21 @@ mod tests {
         let digest = Digest::of(b"module");
         artifacts(dir.path(), "a").keep(&digest, &Verified::fresh(b"machine code".to_vec()));
         assert_eq!(artifacts(dir.path(), "a").load(&digest).unwrap().bytes(), b"machine code");
+    }
+
+    #[test]
+    fn an_artifact_is_young_again_when_it_is_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        let digest = Digest::of(b"module");
+        let artifacts = artifacts(dir.path(), "a");
+        artifacts.keep(&digest, &Verified::fresh(b"machine code".to_vec()));
+        let age = || artifacts.path(&digest).metadata().unwrap().modified().unwrap().elapsed().unwrap();
+        let hour = std::time::Duration::from_secs(3_600);
+        let file = fs::File::open(artifacts.path(&digest)).unwrap();
+        file.set_modified(SystemTime::now() - hour).unwrap();
+        assert!(age() >= hour);
+        artifacts.load(&digest).unwrap();
+        assert!(age() < hour);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod artifact;
 mod cache;
 mod compiler;
+mod disk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::wasi::{self, Engines, Variant, WasiProgram};
 use artifact::Artifacts;
 use cache::{Cache, Held, Made};
 use compiler::{CompileError, Try};
+use disk::Disk;
 
 pub(crate) use artifact::Verified;
 pub(crate) use cache::Lease;
@@ -170,6 +172,7 @@ impl Programs {
         blocking(digest, move || {
             let artifact = Verified::fresh(artifact);
             loader.artifacts(&inspection, count_gas).keep(&known, &artifact);
+            loader.disk.written(artifact.bytes().len());
             loader
                 .load(&known, &module, &artifact, inspection, count_gas)
                 .map_err(|reason| not_loaded(is_wasi, known, reason))
@@ -249,6 +252,7 @@ async fn blocking<T: Send + 'static>(
 /// Artifacts on disk, and the engines that load them.
 struct Loader {
     dir: PathBuf,
+    disk: Disk,
     olin_artifacts: Artifacts,
     wasi_artifacts: [Artifacts; Variant::ALL.len()],
     pool: Arc<Pool>,
@@ -261,6 +265,7 @@ impl Loader {
             Variant::ALL.map(|variant| Artifacts::open(dir, wasi::artifact_key(variant)));
         Ok(Loader {
             dir: dir.to_owned(),
+            disk: Disk::open(dir),
             olin_artifacts: Artifacts::open(dir, engine::artifact_key())?,
             wasi_artifacts: [timed?, counted?, asynchronous?, asynchronous_counted?],
             pool: Pool::new()?,
