@@ -7,7 +7,7 @@ use wasmcloud_api::store::Schema;
 use wasmcloud_api::{Config, Core, EdgeUrl, RemoteInvoker};
 use wasmcloud_wire::Invoker;
 
-use super::options::{ApiOptions, Common, EdgeUrlText, PlaneOptions, StorageOptions, API, how_to_trust};
+use super::options::{API, ApiOptions, Common, EdgeUrlText, PlaneOptions, StorageOptions, how_to_trust};
 use super::serve::{bind, local, say, server};
 use super::storage::DataDir;
 use super::{block_on, failed, first_start};
@@ -87,7 +87,9 @@ async fn serve(
     said.extend(how_to_trust(&[(API, tls.as_ref())]));
     said.push(format!("next: wasmcloud login admin --api-server {server}"));
     if executors.is_empty() {
-        said.push(format!("      wasmcloud executor --api {server} --token-file FILE, once for each executor"));
+        said.push(format!(
+            "      wasmcloud executor --api {server} --token-file FILE, once for each executor"
+        ));
     }
     say(session, &said)?;
     wasmcloud_api::serve(core, invoker, listener, tls, shutdown)

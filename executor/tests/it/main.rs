@@ -30,7 +30,6 @@ mod outbound_policy;
 mod programs;
 mod receipts;
 mod recording;
-mod recording;
 mod records;
 mod remote;
 mod routes;

@@ -1,7 +1,6 @@
 //! What settings mean, checked before anything is bound.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 
 use wasmcloud_api::EdgeUrl;
 use wasmcloud_executor::CompileBudget;
@@ -10,7 +9,8 @@ use wasmcloud_plane::{Address, ServiceKeys};
 use wasmcloud_wire::Limits;
 use wasmcloud_wire::limits::PAGE_BYTES;
 
-use super::{ApiOptions, EdgeOptions, File, InternalOptions, LimitOptions, PlaneOptions};
+use super::tls::{Wanted, host_name, local_names};
+use super::{ApiOptions, Common, EdgeOptions, File, InternalOptions, LimitOptions, PlaneOptions};
 use crate::failure::Failure;
 use crate::platform::failed;
 use crate::platform::serve::server;
@@ -30,8 +30,9 @@ impl ApiOptions {
     }
 
     /// The API's certificate, if it has one.
-    pub fn tls(&self) -> Result<Option<Tls>, Failure> {
-        tls(self.tls_cert.as_deref(), self.tls_key.as_deref(), "api")
+    pub fn tls(&self, common: &Common) -> Result<Option<Tls>, Failure> {
+        let (cert, key) = (self.tls_cert.as_ref(), self.tls_key.as_ref());
+        Wanted { which: "api", cert, key, mode: self.tls }.tls(common, local_names(self.address()))
     }
 }
 
@@ -69,7 +70,7 @@ impl EdgeOptions {
         if let Some(url) = &self.url {
             return Ok(url.0.clone());
         }
-        let scheme = if self.tls_cert.is_some() {
+        let scheme = if self.tls_cert.is_some() || self.tls.is_some() {
             wasmcloud_wire::Scheme::Https
         } else {
             wasmcloud_wire::Scheme::Http
@@ -84,8 +85,12 @@ impl EdgeOptions {
     }
 
     /// The edge's certificate, if it has one.
-    pub fn tls(&self) -> Result<Option<Tls>, Failure> {
-        tls(self.tls_cert.as_deref(), self.tls_key.as_deref(), "edge")
+    pub fn tls(&self, common: &Common) -> Result<Option<Tls>, Failure> {
+        let domain = self.domain()?;
+        let mut names = local_names(self.address());
+        names.extend([format!("*.{domain}"), domain]);
+        let (cert, key) = (self.tls_cert.as_ref(), self.tls_key.as_ref());
+        Wanted { which: "edge", cert, key, mode: self.tls }.tls(common, names)
     }
 }
 
@@ -150,12 +155,16 @@ impl InternalOptions {
     }
 
     /// The internal listener's certificate. Handlers' settings travel here: beyond loopback it needs one.
-    pub fn tls(&self) -> Result<Option<Tls>, Failure> {
-        let tls = tls(self.tls_cert.as_deref(), self.tls_key.as_deref(), "internal")?;
+    pub fn tls(&self, common: &Common) -> Result<Option<Tls>, Failure> {
+        let mut names = local_names(self.address());
+        let url = self.url.as_deref().and_then(|url| url.parse::<reqwest::Url>().ok());
+        names.extend(url.and_then(|url| host_name(url.host_str()?)));
+        let (cert, key) = (self.tls_cert.as_ref(), self.tls_key.as_ref());
+        let tls = Wanted { which: "internal", cert, key, mode: self.tls }.tls(common, names)?;
         if tls.is_none() && !self.address().ip().is_loopback() {
             return Err(Failure::usage(
                 format!("{} is reachable from elsewhere, but has no certificate", self.address()),
-                "give it one: --internal-tls-cert FILE --internal-tls-key FILE",
+                "give it one: --internal-tls self-signed, or --internal-tls-cert FILE --internal-tls-key FILE",
             ));
         }
         Ok(tls)
@@ -263,17 +272,6 @@ fn within(name: &str, value: u64, least: u64, most: u64) -> Result<u64, Failure>
         format!("the limit {name} is {value}"),
         format!("choose from {least} to {most}: --limit-{flag}"),
     ))
-}
-
-fn tls(cert: Option<&Path>, key: Option<&Path>, which: &str) -> Result<Option<Tls>, Failure> {
-    let hint = format!("give both --{which}-tls-cert FILE and --{which}-tls-key FILE");
-    match (cert, key) {
-        (None, None) => Ok(None),
-        (Some(cert), Some(key)) => {
-            Tls::from_files(cert, key).map(Some).map_err(|error| failed("certificate", error, &hint))
-        }
-        _ => Err(Failure::usage("a certificate and its key belong together", hint)),
-    }
 }
 
 #[cfg(test)]
