@@ -30,7 +30,7 @@ pub enum Exit {
 /// Every exit code with its meaning, in the words of `wasmcloud help` and `wasmcloud flags`.
 pub const TABLE: &[(Exit, &str)] = &[
     (Exit::Ok, "done; also when the reader of the output went away early"),
-    (Exit::Failure, "failed for a reason that has no code of its own"),
+    (Exit::Failure, "failed for a reason that has no code of its own; a replayed or compared answer differs"),
     (Exit::Usage, "the command line makes no sense"),
     (Exit::Refused, "not logged in, or not allowed"),
     (Exit::NotFound, "no such handler, version, token or invocation"),

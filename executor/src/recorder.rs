@@ -322,6 +322,37 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_counts_for_what_it_takes_in_json() {
+        let mut record = lines_of(HandlerId::new(), 1);
+        let without = weight(&record);
+        let recording: Recording = serde_json::from_value(serde_json::json!({
+            "invocation": record.invocation,
+            "handler": record.handler,
+            "version": 1,
+            "digest": "0".repeat(64),
+            "abi": "olin",
+            "at": 0,
+            "request": {
+                "method": "GET", "scheme": "http", "protocol": "HTTP/1.1", "server_name": "x", "server_port": 1,
+                "script_name": "", "target": "/".repeat(1_000), "headers": [["a", "b".repeat(1_000)]],
+                "remote_addr": "127.0.0.1",
+            },
+            "body": "AAAA".repeat(10_000),
+            "inputs": { "seed": "0".repeat(64), "wall_ns": vec![u64::MAX; 1_000], "monotonic_ns": [] },
+            "answer": {
+                "status": 200, "headers": [], "body_digest": "0".repeat(64), "body_bytes": 1, "outcome": "ok",
+            },
+            "gas": 1,
+            "wall_us": 1,
+        }))
+        .unwrap();
+        let bytes = serde_json::to_string(&recording).unwrap().len();
+        record.recording = Some(Box::new(recording));
+        let more = weight(&record) - without;
+        assert!((bytes * 9 / 10..bytes * 11 / 10).contains(&more), "{more} for {bytes}");
+    }
+
+    #[test]
     fn a_batch_is_bounded_in_records_and_in_bytes() {
         let (mut queue, handler) = (Queue::default(), HandlerId::new());
         for _ in 0..BATCH_RECORDS_MAX + 1 {

@@ -184,7 +184,7 @@ pub trait Store:
     /// The last position that any log line and any receipt has.
     async fn last_positions(&self) -> Result<Positions, StoreError>;
     /// Drops records made before `before`, then the oldest by position until at most `rows_max` log
-    /// lines and as many receipts are left. Returns how many rows went.
+    /// lines, as many receipts and a hundredth as many recordings are left. Returns how many rows went.
     ///
     /// The one verb that is many transactions: it goes in bites, so that `record` gets its turn.
     async fn prune(&self, before: Timestamp, rows_max: u64) -> Result<u64, StoreError>;

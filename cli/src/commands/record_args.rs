@@ -7,25 +7,23 @@ use wasmcloud_wire::{HandlerName, RecordingPolicy};
 use crate::client::Client;
 use crate::failure::Failure;
 
-/// What is recorded.
-#[derive(Debug, clap::Args)]
-pub struct RecordFlags {
-    /// Record requests with these methods, so that they can be replayed: `GET,HEAD`. `off` records nothing, and
-    /// drops what is recorded
-    #[arg(long, value_name = "METHODS|off")]
-    record: Option<Record>,
-    /// How many recorded invocations are kept, the newest [default: 100]
-    #[arg(long, value_name = "N")]
-    record_keep: Option<u32>,
-    /// Header fields whose values are not recorded, besides authorization, proxy-authorization, cookie and
-    /// set-cookie; an empty text for none
-    #[arg(long, value_name = "FIELDS")]
-    record_redact: Option<String>,
+/// What is to be recorded, as the flags say.
+#[derive(Debug)]
+pub struct RecordFlags<'a> {
+    /// Which requests.
+    pub record: Option<&'a Record>,
+    /// How many recorded invocations are kept.
+    pub keep: Option<u32>,
+    /// Header fields whose values are not recorded, with commas between.
+    pub redact: Option<&'a str>,
 }
 
+/// Requests that are recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Record {
+pub enum Record {
+    /// None.
     Off,
+    /// Those with these methods.
     Methods(Vec<String>),
 }
 
@@ -49,19 +47,19 @@ fn names(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
 }
 
-impl RecordFlags {
+impl RecordFlags<'_> {
     /// What the handler is to record from now on; `None` if that stays as it is.
     pub async fn patch(
         &self,
         client: &Client,
         name: &HandlerName,
     ) -> Result<Option<Option<RecordingPolicy>>, Failure> {
-        let RecordFlags { record, record_keep, record_redact } = self;
-        if record.is_none() && record_keep.is_none() && record_redact.is_none() {
+        let RecordFlags { record, keep, redact } = self;
+        if record.is_none() && keep.is_none() && redact.is_none() {
             return Ok(None);
         }
-        if record == &Some(Record::Off) {
-            return match (record_keep, record_redact) {
+        if record == &Some(&Record::Off) {
+            return match (keep, redact) {
                 (None, None) => Ok(Some(None)),
                 _ => Err(Failure::usage(
                     "`--record off` records nothing, so the other --record flags make no sense",
@@ -82,8 +80,8 @@ impl RecordFlags {
         if let Some(Record::Methods(methods)) = record {
             policy.methods.clone_from(methods);
         }
-        policy.keep = record_keep.unwrap_or(policy.keep);
-        if let Some(fields) = record_redact {
+        policy.keep = keep.unwrap_or(policy.keep);
+        if let Some(fields) = redact {
             policy.redact = names(fields);
         }
         Ok(Some(Some(policy)))

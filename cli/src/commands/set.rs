@@ -3,7 +3,7 @@
 use wasmcloud_wire::HandlerName;
 use wasmcloud_wire::body::HandlerPatch;
 
-use super::record_args::{self, RecordFlags};
+use super::record_args::{self, Record, RecordFlags};
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -26,8 +26,17 @@ struct Settings {
     /// Whether a new version that clearly fails more than the one before is taken back
     #[arg(long, value_name = "on|off")]
     auto_rollback: Option<OnOff>,
-    #[command(flatten)]
-    record: RecordFlags,
+    /// Record requests with these methods, so that they can be replayed: `GET,HEAD`. `off` records nothing, and
+    /// drops what is recorded
+    #[arg(long, value_name = "METHODS|off")]
+    record: Option<Record>,
+    /// How many recorded invocations are kept, the newest [default: 100]
+    #[arg(long, value_name = "N")]
+    record_keep: Option<u32>,
+    /// Header fields whose values are not recorded, besides authorization, proxy-authorization, cookie and
+    /// set-cookie; an empty text for none
+    #[arg(long, value_name = "FIELDS")]
+    record_redact: Option<String>,
 }
 
 /// A switch's position.
@@ -40,10 +49,15 @@ enum OnOff {
 /// Changes a handler's settings.
 pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     let (settings, client) = (&args.settings, session.client()?);
+    let recording = RecordFlags {
+        record: settings.record.as_ref(),
+        keep: settings.record_keep,
+        redact: settings.record_redact.as_deref(),
+    };
     let patch = HandlerPatch {
         forward_authorization: settings.forward_authorization,
         auto_rollback: settings.auto_rollback.map(|position| position == OnOff::On),
-        recording: settings.record.patch(&client, &args.name).await?,
+        recording: recording.patch(&client, &args.name).await?,
     };
     let handler = client.patch(&args.name, &patch).await?;
     if session.output.json {

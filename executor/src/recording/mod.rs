@@ -66,11 +66,12 @@ pub(crate) fn make(call: &Call, tape: &Tape, tap: &Tap, receipt: &Receipt) -> Re
             "a clock was read {readings} times; the first {RECORDED_READINGS_MAX} readings are recorded"
         ));
     }
-    if receipt.outbound.requests > 0 {
-        gaps.push(format!(
-            "{} outbound requests were made; their answers are not recorded",
-            receipt.outbound.requests
-        ));
+    match receipt.outbound.requests {
+        0 => {}
+        1 => gaps.push("1 outbound request was made; its answer is not recorded".to_owned()),
+        requests => {
+            gaps.push(format!("{requests} outbound requests were made; their answers are not recorded"))
+        }
     }
     Recording {
         invocation: call.invocation,

@@ -123,7 +123,7 @@ impl Redaction<'_> {
     pub(super) fn into_gaps(self) -> Vec<String> {
         let field = |name: String| format!("the value of the field {name} is not recorded");
         let place = |(place, count): (&str, usize)| {
-            format!("values of secret settings stood in {count} places of {place}; they are not recorded")
+            format!("values of secret settings are not recorded; {place} had {count}")
         };
         self.redacted_fields.into_iter().map(field).chain(self.places.into_iter().map(place)).collect()
     }
@@ -251,6 +251,6 @@ mod tests {
         let gaps = redaction.into_gaps();
         assert_eq!(gaps.len(), 3, "{gaps:?}");
         assert!(gaps[0].contains("cookie") && gaps[1].contains("x-api-key"), "{gaps:?}");
-        assert!(gaps[2].contains("1 places of the request's header fields"), "{gaps:?}");
+        assert!(gaps[2].contains("the request's header fields had 1"), "{gaps:?}");
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::usage::Usage;
 use crate::guest::{Reader, Session, Stop};
-use crate::recording::{Tap, Tape};
+use crate::recording::Tap;
 
 /// A running guest's surroundings.
 pub(crate) struct Guest {
@@ -39,11 +39,6 @@ impl Guest {
     /// What records the request and the answer as they pass.
     pub(super) fn tap(&self) -> Option<&Tap> {
         self.reader.as_ref()?.tap.as_deref()
-    }
-
-    /// Clocks and randomness, where the invocation is recorded or replayed.
-    pub(super) fn tape(&self) -> Option<Arc<Tape>> {
-        self.with(|session| session.tape.clone()).flatten()
     }
 
     /// Takes the session away, when the guest has ended.

@@ -64,7 +64,7 @@ pub(crate) async fn run(
         return Some(Ended::not_begun(ending, session));
     }
     let args = session.args.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
-    let env = environment(&session);
+    let (env, tape) = (environment(&session), session.tape.clone());
     let guest = Guest::new(session, reader, Arc::new(Usage::default()));
     let world = World {
         guest: &guest,
@@ -74,6 +74,7 @@ pub(crate) async fn run(
         settings,
         stdout: To::Answer,
         files: program.files.as_ref(),
+        tape,
     };
     let running = program.engines.running();
     let work = async {
@@ -122,6 +123,7 @@ pub(crate) async fn run_http(
     if let Some(ending) = above_memory_limit(program.inspection.memory_bytes_min, limits) {
         return Some((Ended::not_begun(ending, session), Answered::Nothing));
     }
+    let tape = session.tape.clone();
     let guest = Guest::new(session, Some(reader.clone()), Arc::new(Usage::default()));
     let world = World {
         guest: &guest,
@@ -131,6 +133,7 @@ pub(crate) async fn run_http(
         settings,
         stdout: To::Log,
         files: program.files.as_ref(),
+        tape,
     };
     let running = program.engines.running();
     let (answer, answered) = http::answer(&request);

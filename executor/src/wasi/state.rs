@@ -81,6 +81,8 @@ pub(super) struct World<'a> {
     /// Where its standard output goes.
     pub(super) stdout: To,
     pub(super) files: Option<&'a Files>,
+    /// Clocks and randomness, where the invocation is recorded or replayed.
+    pub(super) tape: Option<Arc<Tape>>,
 }
 
 impl World<'_> {
@@ -89,7 +91,7 @@ impl World<'_> {
             guest: self.guest.clone(),
             limiter: Limiter::new(self.limits, self.guest.usage.clone()),
             settings: self.settings.clone(),
-            tape: self.guest.tape(),
+            tape: self.tape.clone(),
         }
     }
 
@@ -111,11 +113,11 @@ impl World<'_> {
             .allow_ip_name_lookup(false)
             // Else `poll_oneoff` with one clock sleeps on the thread itself, where nothing can end it.
             .allow_blocking_current_thread(false);
-        match self.guest.tape() {
+        match &self.tape {
             None => {
                 builder.wall_clock(CoarseClock).monotonic_clock(CoarseSteadyClock(Instant::now()));
             }
-            Some(tape) => on_tape(&mut builder, &tape),
+            Some(tape) => on_tape(&mut builder, tape),
         }
         if let Some(files) = self.files {
             files.open_in(&mut builder)?;

@@ -4,7 +4,6 @@ use sqlx::Pool;
 use wasmcloud_wire::Timestamp;
 
 use super::backend::{Backend, Columns as _, read, write};
-use super::recordings;
 use super::value::values;
 use crate::store::StoreError;
 
@@ -22,9 +21,11 @@ struct Table {
     boundary: &'static str,
     /// Drops a bite of what is at `$1` or before.
     drop_to: &'static str,
+    /// How many times as large as a receipt a row may be: there are so many times fewer.
+    larger: i64,
 }
 
-const TABLES: [Table; 2] = [
+const TABLES: [Table; 3] = [
     Table {
         drop_old: "DELETE FROM log_lines WHERE position IN
             (SELECT position FROM log_lines WHERE at < $1 ORDER BY at LIMIT $2)",
@@ -32,6 +33,7 @@ const TABLES: [Table; 2] = [
         boundary: "SELECT position FROM log_lines ORDER BY position DESC LIMIT 1 OFFSET $1",
         drop_to: "DELETE FROM log_lines WHERE position IN
             (SELECT position FROM log_lines WHERE position <= $1 ORDER BY position LIMIT $2)",
+        larger: 1,
     },
     Table {
         drop_old: "DELETE FROM invocations WHERE position IN
@@ -40,6 +42,16 @@ const TABLES: [Table; 2] = [
         boundary: "SELECT position FROM invocations ORDER BY position DESC LIMIT 1 OFFSET $1",
         drop_to: "DELETE FROM invocations WHERE position IN
             (SELECT position FROM invocations WHERE position <= $1 ORDER BY position LIMIT $2)",
+        larger: 1,
+    },
+    Table {
+        drop_old: "DELETE FROM recordings WHERE position IN
+            (SELECT position FROM recordings WHERE started_at < $1 ORDER BY started_at LIMIT $2)",
+        ends: "SELECT (SELECT min(position) FROM recordings), (SELECT max(position) FROM recordings)",
+        boundary: "SELECT position FROM recordings ORDER BY position DESC LIMIT 1 OFFSET $1",
+        drop_to: "DELETE FROM recordings WHERE position IN
+            (SELECT position FROM recordings WHERE position <= $1 ORDER BY position LIMIT $2)",
+        larger: 100,
     },
 ];
 
@@ -48,11 +60,10 @@ pub async fn prune<B: Backend>(pool: &Pool<B>, before: Timestamp, rows_max: u64)
     let mut dropped = 0;
     for table in &TABLES {
         dropped += in_bites(pool, table.drop_old, before.0).await?;
-        if let Some(boundary) = boundary(pool, table, rows_max).await? {
+        if let Some(boundary) = boundary(pool, table, rows_max / table.larger).await? {
             dropped += in_bites(pool, table.drop_to, boundary).await?;
         }
     }
-    dropped += in_bites(pool, recordings::DROP_OLD, before.0).await?;
     Ok(dropped)
 }
 

@@ -12,10 +12,6 @@ use super::backend::{Backend, Columns as _, begin, read};
 use super::value::{Value, parse, values};
 use crate::store::{RecordingStore, StoreError};
 
-/// Drops a bite of what is older than `$1`.
-pub const DROP_OLD: &str = "DELETE FROM recordings WHERE position IN
-    (SELECT position FROM recordings WHERE started_at < $1 ORDER BY started_at LIMIT $2)";
-
 /// Keeps the recordings of a batch, of handlers that still want them, and drops the oldest beyond what each keeps.
 pub async fn keep<B: Backend>(
     connection: &mut B::Connection,

@@ -90,6 +90,11 @@ pub async fn are_kept_and_forgotten(store: &dyn Store, people: &People) {
     // They go by age, like all records.
     assert_eq!(store.prune(later(2001), 100_000).await.unwrap(), 1);
     assert_eq!(kept().await, [third.invocation]);
+    // And by number: a hundred times fewer than receipts.
+    let fourth = recording(handler, "GET", 4);
+    store.record(&[record(&fourth)]).await.unwrap();
+    assert_eq!(store.prune(later(0), 100).await.unwrap(), 1);
+    assert_eq!(kept().await, [fourth.invocation]);
     assert!(store.set_recording(ada, &name, None).await.unwrap());
     assert_eq!(kept().await, []);
     store.record(&[record(&recording(handler, "GET", 4))]).await.unwrap();

@@ -4,16 +4,19 @@ mod programs;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use wasmcloud_executor::egress::Egress;
 use wasmcloud_wire::{
-    Call, Deployment, Event, InvocationId, Invoker as _, RECORDED_BODY_BYTES_MAX, Recording, RecordingPolicy, Trigger,
-    VersionNumber,
+    Call, Deployment, Event, InvocationId, Invoker as _, RECORDED_BODY_BYTES_MAX, Recording, RecordingPolicy,
+    Trigger, VersionNumber,
 };
 
 use crate::app::{TestExecutor, WORKER_ID, call};
 use crate::client::Answer;
+use crate::far::{Server, allowing, ok, open, script};
 use crate::invoker::events;
 use crate::kinds::{KINDS, Kind};
 use crate::wasi::languages::guest;
+use crate::wasm::fixture;
 use programs::programs;
 
 /// What was recorded of an invocation; waits for its receipt.
@@ -210,16 +213,34 @@ async fn credentials_named_fields_and_secret_settings_never_leave_the_executor()
         assert!(!text.contains(secret), "{secret}: {text}");
     }
     let gaps = recording.gaps.join("\n");
-    for said in [
-        "field cookie",
-        "field x-api-key",
-        "2 places of the request's address",
-        "2 places of the request's body",
-    ] {
+    for said in ["field cookie", "field x-api-key", "the request's address had 2", "the request's body had 2"]
+    {
         assert!(gaps.contains(said), "{said}: {gaps}");
     }
     // The program never sees these, so nothing is missing.
     assert!(!gaps.contains("authorization"), "{gaps}");
+}
+
+#[tokio::test]
+async fn outbound_requests_of_a_recorded_invocation_are_a_gap() {
+    let server = Server::start(|_| ok("hello")).await;
+    let app = TestExecutor::start_reaching(Egress::new(open()).unwrap()).await;
+    let deployment = app
+        .deploy_with("hello", &fixture("remote"), |deployment| {
+            records_all(deployment);
+            deployment.urls = allowing(&[".*"]);
+        })
+        .await;
+    let steps = [&format!("o{}", server.url("/a")), "wGET /a HTTP/1.1\n\n", "f", "r10"];
+    let answer = app.post("hello", "/", &script(&steps)).await;
+    let recording = recording_of(&app, &answer).await;
+    assert_eq!(recording.gaps, ["1 outbound request was made; its answer is not recorded"]);
+    // A replay that may not ask gets the same refusal as a program without a rule.
+    let mut refused = replay_of(&recording, &deployment);
+    refused.deployment.urls = allowing(&[]);
+    let (body, _) = ran(&app, refused).await;
+    assert!(body.starts_with(b"o -3\n"), "{}", String::from_utf8_lossy(&body));
+    assert_eq!(server.accepted(), 1);
 }
 
 #[tokio::test]
