@@ -108,7 +108,7 @@ const WITHOUT_FILES: &Table = &[
 ];
 
 #[tokio::test]
-async fn every_function_answers_as_specified_where_there_are_no_shipped() {
+async fn every_function_answers_as_specified_where_there_are_no_files() {
     for module in [SNAPSHOT, UNSTABLE] {
         let with = |run: Run| Run {
             args: vec!["one".into(), "two".into()],
