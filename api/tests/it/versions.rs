@@ -6,11 +6,12 @@ use serde_json::json;
 use wasmcloud_api::store::VersionStore as _;
 use wasmcloud_wire::body::{Deployed, Handler, Logs, Promoted, RolledBack, Version};
 use wasmcloud_wire::{
-    Change, ControlPlane as _, HandlerId, InvocationId, Level, Outcome, Record, Source, Split, Trigger,
-    VersionNumber,
+    Change, ControlPlane as _, ExecutorReport, HandlerId, InvocationId, Level, Outcome, Record, Source,
+    Split, Timestamp, Trigger, VersionNumber,
 };
 
 use crate::app::{Client, Heard, TestApp, module, receipt};
+use crate::executors::report;
 
 const HELLO: &str = "/api/v1/handlers/hello";
 const V1: VersionNumber = VersionNumber(1);
@@ -110,10 +111,21 @@ async fn a_split_is_told_to_executors_shown_and_ended() {
 
 /// Has executors report so many requests to a version that went well, and so many that failed.
 async fn reports(app: &TestApp, handler: HandlerId, version: VersionNumber, ok: u32, failed: u32) {
+    reports_at(app, handler, version, ok, failed, Timestamp::now()).await;
+}
+
+async fn reports_at(
+    app: &TestApp,
+    handler: HandlerId,
+    version: VersionNumber,
+    ok: u32,
+    failed: u32,
+    started_at: Timestamp,
+) {
     let record = |number| {
         let invocation = InvocationId::new();
         let mut receipt = receipt(handler, invocation);
-        (receipt.version, receipt.trigger) = (version, Trigger::Edge);
+        (receipt.version, receipt.trigger, receipt.started_at) = (version, Trigger::Edge, started_at);
         if number >= ok {
             receipt.outcome = Outcome::Exit { status: 1 };
         }
@@ -184,11 +196,35 @@ async fn nothing_is_taken_back_where_the_owner_does_not_want_it() {
     assert!(!off.auto_rollback);
     reports(&app, handler, V1, 200, 0).await;
     reports(&app, handler, V2, 0, 100).await;
-    assert_eq!(app.store.watched(wasmcloud_wire::Timestamp(0)).await.unwrap(), []);
+    assert_eq!(app.store.watched(Timestamp(0)).await.unwrap(), []);
     // Turned on, the same counts decide at the next look: until then nothing had.
     assert_eq!(shown(&alice).await.rolled_back, None);
     alice.patch(HELLO, json!({"auto_rollback": true})).await.good::<Handler>(200);
     assert_eq!(taken_back(&alice).await.0.live, V1);
+}
+
+#[tokio::test]
+async fn what_was_counted_while_records_were_dropped_takes_nothing_back() {
+    let (app, alice, handler) = two_versions().await;
+    let watched = alice.has_handler("watched").await.handler.id;
+    let _: Deployed = alice.update("watched", module("watched, two")).await.good(201);
+    app.core.report(ExecutorReport { records_dropped: 5, ..report("worker-1") }).await.unwrap();
+    // What began before it is known that records were dropped does not count; what begins later does.
+    reports(&app, handler, V1, 200, 0).await;
+    reports(&app, handler, V2, 0, 100).await;
+    reports(&app, watched, V1, 200, 0).await;
+    reports_at(&app, watched, V2, 0, 100, Timestamp(Timestamp::now().0 + 600_000)).await;
+    let look = async {
+        loop {
+            let handler: Handler = alice.get("/api/v1/handlers/watched").await.good(200);
+            if handler.rolled_back.is_some() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), look).await.expect("nothing was taken back");
+    let hello = shown(&alice).await;
+    assert_eq!((hello.live, hello.rolled_back), (V2, None));
 }
 
 #[tokio::test]

@@ -117,6 +117,7 @@ fn a_new_version_that_fails_is_taken_back_and_its_owner_is_told(shape: Shape) {
         log.contains("automatic rollback: version 2 failed") && log.contains("version 1 is live again"),
         "{log}"
     );
+    assert_eq!(log.matches("automatic rollback:").count(), 1, "of several API processes, one does it: {log}");
     for command in [&["show", "careful"][..], &["versions", "careful"], &["list"]] {
         admin
             .run(command)
