@@ -60,9 +60,10 @@ pub async fn import(place: &Installation, passphrase: &str, path: &Path) -> Resu
             Item::Module(..) => break,
         }
     }
-    restore.commit().await?;
+    // From here on the rows may be there, whatever becomes of this task: so the keys have to be.
     let tokens_are_good = placed.tokens_are_good;
     placed.keep();
+    restore.commit().await?;
     Ok(Imported {
         summary: contents.manifest.summary(),
         tokens_are_good,

@@ -6,11 +6,12 @@ use std::path::Path;
 use async_trait::async_trait;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 use wasmcloud_wire::Digest;
 
 use super::backend::{Backend, Columns, begin, read};
 use super::connect::{SNAPSHOT_WAIT, newest_known, unusable};
+use super::migrate::{POSTGRES_COUNT_TABLE, SQLITE_COUNT_TABLE, required};
 use super::value::{Value, digest, values};
 use super::{PostgresStore, SqlStore, SqliteStore};
 use crate::store::StoreError;
@@ -30,6 +31,7 @@ impl SqliteStore {
         let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(SNAPSHOT_WAIT);
         let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(SNAPSHOT_WAIT);
         let pool = pool.connect_with(options).await.map_err(|error| unusable(path, error))?;
+        required::<Sqlite>(&mut *pool.acquire().await?, SQLITE_COUNT_TABLE).await?;
         Ok(SqlStore { read: pool.clone(), write: pool })
     }
 }
@@ -39,6 +41,7 @@ impl PostgresStore {
     pub async fn connect_to_read(url: &str) -> Result<PostgresStore, StoreError> {
         let pool =
             PgPoolOptions::new().max_connections(1).acquire_timeout(SNAPSHOT_WAIT).connect(url).await?;
+        required::<Postgres>(&mut *pool.acquire().await?, POSTGRES_COUNT_TABLE).await?;
         Ok(SqlStore { read: pool.clone(), write: pool })
     }
 }

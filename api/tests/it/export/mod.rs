@@ -199,11 +199,17 @@ async fn an_export_opens_the_database_without_changing_it(database: Database) {
     };
     let reading = Installation { store, ..place.installation.clone() };
     export(&reading, PASSPHRASE, &place.file("export")).await.unwrap();
-    // One that this program would have to bring up to date is left alone.
+    // One that this program would have to bring up to date is left alone, and so is one without any schema.
     place.database.sql("DELETE FROM _sqlx_migrations WHERE version > 3").await.unwrap();
     let error = export(&reading, PASSPHRASE, &place.file("other")).await.unwrap_err();
     assert!(error.to_string().contains("migration 3"), "{error}");
     assert!(!place.file("other").exists());
+    place.database.sql("DROP TABLE _sqlx_migrations").await.unwrap();
+    let opened = match &place.database {
+        Database::Sqlite(_) => SqliteStore::open_to_read(&place.database.file()).await.map(drop),
+        Database::Postgres { url, .. } => PostgresStore::connect_to_read(url).await.map(drop),
+    };
+    assert!(opened.unwrap_err().to_string().contains("migration 0"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
