@@ -144,8 +144,13 @@ impl RequestHandler for Zone {
         };
         metadata.response_code = code;
         if let Some(records) = records {
-            let message = MessageResponseBuilder::from_message_request(request)
-                .build(metadata, records.iter(), [], [], []);
+            let message = MessageResponseBuilder::from_message_request(request).build(
+                metadata,
+                records.iter(),
+                [],
+                [],
+                [],
+            );
             if let Ok(sent) = response.send_response(message).await {
                 return sent;
             }
