@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wasmcloud_wire::{
-    ControlPlane, ControlPlaneError, HandlerId, Header, Level, LogLine, Record, Recording, Source, Timestamp,
-};
+use wasmcloud_wire::{ControlPlane, ControlPlaneError, HandlerId, Level, LogLine, Record, Source, Timestamp};
+
+use crate::recording;
 
 /// Most records that wait; beyond half of it, successes are dropped.
 const RECORDS_MAX: usize = 20_000;
@@ -25,9 +25,6 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 const LINE_BYTES: usize = 128;
 const RECEIPT_BYTES: usize = 1_024;
 const RECORD_BYTES: usize = 64;
-/// What a header field and a clock's reading weigh in a recording.
-const HEADER_BYTES: usize = 48;
-const READING_BYTES: usize = 20;
 /// How long a record waits for others to make a batch with.
 const BATCH_WAIT: Duration = Duration::from_millis(50);
 /// First and longest pause after a batch was not taken.
@@ -188,26 +185,7 @@ fn weight(record: &Record) -> usize {
         let urls: usize = receipt.urls.iter().map(String::len).sum();
         RECEIPT_BYTES + receipt.path.len() + urls
     });
-    RECORD_BYTES + lines + receipt + record.recording.as_deref().map_or(0, recording_weight)
-}
-
-/// About what a recording takes besides.
-fn recording_weight(recording: &Recording) -> usize {
-    let fields = |fields: &[Header]| -> usize {
-        fields.iter().map(|(name, value)| HEADER_BYTES + name.len() + value.len()).sum()
-    };
-    let readings = recording.inputs.wall_ns.len() + recording.inputs.monotonic_ns.len();
-    // The body is base64 in JSON.
-    let body = recording.body.as_ref().map_or(0, |body| body.len() / 3 * 4);
-    let gaps: usize = recording.gaps.iter().map(String::len).sum();
-    let request = &recording.request;
-    RECEIPT_BYTES
-        + request.target.len()
-        + fields(&request.headers)
-        + fields(&recording.answer.headers)
-        + readings * READING_BYTES
-        + body
-        + gaps
+    RECORD_BYTES + lines + receipt + record.recording.as_deref().map_or(0, recording::weight)
 }
 
 /// The line that says what is missing. Its place is beyond any that the invocation itself can use.
@@ -319,37 +297,6 @@ mod tests {
         let texts: Vec<usize> = queue.records.iter().map(|record| record.lines.len()).collect();
         assert_eq!(texts, [1, 2]);
         assert!(queue.records[1].lines[1].text.starts_with("7 invocations"));
-    }
-
-    #[test]
-    fn a_recording_counts_for_what_it_takes_in_json() {
-        let mut record = lines_of(HandlerId::new(), 1);
-        let without = weight(&record);
-        let recording: Recording = serde_json::from_value(serde_json::json!({
-            "invocation": record.invocation,
-            "handler": record.handler,
-            "version": 1,
-            "digest": "0".repeat(64),
-            "abi": "olin",
-            "at": 0,
-            "request": {
-                "method": "GET", "scheme": "http", "protocol": "HTTP/1.1", "server_name": "x", "server_port": 1,
-                "script_name": "", "target": "/".repeat(1_000), "headers": [["a", "b".repeat(1_000)]],
-                "remote_addr": "127.0.0.1",
-            },
-            "body": "AAAA".repeat(10_000),
-            "inputs": { "seed": "0".repeat(64), "wall_ns": vec![u64::MAX; 1_000], "monotonic_ns": [] },
-            "answer": {
-                "status": 200, "headers": [], "body_digest": "0".repeat(64), "body_bytes": 1, "outcome": "ok",
-            },
-            "gas": 1,
-            "wall_us": 1,
-        }))
-        .unwrap();
-        let bytes = serde_json::to_string(&recording).unwrap().len();
-        record.recording = Some(Box::new(recording));
-        let more = weight(&record) - without;
-        assert!((bytes * 9 / 10..bytes * 11 / 10).contains(&more), "{more} for {bytes}");
     }
 
     #[test]

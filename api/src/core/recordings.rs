@@ -80,6 +80,21 @@ impl Core {
         let deployment = self.deployment(&key).await?.filter(|deployment| deployment.owner == owner);
         deployment.ok_or_else(|| ApiError::version_not_found(name, version))
     }
+
+    /// The module of a version of a user's handler.
+    pub(crate) async fn version_module(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        version: VersionNumber,
+    ) -> Result<Bytes, ApiError> {
+        let versions = self.store.versions(owner, name).await?;
+        let versions = versions.ok_or_else(|| ApiError::handler_not_found(name.as_str()))?;
+        let found = versions.into_iter().find(|row| row.number == version);
+        let digest = found.ok_or_else(|| ApiError::version_not_found(name, version))?.digest;
+        let bytes = self.blobs.get(&digest).await.map_err(ApiError::unavailable)?;
+        bytes.ok_or_else(|| ApiError::unavailable(format!("the module {digest} is not stored")))
+    }
 }
 
 /// Fields of answers whose values are compared and not shown.
@@ -190,24 +205,6 @@ fn not_recorded(name: Option<&HandlerName>, id: InvocationId) -> ApiError {
              and replay the id in its Wasmcloud-Invocation field"
         ),
     )
-}
-
-/// The bytes of a version's module.
-impl Core {
-    /// The module of a version of a user's handler.
-    pub(crate) async fn version_module(
-        &self,
-        owner: UserId,
-        name: &HandlerName,
-        version: VersionNumber,
-    ) -> Result<Bytes, ApiError> {
-        let versions = self.store.versions(owner, name).await?;
-        let versions = versions.ok_or_else(|| ApiError::handler_not_found(name.as_str()))?;
-        let found = versions.into_iter().find(|row| row.number == version);
-        let digest = found.ok_or_else(|| ApiError::version_not_found(name, version))?.digest;
-        let bytes = self.blobs.get(&digest).await.map_err(ApiError::unavailable)?;
-        bytes.ok_or_else(|| ApiError::unavailable(format!("the module {digest} is not stored")))
-    }
 }
 
 #[cfg(test)]

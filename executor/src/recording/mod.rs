@@ -5,13 +5,17 @@
 mod inputs;
 mod redact;
 mod tap;
+mod weight;
 
 use std::sync::Arc;
 
-use wasmcloud_wire::{Call, Inputs, RECORDED_READINGS_MAX, Receipt, RecordedAnswer, Recording, Trigger};
+use wasmcloud_wire::{
+    Call, Inputs, Outcome, RECORDED_READINGS_MAX, Receipt, RecordedAnswer, Recording, Trigger,
+};
 
 pub(crate) use inputs::{Random, Tape, fill};
 pub(crate) use tap::Tap;
+pub(crate) use weight::weight;
 
 use redact::Redaction;
 
@@ -72,6 +76,9 @@ pub(crate) fn make(call: &Call, tape: &Tape, tap: &Tap, receipt: &Receipt) -> Re
         requests => {
             gaps.push(format!("{requests} outbound requests were made; their answers are not recorded"))
         }
+    }
+    if receipt.outcome == Outcome::Cancelled {
+        gaps.push("the client went away before the answer was whole".to_owned());
     }
     Recording {
         invocation: call.invocation,

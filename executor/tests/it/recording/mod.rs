@@ -16,7 +16,7 @@ use crate::far::{Server, allowing, ok, open, script};
 use crate::invoker::events;
 use crate::kinds::{KINDS, Kind};
 use crate::wasi::languages::guest;
-use crate::wasm::fixture;
+use crate::wasm::{fixture, sleeps};
 use programs::programs;
 
 /// What was recorded of an invocation; waits for its receipt.
@@ -241,6 +241,18 @@ async fn outbound_requests_of_a_recorded_invocation_are_a_gap() {
     let (body, _) = ran(&app, refused).await;
     assert!(body.starts_with(b"o -3\n"), "{}", String::from_utf8_lossy(&body));
     assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn the_rest_of_an_answer_whose_client_went_away_is_a_gap() {
+    let app = TestExecutor::start().await;
+    let deployment = app.deploy_with("hello", &sleeps(), records_all).await;
+    let asked = call(&deployment, "/");
+    let invocation = asked.invocation;
+    drop(app.executor.invoke(asked).await.unwrap());
+    let recording = recording(&app, invocation).await.expect("it is recorded");
+    assert_eq!((recording.answer.outcome.as_str(), recording.answer.status), ("cancelled", None));
+    assert!(recording.gaps[0].contains("the client went away"), "{:?}", recording.gaps);
 }
 
 #[tokio::test]
