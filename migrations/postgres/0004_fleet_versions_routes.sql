@@ -12,7 +12,7 @@ CREATE TABLE schema_floor (
 );
 INSERT INTO schema_floor (id, migration) VALUES (1, 3);
 
--- What executors have to ask for anew, in the order of the commits. Old rows are swept.
+-- What executors have to ask for anew, in the order of the commits. All but the newest are swept.
 CREATE TABLE changes (
     position   BIGSERIAL NOT NULL PRIMARY KEY,
     kind       TEXT      NOT NULL CHECK (kind IN ('handler', 'host')),
@@ -20,7 +20,6 @@ CREATE TABLE changes (
     created_at BIGINT    NOT NULL DEFAULT now_ms(),
     updated_at BIGINT    NOT NULL DEFAULT now_ms()
 );
-CREATE INDEX changes_by_age ON changes (created_at);
 
 -- The lock is held until the commit: positions become visible in their order, and no follower skips one. The
 -- number is this program's own.

@@ -12,7 +12,7 @@ CREATE TABLE schema_floor (
 ) STRICT;
 INSERT INTO schema_floor (id, migration) VALUES (1, 3);
 
--- What executors have to ask for anew, in the order of the commits. Old rows are swept.
+-- What executors have to ask for anew, in the order of the commits. All but the newest are swept.
 CREATE TABLE changes (
     position   INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     kind       TEXT    NOT NULL CHECK (kind IN ('handler', 'host')),
@@ -20,7 +20,6 @@ CREATE TABLE changes (
     created_at INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
     updated_at INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER))
 ) STRICT;
-CREATE INDEX changes_by_age ON changes (created_at);
 
 CREATE TABLE executors (
     id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use wasmcloud_api::store::{CreateHandler, LogQuery, SqliteStore, StoreError};
-use wasmcloud_wire::{HandlerId, HandlerName, InvocationId, Record, VersionNumber};
+use wasmcloud_wire::{HandlerId, HandlerName, InvocationId, Record, Timestamp, VersionNumber};
 
 use crate::database::{Database, on_both_databases};
 use crate::store_story::records::{line, receipt};
@@ -22,6 +22,7 @@ on_both_databases!(
     a_newer_database_is_refused_and_left_alone,
     a_database_that_fails_is_unavailable,
     a_version_cannot_be_changed_behind_the_stores_back,
+    changes_that_nobody_reads_any_more_are_swept,
 );
 
 /// How many do the same at once.
@@ -206,6 +207,21 @@ async fn a_version_cannot_be_changed_behind_the_stores_back(database: Database) 
     created(store.create_handler(new_handler(ada, "one-of-cups"), NOW).await.unwrap());
     let refused = database.sql("UPDATE versions SET number = 7").await.unwrap_err();
     assert!(refused.to_string().contains("a version never changes"), "{refused}");
+}
+
+async fn changes_that_nobody_reads_any_more_are_swept(database: Database) {
+    let store = database.open().await.unwrap();
+    let many = "INSERT INTO changes (kind, name)
+        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10005)
+        SELECT 'handler', 'made-' || n FROM numbers";
+    database.sql(many).await.unwrap();
+    let last = store.last_change().await.unwrap();
+    // However far in the past or the future the clock is.
+    assert_eq!(store.sweep_expired(later(0)).await.unwrap(), 5);
+    assert_eq!(store.sweep_expired(Timestamp(i64::MAX)).await.unwrap(), 0);
+    assert_eq!(store.last_change().await.unwrap(), last);
+    let kept = store.changes_after(0, 20_000).await.unwrap();
+    assert_eq!((kept.len(), kept[0].position), (10_000, last - 9_999));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Opening the databases, and bringing their schema up to date.
+//! Opening the databases.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
@@ -34,6 +34,7 @@ const POSTGRES_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How long a connection that comes back may take to say that it still works. One that was cut off says nothing,
 /// and has to make room for another.
 const POSTGRES_RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
+
 impl SqliteStore {
     /// Opens a database file, makes it (readable by its owner only) where there is none, and brings
     /// its schema up to date. The folder has to be there.
