@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::S3Blobs;
 use crate::BlobError;
@@ -17,7 +17,7 @@ impl S3Blobs {
         let storage = self.storage();
         let SdkError::ServiceError(answer) = &error else {
             // Its text says whether it was the name, the connection, the certificate or the time.
-            let reason = format!("{}", DisplayErrorContext(&error));
+            let reason = causes(&error);
             return BlobError::Unavailable { storage, action, reason };
         };
         let status = answer.raw().status().as_u16();
@@ -39,4 +39,15 @@ impl S3Blobs {
         let reason = format!("it took longer than {} s", self.patience.verb.as_secs_f32());
         BlobError::Unavailable { storage: self.storage(), action, reason }
     }
+}
+
+/// An error with what caused it, and what caused that.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
