@@ -20,7 +20,9 @@ const NONCE_MAX: Duration = Duration::from_millis(1_500);
 ///
 /// 401 if the request is not signed, or not now, or not for the first time; 503 if nobody can say.
 pub(crate) async fn verify(app: &App, parts: &Parts) -> Result<Option<Signed>, ApiError> {
-    let is_internal = parts.uri.path().split('/').find(|segment| !segment.is_empty()) == Some("internal");
+    let mut segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty());
+    let is_internal = segments.next() == Some("internal") && segments.next() == Some("v1");
+    let is_internal = is_internal && segments.next().is_some();
     let Some(verifier) = app.verifier.as_ref().filter(|_| is_internal) else { return Ok(None) };
     // Replays to this very process end here; nobody is asked about those, nor about what nobody has signed.
     let known_as = |audience: &str| (audience == API).then_some(i64::MIN);

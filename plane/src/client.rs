@@ -144,7 +144,7 @@ pub async fn refusal(response: Response, wrong_token: &str) -> String {
     let body = bounded(response, ERROR_BYTES_MAX).await;
     match body.map(|body| serde_json::from_slice::<ErrorBody>(&body)) {
         Ok(Ok(ErrorBody { error })) if error.code == UNSIGNED => format!("{wrong_token} ({})", error.message),
-        Ok(Ok(ErrorBody { error })) => format!("it refused a request: {}; {}", error.message, error.hint),
+        Ok(Ok(ErrorBody { error })) => format!("{}; {}", error.message, error.hint),
         Ok(Err(_)) => format!("{wrong_token} (it does not say why)"),
         Err(error) => error,
     }

@@ -99,7 +99,7 @@ pub enum ControlPlaneError {
     /// It will never take this, however often it is sent.
     #[error("control plane refused it for good: {0}")]
     Refused(String),
-    /// It does not know this executor's service token.
-    #[error("control plane refused the service token: {0}")]
+    /// It does not take what this executor signs: another service token, or clocks that are too far apart.
+    #[error("control plane refused what this executor signed: {0}")]
     Unauthorized(String),
 }
