@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wasmcloud_wire::body::{Deployed, Handler, Preview, Promoted};
+use wasmcloud_wire::body::{Deployed, Handler, Preview};
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
     Change, Digest, EnvPatch, HandlerId, HandlerName, Inspection, Invoker, Limits, Policy, PrepareError,
@@ -17,8 +17,7 @@ use super::env::{names, names_after};
 use super::needs::{Missing, command};
 use super::room::missing_setting;
 use crate::store::{
-    AddPreview, AddVersion, CreateHandler, HandlerRow, Move, MoveResult, NewHandler, NewModule, SettingRow,
-    SettingsEdit,
+    AddPreview, AddVersion, CreateHandler, HandlerRow, NewHandler, NewModule, SettingRow, SettingsEdit,
 };
 use crate::{ApiError, EdgeUrl};
 
@@ -105,34 +104,6 @@ impl Core {
         });
         let handler = handler_body(row, &self.config.edge_url);
         Ok(Deployed { handler, version, preview, inspection, warnings })
-    }
-
-    /// Does one step among a handler's versions; new requests see it when this returns.
-    pub(crate) async fn move_version(
-        &self,
-        invoker: &Arc<dyn Invoker>,
-        owner: UserId,
-        name: HandlerName,
-        step: Move,
-    ) -> Result<Promoted, ApiError> {
-        let fits = |policy: &Policy, settings: &[SettingRow], module: &Inspection| {
-            self.fits(policy, settings, module)
-        };
-        match self.store.move_version(owner, &name, step, Timestamp::now(), &fits).await? {
-            MoveResult::Moved { row, ended } => {
-                self.announce(invoker, Change::Handler { name: name.clone() }).await;
-                // What it may miss is no reason to say that the promotion failed.
-                let warnings = self.env(owner, &name).await.map(|env| env.warnings).unwrap_or_default();
-                Ok(Promoted { handler: handler_body(*row, &self.config.edge_url), ended, warnings })
-            }
-            MoveResult::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
-            MoveResult::VersionNotFound(version) => Err(ApiError::version_not_found(&name, version)),
-            MoveResult::IsLive(version) => Err(is_live(&name, version)),
-            MoveResult::NoPrevious(version) => Err(no_previous(&name, version)),
-            MoveResult::Refused(version, unfit) => {
-                Err(self.unfit(&name, &format!("version {version}"), unfit))
-            }
-        }
     }
 
     /// Refuses early what would be refused in the end; the policy that the handler is going to have, and the
@@ -334,25 +305,5 @@ fn name_held(name: &HandlerName, until: Timestamp) -> ApiError {
         "name_held",
         format!("somebody's deleted handler had the name `{name}`, which is kept until {}", until.rfc3339()),
         "choose another name",
-    )
-}
-
-fn is_live(name: &HandlerName, version: VersionNumber) -> ApiError {
-    ApiError::new(
-        409,
-        "version_is_live",
-        format!("version {version} of {name} is live: it answers everyone that no other version answers"),
-        format!("let another version answer a part: wasmcloud promote {name} N --percent 10"),
-    )
-}
-
-fn no_previous(name: &HandlerName, version: VersionNumber) -> ApiError {
-    ApiError::new(
-        409,
-        "no_previous_version",
-        format!(
-            "there is nothing to go back to: {name} has served no other version before version {version}"
-        ),
-        format!("see what there is: wasmcloud versions {name}; make one live: wasmcloud promote {name} N"),
     )
 }

@@ -10,6 +10,7 @@ mod follow;
 mod host_routes;
 mod hosts;
 mod hub;
+mod moves;
 mod needs;
 mod plane;
 mod policies;
@@ -17,6 +18,7 @@ mod recordings;
 mod room;
 mod sweep;
 mod users;
+mod verdict;
 mod watch;
 
 use std::path::PathBuf;

@@ -18,6 +18,7 @@ mod sweep;
 mod users;
 mod value;
 mod versions;
+mod watched;
 
 use async_trait::async_trait;
 use sqlx::{Pool, Postgres, Sqlite};

@@ -3,32 +3,29 @@
 use async_trait::async_trait;
 use sqlx::Pool;
 use wasmcloud_wire::body::RolledBack;
-use wasmcloud_wire::{
-    HandlerId, HandlerName, Inspection, InvocationId, Level, LogLine, Record, Source, Split, Timestamp,
-    UserId, VersionNumber,
-};
+use wasmcloud_wire::{HandlerId, HandlerName, Inspection, Split, Timestamp, UserId, VersionNumber};
 
-use super::backend::{Backend, Columns, begin, read};
+use super::backend::{Backend, Columns, begin};
 use super::handlers::{find_in, insert_version, inspection, vanished};
-use super::value::{parse, values, version};
-use super::{SqlStore, records, settings};
+use super::value::{values, version};
+use super::{SqlStore, settings, watched};
 use crate::store::{
-    AddPreview, Fits, HandlerRow, Move, MoveResult, NewModule, Newness, StoreError, TakeBack, Tally, Unfit,
+    AddPreview, Fits, HandlerRow, Move, MoveResult, NewModule, StoreError, TakeBack, Tally, Unfit,
     VersionStore, WatchedVersion,
 };
 
 /// Which version a handler serves, and how that came about.
-struct Pointers {
-    live: VersionNumber,
-    previous: Option<VersionNumber>,
-    promoted_at: Option<Timestamp>,
-    split: Option<(Split, Timestamp)>,
-    rolled_back: Option<RolledBack>,
+pub(super) struct Pointers {
+    pub live: VersionNumber,
+    pub previous: Option<VersionNumber>,
+    pub promoted_at: Option<Timestamp>,
+    pub split: Option<(Split, Timestamp)>,
+    pub rolled_back: Option<RolledBack>,
 }
 
 impl Pointers {
     /// As they are.
-    fn of(row: &HandlerRow) -> Pointers {
+    pub fn of(row: &HandlerRow) -> Pointers {
         Pointers {
             live: row.live,
             previous: row.previous,
@@ -39,7 +36,7 @@ impl Pointers {
     }
 
     /// With another version live, and no split.
-    fn with_live(self, version: VersionNumber, now: Timestamp) -> Pointers {
+    pub fn with_live(self, version: VersionNumber, now: Timestamp) -> Pointers {
         let is_another = version != self.live;
         Pointers {
             live: version,
@@ -121,7 +118,7 @@ async fn move_version<B: Backend>(
 }
 
 /// A handler whose row is locked until the commit. The update changes nothing, and is no news for executors.
-async fn locked<B: Backend>(
+pub(super) async fn locked<B: Backend>(
     connection: &mut B::Connection,
     owner: UserId,
     name: &HandlerName,
@@ -145,7 +142,7 @@ async fn module<B: Backend>(
 }
 
 /// Whether one of a handler's versions fits its policy and settings.
-async fn fits_in<B: Backend>(
+pub(super) async fn fits_in<B: Backend>(
     connection: &mut B::Connection,
     row: &HandlerRow,
     version: VersionNumber,
@@ -156,7 +153,7 @@ async fn fits_in<B: Backend>(
     Ok(fits(&row.policy, &settings, &module))
 }
 
-async fn write_pointers<B: Backend>(
+pub(super) async fn write_pointers<B: Backend>(
     connection: &mut B::Connection,
     handler: HandlerId,
     pointers: &Pointers,
@@ -218,84 +215,6 @@ async fn set_auto_rollback<B: Backend>(
     Ok(row)
 }
 
-// The conditions are those of the indices, word for word: SQLite finds an index by nothing else.
-const PROMOTED: &str = "SELECT id, name, owner_id, live_version, previous_version, promoted_at FROM handlers
-    WHERE auto_rollback AND deleted_at IS NULL AND promoted_at >= $1 AND previous_version < live_version";
-const SPLIT: &str = "SELECT id, name, owner_id, split_version, live_version, split_at FROM handlers
-    WHERE auto_rollback AND deleted_at IS NULL AND split_at IS NOT NULL AND split_at > 0";
-const TALLY: &str = "SELECT count(*), COALESCE(CAST(sum(failed) AS BIGINT), 0) FROM
-    (SELECT failed FROM invocations
-        WHERE handler_id = $1 AND version = $2 AND started_at >= $3 AND failed IS NOT NULL
-        ORDER BY started_at DESC LIMIT $4) newest";
-
-fn watched_row(row: &impl Columns, newness: Newness) -> Result<WatchedVersion, StoreError> {
-    Ok(WatchedVersion {
-        handler: HandlerId(row.uuid(0)?),
-        name: parse(&row.text(1)?)?,
-        owner: UserId(row.uuid(2)?),
-        newness,
-        new: version(row.int(3)?)?,
-        old: version(row.int(4)?)?,
-        since: Timestamp(row.int(5)?),
-    })
-}
-
-async fn take_back<B: Backend>(
-    pool: &Pool<B>,
-    watched: &WatchedVersion,
-    why: &RolledBack,
-    line: &str,
-    fits: &Fits<'_>,
-) -> Result<TakeBack, StoreError> {
-    let mut transaction = begin(pool).await?;
-    let Some(before) = locked::<B>(&mut transaction, watched.owner, &watched.name).await? else {
-        return Ok(TakeBack::Overtaken);
-    };
-    let is_as_it_was = match watched.newness {
-        Newness::Promoted => {
-            (before.live, before.previous, before.promoted_at)
-                == (watched.new, Some(watched.old), Some(watched.since))
-        }
-        Newness::Split => {
-            (before.split.map(|split| split.version), before.live, before.split_at)
-                == (Some(watched.new), watched.old, Some(watched.since))
-        }
-    };
-    if before.id != watched.handler || !before.auto_rollback || !is_as_it_was {
-        return Ok(TakeBack::Overtaken);
-    }
-    let pointers = Pointers::of(&before);
-    let pointers = match watched.newness {
-        Newness::Promoted => {
-            if let Err(unfit) = fits_in::<B>(&mut transaction, &before, watched.old, fits).await? {
-                return Ok(TakeBack::Refused(unfit));
-            }
-            pointers.with_live(watched.old, why.at)
-        }
-        Newness::Split => Pointers { split: None, ..pointers },
-    };
-    let pointers = Pointers { rolled_back: Some(why.clone()), ..pointers };
-    write_pointers::<B>(&mut transaction, before.id, &pointers).await?;
-    let row = find_in::<B>(&mut transaction, watched.owner, &watched.name).await?.ok_or_else(vanished)?;
-    records::keep_in::<B>(&mut transaction, &[platform_line(before.id, why.at, line)]).await?;
-    transaction.commit().await?;
-    Ok(TakeBack::Done(Box::new(row)))
-}
-
-/// A line that belongs to no invocation: it has an id of its own.
-fn platform_line(handler: HandlerId, at: Timestamp, text: &str) -> Record {
-    let invocation = InvocationId::new();
-    let line = LogLine {
-        invocation,
-        seq: 0,
-        at,
-        level: Level::ERROR,
-        source: Source::Platform,
-        text: text.to_owned(),
-    };
-    Record { handler, invocation, lines: vec![line], receipt: None, recording: None }
-}
-
 #[async_trait]
 impl<B: Backend> VersionStore for SqlStore<B> {
     async fn move_version(
@@ -329,10 +248,7 @@ impl<B: Backend> VersionStore for SqlStore<B> {
     }
 
     async fn watched(&self, promoted_since: Timestamp) -> Result<Vec<WatchedVersion>, StoreError> {
-        let promoted = read(&self.read, PROMOTED, values![promoted_since]).await?;
-        let split = read(&self.read, SPLIT, &[]).await?;
-        let promoted = promoted.iter().map(|row| watched_row(row, Newness::Promoted));
-        promoted.chain(split.iter().map(|row| watched_row(row, Newness::Split))).collect()
+        watched::list(&self.read, promoted_since).await
     }
 
     async fn tally(
@@ -342,47 +258,16 @@ impl<B: Backend> VersionStore for SqlStore<B> {
         since: Timestamp,
         most: u32,
     ) -> Result<Tally, StoreError> {
-        let rows = read(&self.read, TALLY, values![handler, version, since, i64::from(most)]).await?;
-        let Some(row) = rows.first() else { return Ok(Tally::default()) };
-        let count = |index| Ok::<_, StoreError>(u64::try_from(row.int(index)?).unwrap_or_default());
-        Ok(Tally { requests: count(0)?, failed: count(1)? })
+        watched::tally(&self.read, handler, version, since, most).await
     }
 
     async fn take_back(
         &self,
-        watched: &WatchedVersion,
+        version: &WatchedVersion,
         why: &RolledBack,
         line: &str,
         fits: &Fits<'_>,
     ) -> Result<TakeBack, StoreError> {
-        take_back(&self.write, watched, why, line, fits).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sqlx::AssertSqlSafe;
-
-    use super::*;
-    use crate::store::SqliteStore;
-
-    #[tokio::test]
-    async fn every_query_of_the_watch_goes_along_an_index() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("wasmcloud.db")).await.unwrap();
-        for (sql, way) in [
-            (PROMOTED, "handlers_watched (promoted_at>?)"),
-            (SPLIT, "handlers_split (split_at>?)"),
-            (TALLY, "COVERING INDEX invocations_by_version (handler_id=? AND version=? AND started_at>?)"),
-        ] {
-            let mut connection = store.read.acquire().await.unwrap();
-            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-            let plan = sqlx::Sqlite::rows(&mut connection, explain, &[]).await.unwrap();
-            let steps: Vec<_> = plan.iter().map(|row| row.text(3).unwrap()).collect();
-            assert!(
-                steps.iter().any(|step| step.starts_with("SEARCH") && step.ends_with(way)),
-                "{sql}: {steps:?}"
-            );
-        }
+        watched::take_back(&self.write, version, why, line, fits).await
     }
 }
