@@ -39,6 +39,15 @@ fn a_recorded_request_is_replayed_with_the_same_randomness(shape: Shape) {
         shows(&admin.run(place).good(), "the answer is the same");
     }
 
+    // To the last instruction, wherever it runs.
+    for place in [&["replay", &id, "--json"][..], &["replay", &id, "--json", "--local"]] {
+        let replay = admin.run(place).good().json();
+        assert_eq!(
+            (&replay["now"]["gas"], &replay["gaps"][0]),
+            (&replay["before"]["gas"], &serde_json::Value::Null)
+        );
+    }
+
     handler.update(&saying("no dice"));
     shows(&admin.run(&["replay", &id]).good(), "replayed with version 1");
     let differs = admin.run(&["replay", &id, "--version", "2"]).code(1);
