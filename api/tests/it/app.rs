@@ -16,7 +16,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
-use wasmcloud_api::store::SqliteStore;
+use uuid::Uuid;
+use wasmcloud_api::store::{Claim, ModuleStore as _, SqliteStore, Subject};
 use wasmcloud_api::{Config, Core, Registration, ServeError, ServiceKeys, ServiceToken, serve};
 use wasmcloud_blob::{Blobs, FsBlobs};
 use wasmcloud_wire::body::{Deployed, User};
@@ -70,6 +71,9 @@ impl TestApp {
         config.service_keys = Some(service_keys());
         change(&mut config);
         let place = place.unwrap_or_else(|| Arc::new(blobs.clone()));
+        // Nothing is swept but when a test says so.
+        let turn = Claim { subject: Subject::Sweep, holder: Uuid::new_v4(), expires_at: Timestamp(i64::MAX) };
+        assert!(store.claim(turn, Timestamp::now()).await.unwrap());
         let core = Core::new(Arc::clone(&store) as _, place, config).await.unwrap();
         let invoker = Arc::new(FakeInvoker::default());
         let listener = wasmcloud_listener::bind(([127, 0, 0, 1], 0).into(), "--api-listen").await.unwrap();
