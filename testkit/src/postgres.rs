@@ -127,7 +127,8 @@ impl Cluster {
         let id = self.server().as_ref().expect("the server runs").id();
         // First the server, so that it makes no more of them; then the processes that it made, each of which is in a
         // session of its own. One that has ended in the meantime is no matter.
-        let kill = |ids: Vec<String>| Command::new("kill").arg(format!("-{name}")).args(ids).output().unwrap();
+        let kill =
+            |ids: Vec<String>| Command::new("kill").arg(format!("-{name}")).args(ids).output().unwrap();
         assert!(kill(vec![id.to_string()]).status.success());
         kill(children(id));
     }
