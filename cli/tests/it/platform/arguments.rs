@@ -19,6 +19,9 @@ impl Platform {
             self.split_api_args()
         };
         args.extend(["--data", data.to_str().unwrap(), "--api-listen", &listen].map(str::to_owned));
+        if self.shape == Shape::Serve {
+            args.extend(self.edge_flags.clone());
+        }
         args.extend(self.api_flags.clone());
         args.extend(self.common_flags.clone());
         args
@@ -83,6 +86,7 @@ impl Platform {
         ]
         .map(str::to_owned)
         .to_vec();
+        args.extend(self.edge_flags.clone());
         args.extend(self.common_flags.clone());
         args
     }

@@ -95,6 +95,7 @@ pub struct Platform {
     keeping: Keeping,
     operator: Arc<User>,
     api_flags: Vec<String>,
+    edge_flags: Vec<String>,
     common_flags: Vec<String>,
     executor_token: &'static str,
     /// Whether the processes' clock is what [`Platform::jump`] says.
@@ -142,6 +143,7 @@ impl Platform {
             keeping,
             operator: Arc::new(operator),
             api_flags: Vec::new(),
+            edge_flags: Vec::new(),
             common_flags: Vec::new(),
             executor_token: SERVICE_TOKEN,
             clock_jumps: false,
@@ -153,6 +155,12 @@ impl Platform {
     /// Flags of `serve` or `api`.
     pub fn api_flags(mut self, flags: &[&str]) -> Platform {
         self.api_flags.extend(flags.iter().map(|&flag| flag.to_owned()));
+        self
+    }
+
+    /// Flags of `serve` or `executor`.
+    pub fn edge_flags(mut self, flags: &[&str]) -> Platform {
+        self.edge_flags.extend(flags.iter().map(|&flag| flag.to_owned()));
         self
     }
 

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::examples::{allow, module, platform, server};
+use crate::platform::Shape;
 
 /// `examples/calls.toml`, which explains each of these.
 #[derive(Deserialize)]
@@ -57,59 +58,62 @@ const CALLED: [&str; 11] = [
     "zig-cgi",
 ];
 
-#[test]
-fn a_command_in_assemblyscript_answers() {
-    answers_as_written("assemblyscript-cgi");
+every_shape![
+    a_command_in_assemblyscript_answers,
+    a_command_in_c_answers,
+    an_echo_answers_with_the_request_as_json,
+    a_command_in_go_answers,
+    a_component_in_javascript_answers,
+    a_component_in_python_answers,
+    a_command_in_rust_answers,
+    a_command_component_in_rust_answers,
+    a_component_in_rust_answers,
+    a_component_that_streams_answers,
+    a_command_in_zig_answers,
+];
+
+fn a_command_in_assemblyscript_answers(shape: Shape) {
+    answers_as_written(shape, "assemblyscript-cgi");
 }
 
-#[test]
-fn a_command_in_c_answers() {
-    answers_as_written("c-cgi");
+fn a_command_in_c_answers(shape: Shape) {
+    answers_as_written(shape, "c-cgi");
 }
 
-#[test]
-fn an_echo_answers_with_the_request_as_json() {
-    answers_as_written("echo");
+fn an_echo_answers_with_the_request_as_json(shape: Shape) {
+    answers_as_written(shape, "echo");
 }
 
-#[test]
-fn a_command_in_go_answers() {
-    answers_as_written("go-cgi");
+fn a_command_in_go_answers(shape: Shape) {
+    answers_as_written(shape, "go-cgi");
 }
 
-#[test]
-fn a_component_in_javascript_answers() {
-    answers_as_written("javascript-http");
+fn a_component_in_javascript_answers(shape: Shape) {
+    answers_as_written(shape, "javascript-http");
 }
 
-#[test]
-fn a_component_in_python_answers() {
-    answers_as_written("python-http");
+fn a_component_in_python_answers(shape: Shape) {
+    answers_as_written(shape, "python-http");
 }
 
-#[test]
-fn a_command_in_rust_answers() {
-    answers_as_written("rust-cgi");
+fn a_command_in_rust_answers(shape: Shape) {
+    answers_as_written(shape, "rust-cgi");
 }
 
-#[test]
-fn a_command_component_in_rust_answers() {
-    answers_as_written("rust-cli");
+fn a_command_component_in_rust_answers(shape: Shape) {
+    answers_as_written(shape, "rust-cli");
 }
 
-#[test]
-fn a_component_in_rust_answers() {
-    answers_as_written("rust-http");
+fn a_component_in_rust_answers(shape: Shape) {
+    answers_as_written(shape, "rust-http");
 }
 
-#[test]
-fn a_component_that_streams_answers() {
-    answers_as_written("wasi-http-stream");
+fn a_component_that_streams_answers(shape: Shape) {
+    answers_as_written(shape, "wasi-http-stream");
 }
 
-#[test]
-fn a_command_in_zig_answers() {
-    answers_as_written("zig-cgi");
+fn a_command_in_zig_answers(shape: Shape) {
+    answers_as_written(shape, "zig-cgi");
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn calls() -> Calls {
 }
 
 #[track_caller]
-fn answers_as_written(name: &str) {
+fn answers_as_written(shape: Shape, name: &str) {
     assert!(CALLED.contains(&name));
     let Calls { program, call } = calls();
     let program = program.into_iter().find(|program| program.name == name).unwrap();
@@ -133,7 +137,7 @@ fn answers_as_written(name: &str) {
     let tea = format!("http://127.0.0.1:{port}/");
     let filled = |text: &str| text.replace("{language}", &program.language).replace("{url}", &tea);
 
-    let platform = platform();
+    let platform = platform(shape);
     let file = module(name);
     let inspected = platform.admin().run(&["inspect", &file, "--json"]).good().json();
     assert_eq!(inspected["abi"], program.abi.as_str());

@@ -11,6 +11,8 @@ every_shape![
     a_handlers_own_limits_hold_from_the_next_request_on,
     an_upload_brings_its_policy_with_it,
     rules_are_added_and_removed_by_name,
+    the_command_that_a_denial_names_allows_it,
+    a_policy_is_learned_from_what_a_handler_did_and_is_enough_for_it,
 ];
 
 fn a_handlers_own_limits_hold_from_the_next_request_on(shape: Shape) {
@@ -149,7 +151,9 @@ fn type_in(user: &User, command: &str) -> Done {
     let rest = command.strip_prefix("wasmcloud ").unwrap_or_else(|| panic!("no command: {command}"));
     let mut shell = Command::new("/bin/sh");
     let script = format!("exec '{}' {rest}", env!("CARGO_BIN_EXE_wasmcloud"));
-    Done::of(shell.args(["-c", &script]).env_clear().env("HOME", user.home.path()).output().unwrap())
+    let own = user.command(&[]);
+    let own = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    Done::of(shell.args(["-c", &script]).env_clear().envs(own).output().unwrap())
 }
 
 /// The command that a line of the log ends with.
@@ -159,9 +163,8 @@ fn advised<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
     advice.unwrap_or_else(|| panic!("no advice in {lines:#?}")).1.trim().to_owned()
 }
 
-#[test]
-fn the_command_that_a_denial_names_allows_it() {
-    let platform = Platform::new(Shape::Serve).common_flags(&["--egress-open", "127.0.0.0/8"]).started();
+fn the_command_that_a_denial_names_allows_it(shape: Shape) {
+    let platform = Platform::new(shape).edge_flags(&["--egress-open", "127.0.0.0/8"]).started();
     let (admin, far) = (platform.admin(), far_away());
     let handler = admin.create("fetcher", &fixture("remote.wat"));
     let denied = handler.post(asking(&far)).has_status(200);
@@ -177,9 +180,8 @@ fn the_command_that_a_denial_names_allows_it() {
     assert!(allowed.text().contains("far away"), "{}", allowed.text());
 }
 
-#[test]
-fn a_policy_is_learned_from_what_a_handler_did_and_is_enough_for_it() {
-    let platform = Platform::new(Shape::Serve).common_flags(&["--egress-open", "127.0.0.0/8"]).started();
+fn a_policy_is_learned_from_what_a_handler_did_and_is_enough_for_it(shape: Shape) {
+    let platform = Platform::new(shape).edge_flags(&["--egress-open", "127.0.0.0/8"]).started();
     let (admin, far, elsewhere) = (platform.admin(), far_away(), far_away());
     let handler = admin.create("fetcher", &fixture("remote.wat"));
     admin.run(&["policy", "learned", "fetcher"]).code(4).says("--mode observe").says("within a second");

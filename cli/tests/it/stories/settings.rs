@@ -1,5 +1,7 @@
 use crate::platform::{Platform, Process, Shape, fixture};
 
+every_shape![an_operators_limits_hold_for_uploads_and_invocations];
+
 /// Starts `serve` with a settings file, an environment and flags, and gives back what it says.
 fn said(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> String {
     let platform = Platform::new(Shape::Serve);
@@ -29,25 +31,22 @@ fn flags_come_before_the_environment_and_that_before_the_file() {
     }
 }
 
-#[test]
-fn an_operators_limits_hold_for_uploads_and_invocations() {
-    for shape in [Shape::Serve, Shape::Split] {
-        let flags = ["--limit-memory-bytes", "65536", "--limit-gas", "1000000", "--limit-gas-max", "2000000"];
-        let platform = Platform::new(shape).common_flags(&flags).started();
-        let admin = platform.admin();
-        let refused = admin.run(&["create", &fixture("echo.wat"), "--name", "too-large"]).code(5);
-        refused.says("the memory limit is 1 page (65536 bytes)");
-        let endless = admin.create("endless", &fixture("infinite_loop.wat"));
-        let reply = endless.get().has_status(504);
-        let log = endless.log_of(&reply.invocation()).join("\n");
-        assert!(log.contains("killed by gas limit") && log.contains("1000000"), "{log}");
-        let above = admin.run(&["policy", "set", "endless", "--gas", "2000001"]).code(1);
-        above.says("gas is 2000001").says("ceiling is 2000000").says("gas_max under [limits]");
-        admin.run(&["policy", "set", "endless", "--gas", "2000000"]).good();
-        let reply = endless.get().has_status(504);
-        let log = endless.log_of(&reply.invocation()).join("\n");
-        assert!(log.contains("2000000 of 2000000"), "{log}");
-    }
+fn an_operators_limits_hold_for_uploads_and_invocations(shape: Shape) {
+    let flags = ["--limit-memory-bytes", "65536", "--limit-gas", "1000000", "--limit-gas-max", "2000000"];
+    let platform = Platform::new(shape).common_flags(&flags).started();
+    let admin = platform.admin();
+    let refused = admin.run(&["create", &fixture("echo.wat"), "--name", "too-large"]).code(5);
+    refused.says("the memory limit is 1 page (65536 bytes)");
+    let endless = admin.create("endless", &fixture("infinite_loop.wat"));
+    let reply = endless.get().has_status(504);
+    let log = endless.log_of(&reply.invocation()).join("\n");
+    assert!(log.contains("killed by gas limit") && log.contains("1000000"), "{log}");
+    let above = admin.run(&["policy", "set", "endless", "--gas", "2000001"]).code(1);
+    above.says("gas is 2000001").says("ceiling is 2000000").says("gas_max under [limits]");
+    admin.run(&["policy", "set", "endless", "--gas", "2000000"]).good();
+    let reply = endless.get().has_status(504);
+    let log = endless.log_of(&reply.invocation()).join("\n");
+    assert!(log.contains("2000000 of 2000000"), "{log}");
 }
 
 #[test]
