@@ -48,11 +48,11 @@ pub use recording::{
     Inputs, RECORDED_BODY_BYTES_MAX, RECORDED_READINGS_MAX, RECORDINGS_KEPT_MAX, REDACTED, RecordedAnswer,
     Recording, RecordingPolicy,
 };
-pub use route_path::{ROUTE_PATH_BYTES_MAX, RoutePathError, find_route, hides_dots, route_path};
 pub use replay::{
-    COMPARED, COMPARED_MAX, CompareRequest, Comparison, Difference, Pair, Recorded, Replay, ReplayRequest, RunSummary,
-    differences,
+    COMPARED, COMPARED_MAX, CompareRequest, Comparison, Difference, Pair, Recorded, Replay, ReplayRequest,
+    RunSummary, differences,
 };
+pub use route_path::{ROUTE_PATH_BYTES_MAX, RoutePathError, find_route, hides_dots, route_path};
 pub use seam::{
     ChangeStream, ControlPlane, ControlPlaneError, EventStream, InvokeError, Invoker, PrepareError,
 };

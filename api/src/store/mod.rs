@@ -37,7 +37,8 @@ pub use modules::{Claim, ModuleStore, Subject};
 pub use recordings::RecordingStore;
 pub use records::{LogQuery, Positioned, Positions};
 pub use routes::{
-    AddHost, AddRoute, HostRow, NewHostRow, NewRouteRow, ProveHost, RemoveHost, RouteLimits, RouteRow, RouteStore,
+    AddHost, AddRoute, HostRow, NewHostRow, NewRouteRow, ProveHost, RemoveHost, RouteLimits, RouteRow,
+    RouteStore,
 };
 pub use settings::{
     EditSettings, HandlerSettings, SealedSetting, SettingChanges, SettingCounts, SettingRow, SettingsEdit,

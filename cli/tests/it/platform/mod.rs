@@ -129,7 +129,8 @@ impl Platform {
         if shape != Shape::Serve {
             operator.trust(&folder.path().join("ca.pem"));
         }
-        let ports = || (0..shape.nodes()).map(|_| Ports { public: free_port(), internal: free_port() }).collect();
+        let ports =
+            || (0..shape.nodes()).map(|_| Ports { public: free_port(), internal: free_port() }).collect();
         let (apis, executors): (Vec<Ports>, Vec<Ports>) = (ports(), ports());
         let behind = |own: u16| if shape == Shape::Fleet { free_port() } else { own };
         Platform {
