@@ -26,14 +26,15 @@ const PONG_MAX: Duration = Duration::from_secs(5);
 /// Largest error answer that is read, in bytes.
 const ERROR_BYTES_MAX: usize = 64 << 10;
 
-/// Where the other plane listens, such as `https://10.0.0.2:7443`. Plain http is for loopback only.
+/// Where the other plane listens, such as `https://10.0.0.2:3000`. Plain http is for loopback only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(Url);
 
 /// A text that is no [`Address`].
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{0}` is no address of the other plane: write it like https://10.0.0.2:7443; plain http is for loopback only"
+    "`{0}` is no address of the other plane: write it like https://10.0.0.2:3000 (an API) or \
+     https://10.0.0.3:3002 (an executor); plain http is for loopback only"
 )]
 pub struct AddressError(String);
 
@@ -166,6 +167,22 @@ pub async fn bounded(mut response: Response, max: usize) -> Result<Bytes, String
     Ok(body.freeze())
 }
 
+/// Whether a request over plain HTTP was answered with something else, as a server does that speaks TLS only.
+pub fn speaks_no_plain_http(error: &reqwest::Error) -> bool {
+    // What is taken for the first line of an answer is an alert of TLS (RFC 8446 section 6).
+    error.url().is_some_and(|url| url.scheme() == "http")
+        && chain(error).ends_with("invalid HTTP version parsed")
+}
+
+/// Why a request to this address was not answered, for the log.
+pub fn unanswered(address: &Address, error: &reqwest::Error) -> String {
+    if speaks_no_plain_http(error) {
+        let address = address.to_string().replacen("http://", "https://", 1);
+        return format!("it does not speak plain HTTP: write {}", address.trim_end_matches('/'));
+    }
+    chain(error)
+}
+
 /// An error with its causes, for the log.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -191,7 +208,9 @@ mod tests {
         for text in
             ["", "10.0.0.2:7443", "http://10.0.0.2", "https://a/b", "https://u:p@a/", "ftp://localhost"]
         {
-            assert!(text.parse::<Address>().is_err(), "{text}");
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            // The ports that the planes have if nothing else is said.
+            assert!(error.contains(":3000") && error.contains(":3002"), "{error}");
         }
     }
 

@@ -47,7 +47,11 @@ impl ServiceKeys {
     ///
     /// The file cannot be read, or it has no token, a bad one, or more than [`LIVE_TOKENS_MAX`].
     pub fn from_file(path: &Path) -> Result<ServiceKeys, ServiceTokenError> {
-        Ok(ServiceKeys::new(Some(path.to_owned()), read(path)?))
+        let keys = ServiceKeys::new(Some(path.to_owned()), read(path)?);
+        if let Some(warning) = seen_by_others(path) {
+            tracing::warn!("{warning}");
+        }
+        Ok(keys)
     }
 
     fn new(file: Option<PathBuf>, keys: Arc<[Key]>) -> ServiceKeys {
@@ -117,6 +121,24 @@ impl State {
     }
 }
 
+/// What to say of a file that every user of this machine may read. A group may be the operator's own.
+#[cfg(unix)]
+fn seen_by_others(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const READ_BY_OTHERS: u32 = 0o004;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & READ_BY_OTHERS != 0).then(|| {
+        let path = path.display();
+        format!("every user of this machine may read the service token in {path}: chmod 600 {path}")
+    })
+}
+
+#[cfg(not(unix))]
+fn seen_by_others(_: &Path) -> Option<String> {
+    None
+}
+
 fn read(path: &Path) -> Result<Arc<[Key]>, ServiceTokenError> {
     let mut text = String::new();
     let file = std::fs::File::open(path);
@@ -141,6 +163,22 @@ mod tests {
     /// Looks as if the time to look again had come.
     fn look(keys: &ServiceKeys) -> Vec<Key> {
         keys.looked(Duration::ZERO).to_vec()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_everybody_may_read_is_told_of() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "a".repeat(32)).unwrap();
+        let told = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            seen_by_others(&path)
+        };
+        assert!(told(0o644).unwrap().contains("chmod 600"));
+        assert_eq!([told(0o600), told(0o640)], [None, None]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ const RESERVED_HANDLERS: &[&str] = &[
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Too short or too long.
-    #[error("`{0}` has {len} characters: a name has {NAME_BYTES_MIN} to {NAME_BYTES_MAX}", len = .0.chars().count())]
+    #[error("`{0}` is too short or too long: a name has {NAME_BYTES_MIN} to {NAME_BYTES_MAX} characters")]
     Length(String),
     /// A character that a host name cannot carry.
     #[error("`{0}` is not a name: use lower-case letters a-z, digits and `-`")]
@@ -227,7 +227,7 @@ mod tests {
     fn other_names_are_refused_with_the_rule() {
         let long = "a".repeat(41);
         for (text, rule) in [
-            ("", "3 to 40"),
+            ("", "too short or too long: a name has 3 to 40"),
             ("ab", "3 to 40"),
             (long.as_str(), "3 to 40"),
             ("Hello", "lower-case"),

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
+use uuid::Uuid;
 
 use crate::{
     Call, Change, Deployment, Digest, Event, ExecutorReport, HostName, HostRoute, Inspection, Record,
@@ -32,6 +33,11 @@ pub trait Invoker: Send + Sync {
     /// The change stream tells every executor too, a moment later; this is what lets a deploy's
     /// answer be true when it arrives. An executor that cannot be reached is no error.
     async fn announce(&self, change: &Change);
+
+    /// Why the executor with this id could not be called, if that was so when it was last tried, lately.
+    fn trouble(&self, _executor: Uuid) -> Option<String> {
+        None
+    }
 }
 
 /// What an executor asks of the control plane.
