@@ -1,13 +1,15 @@
 //! Which executors there are to call: those that were heard of lately, and those that an operator named.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
+use reqwest::Response;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use wasmcloud_plane::Address;
+use wasmcloud_plane::{Address, speaks_no_plain_http, unanswered};
 use wasmcloud_wire::{ExecutorReport, GONE_AFTER_S, Timestamp};
 
 use crate::store::FleetStore;
@@ -18,6 +20,8 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 const ASK_MAX: Duration = Duration::from_secs(1);
 /// How long those that reported are remembered when the store, all at once, knows of nobody.
 const GONE_AFTER: Duration = Duration::from_secs(GONE_AFTER_S);
+/// How long it is remembered that an executor could not be called, if it is not tried again.
+const TROUBLE_FOR: Duration = Duration::from_secs(600);
 /// Most executors that are called; the rest are passed over, and the log says so.
 const EXECUTORS_MAX: usize = 1_000;
 
@@ -38,6 +42,14 @@ pub(crate) struct Fleet {
     fixed: Vec<Address>,
     known: Mutex<Known>,
     turn: AtomicUsize,
+    /// Who could not be called when that was last tried, by whom requests are signed for.
+    troubles: SyncMutex<BTreeMap<String, Trouble>>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    why: String,
+    at: Instant,
 }
 
 #[derive(Default)]
@@ -52,7 +64,13 @@ struct Known {
 
 impl Fleet {
     pub(crate) fn new(store: Arc<dyn FleetStore>, fixed: Vec<Address>) -> Fleet {
-        Fleet { store, fixed, known: Mutex::default(), turn: AtomicUsize::new(0) }
+        Fleet {
+            store,
+            fixed,
+            known: Mutex::default(),
+            turn: AtomicUsize::new(0),
+            troubles: SyncMutex::default(),
+        }
     }
 
     /// Who is to be called, in this order: the next one in turn first, those that are about to stop last.
@@ -71,6 +89,37 @@ impl Fleet {
         // Stable: the order is kept otherwise.
         members.sort_by_key(|member| member.draining);
         members
+    }
+
+    /// Remembers whether an executor could be called. What broke off later says nothing of that.
+    pub(crate) fn note(&self, member: &Member, answer: &reqwest::Result<Response>) {
+        let why = match answer {
+            Ok(response) if response.status() == StatusCode::UNAUTHORIZED => {
+                Some("it refuses this API's signature; the log has its reason".to_owned())
+            }
+            Ok(_) => None,
+            Err(error) if error.is_connect() => Some(unanswered(&member.address, error)),
+            Err(error) if speaks_no_plain_http(error) => Some(unanswered(&member.address, error)),
+            Err(_) => return,
+        };
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            None => drop(troubles.remove(&member.audience)),
+            Some(why) => {
+                troubles.retain(|_, trouble| trouble.at.elapsed() < TROUBLE_FOR);
+                if troubles.len() < EXECUTORS_MAX || troubles.contains_key(&member.audience) {
+                    troubles.insert(member.audience.clone(), Trouble { why, at: Instant::now() });
+                }
+            }
+        }
+    }
+
+    /// Why an executor could not be called when that was last tried, lately, and how long ago that was.
+    pub(crate) fn trouble(&self, audience: &str) -> Option<String> {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let Trouble { why, at } = troubles.get(audience)?;
+        let ago = at.elapsed();
+        (ago < TROUBLE_FOR).then(|| format!("{why} ({} s ago)", ago.as_secs()))
     }
 
     /// Asks the store; if it does not answer, what was known last stays.

@@ -13,8 +13,9 @@ use reqwest::Response;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use uuid::Uuid;
 use wasmcloud_plane::{
-    Address, AddressError, LineError, PlaneClient, ServiceKeys, bounded, chain, lines, refusal,
+    Address, AddressError, LineError, PlaneClient, ServiceKeys, bounded, lines, refusal, unanswered,
 };
 use wasmcloud_wire::{
     Call, Change, Digest, ErrorBody, Event, EventStream, Inspection, InvokeError, Invoker, Outcome,
@@ -43,7 +44,7 @@ const NOBODY: &str =
 /// goes to the next one in turn; one that cannot be connected to, or that refuses to begin, is passed over.
 pub struct RemoteInvoker {
     client: PlaneClient,
-    fleet: Fleet,
+    fleet: Arc<Fleet>,
     preparing: Arc<Semaphore>,
 }
 
@@ -74,7 +75,7 @@ impl RemoteInvoker {
         let named = named.iter().map(|text| text.parse()).collect::<Result<Vec<Address>, _>>()?;
         Ok(RemoteInvoker {
             client: PlaneClient::new(keys, ca_pem)?,
-            fleet: Fleet::new(store, named),
+            fleet: Arc::new(Fleet::new(store, named)),
             preparing: Arc::new(Semaphore::new(PREPARE_AT_ONCE)),
         })
     }
@@ -89,7 +90,7 @@ impl RemoteInvoker {
                 if !asked.insert(executor.audience.clone()) {
                     continue;
                 }
-                match begin_at(&self.client, &executor, body.clone()).await {
+                match begin_at(&self.client, &self.fleet, &executor, body.clone()).await {
                     Ok(response) => return Ok(response),
                     Err(Refused::Here(error)) => {
                         tracing::debug!(executor = %executor.address, %error, invocation = %call.invocation,
@@ -108,9 +109,10 @@ impl RemoteInvoker {
         let mut preparing = JoinSet::new();
         for member in members {
             let (client, turns, digest) = (self.client.clone(), Arc::clone(&self.preparing), *digest);
+            let fleet = Arc::clone(&self.fleet);
             preparing.spawn(async move {
                 let _turn = turns.acquire_owned().await;
-                let answer = prepare_at(&client, &member, &digest).await;
+                let answer = prepare_at(&client, &fleet, &member, &digest).await;
                 if let Err(PrepareError::Unavailable(error)) = &answer {
                     tracing::warn!(executor = %member.address, error, "an executor cannot prepare a module");
                 }
@@ -141,13 +143,16 @@ async fn finish(mut preparing: JoinSet<Result<Inspection, PrepareError>>) {
 
 async fn prepare_at(
     client: &PlaneClient,
+    fleet: &Fleet,
     executor: &Member,
     digest: &Digest,
 ) -> Result<Inspection, PrepareError> {
     let path = format!("prepare/{digest}");
     let request = client.post(&executor.address, &executor.audience, &path, Bytes::new());
     let response = request.timeout(PREPARE_MAX).send().await;
-    let response = response.map_err(|error| PrepareError::Unavailable(chain(&error)))?;
+    fleet.note(executor, &response);
+    let response =
+        response.map_err(|error| PrepareError::Unavailable(unanswered(&executor.address, &error)))?;
     let status = response.status();
     if !matches!(status, StatusCode::OK | StatusCode::UNPROCESSABLE_ENTITY) {
         return Err(PrepareError::Unavailable(unexpected("prepare", response).await));
@@ -168,10 +173,17 @@ enum Refused {
     Anywhere(InvokeError),
 }
 
-async fn begin_at(client: &PlaneClient, executor: &Member, body: Bytes) -> Result<Response, Refused> {
+async fn begin_at(
+    client: &PlaneClient,
+    fleet: &Fleet,
+    executor: &Member,
+    body: Bytes,
+) -> Result<Response, Refused> {
     let request = client.post(&executor.address, &executor.audience, "invoke", body);
-    let response = request.send().await.map_err(|error| {
-        let reason = InvokeError::Unavailable(chain(&error));
+    let answer = request.send().await;
+    fleet.note(executor, &answer);
+    let response = answer.map_err(|error| {
+        let reason = InvokeError::Unavailable(unanswered(&executor.address, &error));
         if error.is_connect() { Refused::Here(reason) } else { Refused::Anywhere(reason) }
     })?;
     match response.status() {
@@ -211,14 +223,20 @@ impl Invoker for RemoteInvoker {
         let announcements = members.iter().map(|executor| async {
             let request = self.client.post(&executor.address, &executor.audience, "announce", body.clone());
             // The change stream tells it too; one that cannot be reached now asks for everything later.
-            let error = match request.timeout(ANNOUNCE_MAX).send().await {
+            let answer = request.timeout(ANNOUNCE_MAX).send().await;
+            self.fleet.note(executor, &answer);
+            let error = match answer {
                 Ok(response) if response.status().is_success() => return,
                 Ok(response) => unexpected("announce", response).await,
-                Err(error) => chain(&error),
+                Err(error) => unanswered(&executor.address, &error),
             };
             tracing::warn!(executor = %executor.address, error, "cannot announce a change");
         });
         futures::future::join_all(announcements).await;
+    }
+
+    fn trouble(&self, executor: Uuid) -> Option<String> {
+        self.fleet.trouble(&executor.to_string())
     }
 }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Abi, Digest, ExecutorReport, HandlerId, HandlerName, Header, HostName, Inspection, Limits, LogLine, Receipt, RecordingPolicy, Split, Timestamp,
-    UserId, UserName, VersionNumber,
+    Abi, Digest, ExecutorReport, HandlerId, HandlerName, Header, HostName, Inspection, Limits, LogLine,
+    Receipt, RecordingPolicy, Split, Timestamp, UserId, UserName, VersionNumber,
 };
 
 /// The header field of an upload that sets the handler's policy together with the version.
@@ -328,6 +328,9 @@ pub struct ExecutorStatus {
     pub seen_at: Timestamp,
     /// For how long it has not been heard of, in seconds.
     pub silent_s: u64,
+    /// Why the API that answers could not call it lately, if it is unreachable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// How an executor is, by what was last heard of it.
@@ -336,6 +339,8 @@ pub struct ExecutorStatus {
 pub enum ExecutorHealth {
     /// It takes work.
     Healthy,
+    /// It reports, but the API that answers could not call it when it last tried.
+    Unreachable,
     /// It takes no new work, since it is about to stop.
     Draining,
     /// It was not heard of for longer than [`crate::GONE_AFTER_S`]: it is down, or cut off.

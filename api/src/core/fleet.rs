@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use wasmcloud_wire::body::{ExecutorHealth, ExecutorStatus};
-use wasmcloud_wire::{ExecutorReport, GONE_AFTER_S, Timestamp};
+use wasmcloud_wire::{ExecutorReport, GONE_AFTER_S, Invoker, Timestamp};
 
 use super::Core;
 use crate::ApiError;
@@ -16,10 +16,10 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Core {
     /// The executors that were heard of within a day, by name.
-    pub(crate) async fn executors(&self) -> Result<Vec<ExecutorStatus>, ApiError> {
+    pub(crate) async fn executors(&self, invoker: &dyn Invoker) -> Result<Vec<ExecutorStatus>, ApiError> {
         let now = Timestamp::now();
         let seen = self.store.executors(Timestamp(now.0 - SHOWN_FOR_MS)).await?;
-        Ok(seen.into_iter().map(|(report, seen_at)| status(report, seen_at, now)).collect())
+        Ok(seen.into_iter().map(|(report, seen_at)| status(report, seen_at, now, invoker)).collect())
     }
 
     /// Forgets executors that are long gone, and nonces that are good for nothing, until `shutdown`.
@@ -38,14 +38,22 @@ impl Core {
     }
 }
 
-fn status(report: ExecutorReport, seen_at: Timestamp, now: Timestamp) -> ExecutorStatus {
+fn status(
+    report: ExecutorReport,
+    seen_at: Timestamp,
+    now: Timestamp,
+    invoker: &dyn Invoker,
+) -> ExecutorStatus {
     // Another process may have written the time, by a clock that is a little ahead.
     let silent_s = u64::try_from((now.0 - seen_at.0) / 1_000).unwrap_or(0);
+    let is_working = !report.draining && silent_s <= GONE_AFTER_S;
+    let problem = if is_working { invoker.trouble(report.id) } else { None };
     let health = match (report.draining, silent_s > GONE_AFTER_S) {
+        (false, false) if problem.is_some() => ExecutorHealth::Unreachable,
         (false, false) => ExecutorHealth::Healthy,
         (true, false) => ExecutorHealth::Draining,
         (false, true) => ExecutorHealth::Silent,
         (true, true) => ExecutorHealth::Stopped,
     };
-    ExecutorStatus { report, health, seen_at, silent_s }
+    ExecutorStatus { report, health, seen_at, silent_s, problem }
 }

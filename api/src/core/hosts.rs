@@ -138,8 +138,14 @@ impl Core {
             RemoveHost::HasRoutes(count) => Err(ApiError::new(
                 409,
                 "host_has_routes",
-                format!("`{host}` has {count} routes"),
-                format!("remove them first: wasmcloud route list {host}, then wasmcloud route remove"),
+                if count == 1 {
+                    format!("`{host}` has a route")
+                } else {
+                    format!("`{host}` has {count} routes")
+                },
+                format!(
+                    "remove what it routes first: wasmcloud route list {host}, then wasmcloud route remove"
+                ),
             )),
             RemoveHost::NotFound => Err(ApiError::host_not_found(host.as_str())),
         }
@@ -324,9 +330,13 @@ fn unproven_error(unproven: &Unproven, name: &str, value: &str) -> ApiError {
             "host_record_wrong",
             format!("{set}; it may stand beside others, and old ones may be seen for a while"),
         ),
-        Unproven::NoAnswer => {
-            (409, "dns_no_answer", "check that the domain's name servers answer, then try again".to_owned())
-        }
+        Unproven::NoAnswer => (
+            409,
+            "dns_no_answer",
+            "try again; the domain's name servers may be silent, or the DNS server that this server asks: whoever \
+             operates it can name another with --dns-server"
+                .to_owned(),
+        ),
         Unproven::Failed(_) => (
             409,
             "dns_failed",

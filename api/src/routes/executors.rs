@@ -12,5 +12,5 @@ use crate::reply::{Reply, Result};
 /// The executors that are there, and how they are.
 #[get("/executors")]
 pub(crate) async fn list(app: &State<Arc<App>>, _admin: Admin) -> Result<Reply<Vec<ExecutorStatus>>> {
-    Reply::ok(app.core.executors().await?)
+    Reply::ok(app.core.executors(&*app.invoker).await?)
 }

@@ -267,6 +267,8 @@ pub fn module(text: &str) -> Bytes {
 /// An executor that runs nothing and remembers everything.
 #[derive(Default)]
 pub struct FakeInvoker {
+    /// Executors that cannot be called, and why.
+    pub troubles: Mutex<HashMap<Uuid, String>>,
     /// What it was asked, in order.
     pub heard: Mutex<Vec<Heard>>,
     /// What it does at `prepare` instead of agreeing.
@@ -363,6 +365,10 @@ impl Invoker for FakeInvoker {
 
     async fn announce(&self, change: &Change) {
         self.hear(Heard::Announce(change.clone()));
+    }
+
+    fn trouble(&self, executor: Uuid) -> Option<String> {
+        self.troubles.lock().unwrap().get(&executor).cloned()
     }
 }
 

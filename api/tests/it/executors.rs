@@ -51,6 +51,23 @@ async fn an_operator_sees_every_executor_and_how_it_is() {
 }
 
 #[tokio::test]
+async fn an_executor_that_cannot_be_called_is_not_healthy() {
+    let app = TestApp::start().await;
+    let why = "its certificate has expired".to_owned();
+    let unreachable = report("a-unreachable");
+    let draining = ExecutorReport { draining: true, ..report("b-draining") };
+    for report in [&unreachable, &draining] {
+        app.executor().post("/internal/v1/executors", report).await.done();
+        app.invoker.troubles.lock().unwrap().insert(report.id, why.clone());
+    }
+    let list: Vec<ExecutorStatus> = app.admin("operator").await.get("/api/v1/executors").await.good(200);
+    let seen: Vec<_> = list.iter().map(|one| (one.health, one.problem.clone())).collect();
+    // What is about to stop need not be called.
+    let expected = [(ExecutorHealth::Unreachable, Some(why)), (ExecutorHealth::Draining, None)];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
 async fn nobody_else_sees_executors() {
     let app = TestApp::start().await;
     app.anonymous().get("/api/v1/executors").await.error(401, "unauthorized");

@@ -149,6 +149,9 @@ async fn why_a_host_is_not_proven_is_told_apart_and_what_was_found_is_shown() {
         if code.starts_with("host_record") {
             assert!(answer.text().contains(&value), "the hint has the record: {}", answer.text());
         }
+        if code == "dns_no_answer" {
+            assert!(answer.text().contains("the DNS server that this server asks"), "{}", answer.text());
+        }
     }
     let host: Host = ada.get(&format!("/api/v1/hosts/{HOST}")).await.good(200);
     assert_eq!(host.state, HostState::Unproven);
@@ -206,6 +209,8 @@ async fn a_route_is_served_from_the_proof_on_and_until_it_is_removed() {
 
     ada.delete(&format!("/api/v1/routes?host={HOST}&path=/%761")).await.done();
     assert_eq!(served().await.len(), 1);
+    let has_a_route = ada.delete(&format!("/api/v1/hosts/{HOST}")).await.error(409, "host_has_routes");
+    assert!(has_a_route.contains("has a route"), "{has_a_route}");
     ada.delete(&format!("/api/v1/routes?host={HOST}&path=/v1")).await.error(404, "route_not_found");
     let before = announced(&app, HOST);
     ada.delete("/api/v1/handlers/other").await.done();

@@ -299,6 +299,46 @@ async fn a_certificate_that_is_not_the_configured_one_is_not_trusted() {
     assert!(executor.asked().is_empty());
 }
 
+#[tokio::test]
+async fn who_cannot_be_called_is_known_with_the_reason_until_a_call_arrives() {
+    let (executor, other) = (Executor::start(ends).await, Executor::start(ends).await);
+    let reports = Arc::new(Reports::default());
+    let report = executor.report("one");
+    reports.reports.lock().unwrap().push(report.clone());
+    let doubting = reported(&reports, &[&other]);
+    assert_eq!(doubting.trouble(report.id), None);
+    assert!(doubting.invoke(call()).await.is_err());
+    let why = doubting.trouble(report.id).unwrap();
+    assert!(why.contains("certificate") && why.ends_with("s ago)"), "{why}");
+
+    let refuses = Arc::new(AtomicBool::new(true));
+    let changing = Executor::start({
+        let refuses = Arc::clone(&refuses);
+        move || match refuses.load(Ordering::SeqCst) {
+            true => json(401, &ErrorBody { error: detail("unauthorized", "another token") }),
+            false => ends(),
+        }
+    })
+    .await;
+    let report = changing.report("two");
+    *reports.reports.lock().unwrap() = vec![report.clone()];
+    let invoker = reported(&reports, &[&changing]);
+    assert!(invoker.invoke(call()).await.is_err());
+    assert!(invoker.trouble(report.id).unwrap().contains("refuses"));
+    refuses.store(false, Ordering::SeqCst);
+    assert!(invoker.invoke(call()).await.is_ok());
+    assert_eq!(invoker.trouble(report.id), None);
+}
+
+#[tokio::test]
+async fn a_plane_with_tls_that_is_asked_over_plain_http_is_named_with_its_address() {
+    let executor = Executor::start(ends).await;
+    let named = [executor.url.replace("https://", "http://")];
+    let invoker = RemoteInvoker::new(Arc::new(Reports::default()), &named, service_keys(), None).unwrap();
+    let error = invoker.invoke(call()).await.err().unwrap().to_string();
+    assert!(error.contains(&format!("does not speak plain HTTP: write {}", executor.url)), "{error}");
+}
+
 #[test]
 fn nothing_goes_over_an_open_wire() {
     let new = |address: &str| {
