@@ -169,6 +169,7 @@ impl Executor {
         if lost > 0 {
             tracing::error!(records = lost, "records did not reach the control plane");
         }
+        self.report_last().await;
         self.stopped.cancel();
         lost
     }

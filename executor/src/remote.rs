@@ -9,7 +9,9 @@ use futures::{StreamExt, future};
 use http::StatusCode;
 use reqwest::{RequestBuilder, Response};
 use serde::Serialize;
-use wasmcloud_plane::{API, Address, AddressError, PlaneClient, ServiceKeys, bounded, chain, lines, refusal};
+use wasmcloud_plane::{
+    API, Address, AddressError, PlaneClient, ServiceKeys, bounded, lines, refusal, unanswered,
+};
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
     Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
@@ -117,7 +119,7 @@ impl RemoteControlPlane {
                     }
                     return Ok(response);
                 }
-                Err(error) => failure = chain(&error),
+                Err(error) => failure = unanswered(address, &error),
             }
         }
         Err(unavailable(failure))

@@ -97,6 +97,14 @@ impl Executor {
         }
     }
 
+    /// Tells the control plane, which knows of the stop, how many records did not arrive in the end.
+    pub(crate) async fn report_last(&self) {
+        if self.reporter.draining.load(Ordering::SeqCst) {
+            // Nobody waits for it: the executor is gone either way.
+            let _ = tokio::time::timeout(DRAIN_TOLD_MAX, self.report()).await;
+        }
+    }
+
     /// Reports once, if there are reports at all. Returns whether it was taken.
     async fn report(&self) -> bool {
         let mut sending = self.reporter.sending.lock().await;

@@ -280,9 +280,13 @@ impl Routes {
 
     async fn follow_changes(&self) {
         let mut pause = RECONNECT_FIRST;
+        let mut fails = false;
         loop {
             match self.control.changes().await {
                 Ok(mut changes) => {
+                    if std::mem::take(&mut fails) {
+                        tracing::info!("the control plane's changes are followed again");
+                    }
                     loop {
                         match tokio::time::timeout(SILENCE_MAX, changes.next()).await {
                             Ok(Some(change)) => {
@@ -298,8 +302,11 @@ impl Routes {
                         }
                     }
                 }
+                // One line when it begins.
+                Err(_) if fails => {}
                 Err(error) => {
-                    tracing::warn!(%error, "the control plane's changes cannot be followed; trying again")
+                    fails = true;
+                    tracing::warn!(%error, "the control plane's changes cannot be followed; trying again");
                 }
             }
             tokio::time::sleep(pause).await;

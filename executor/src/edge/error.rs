@@ -195,7 +195,7 @@ impl EdgeError {
 
 /// What to do about a host that is nobody's, where it could be somebody's.
 fn not_a_handler_hint(host: &str, domain: &str) -> String {
-    let hint = format!("handlers answer at http://NAME.{domain}/; `wasmcloud list` shows yours");
+    let hint = format!("handlers answer at NAME.{domain}; `wasmcloud list` shows yours");
     match host.parse::<HostName>() {
         Ok(host) if host.as_str() != domain => {
             format!("{hint}. If {host} is yours, route it to one: wasmcloud route add {host} NAME")

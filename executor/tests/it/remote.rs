@@ -201,4 +201,11 @@ async fn an_executor_says_that_it_is_there_and_that_it_is_about_to_stop() {
     app.executor.drain().await;
     let last = control.see(|state| state.reports.last().cloned()).unwrap();
     assert_eq!((last.id, last.draining), (first.id, true));
+    // And once more when its records have been handed over, so that none seems to wait for ever.
+    let before = control.see(|state| state.reports.len());
+    app.executor.stop().await;
+    let reports = control.see(|state| state.reports.clone());
+    let last = reports.last().unwrap();
+    assert!(reports.len() > before, "{reports:?}");
+    assert_eq!((last.draining, last.records_waiting), (true, 0));
 }

@@ -181,7 +181,7 @@ async fn hosts_that_are_no_handlers_are_404_and_say_where_handlers_are() {
     for host in ["example.com", "localhost", "hellolocalhost", "127.0.0.1", "[::1]:80"] {
         let answer = get(&app, host, "/").await;
         assert_eq!((answer.status, answer.error().code.as_str()), (404, "not_a_handler"), "{host}");
-        assert!(answer.error().hint.contains("NAME.localhost"));
+        assert!(answer.error().hint.contains("handlers answer at NAME.localhost;"));
     }
 }
 

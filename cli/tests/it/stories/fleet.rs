@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::platform::{Person, Platform, SERVICE_TOKEN, Shape, eventually, saying};
+use crate::platform::{Person, Platform, Process, SERVICE_TOKEN, Shape, eventually, saying};
 
 #[test]
 fn executors_register_drain_and_go_silent() {
@@ -44,6 +44,17 @@ fn the_executor_of_one_process_is_listed_too() {
     assert_eq!((&executor["health"], &executor["internal_url"]), (&"healthy".into(), &Value::Null));
     let table = platform.admin().run(&["executors"]).good().stdout;
     assert!(table.contains("within the API"), "{table}");
+}
+
+#[test]
+fn an_executor_says_once_that_it_cannot_follow_the_changes_and_once_that_it_does_again() {
+    let platform = Platform::new(Shape::Split);
+    let executor = Process::spawn(platform.operator(), &platform.executor_args());
+    executor.stderr.wait_for("does not hear of this executor");
+    executor.stderr.wait_for("cannot be followed");
+    platform.start_api();
+    executor.stderr.wait_for("the control plane's changes are followed again");
+    assert_eq!(executor.stderr.text().matches("cannot be followed").count(), 1);
 }
 
 #[test]
