@@ -5,6 +5,7 @@
     reason = "comments on arguments are the text of --help, where <…> would stand as it is"
 )]
 
+mod certificate;
 mod cli;
 mod client;
 mod commands;

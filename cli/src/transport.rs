@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use serde::de::DeserializeOwned;
 
+use crate::certificate;
 use crate::client::CONNECT_TIMEOUT;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -25,10 +26,12 @@ pub fn transport_failure(server: &Server, error: reqwest::Error) -> Failure {
         )
     } else if error.is_timeout() {
         (format!("{server} did not answer in time"), "try again".to_owned())
-    } else if cause.contains("certificate") {
+    } else if let Some((why, hint)) = certificate::distrust(&error) {
+        (format!("{server} cannot be trusted: {why}"), hint)
+    } else if !server.is_encrypted() && wasmcloud_plane::speaks_no_plain_http(&error) {
         (
-            format!("{server} cannot be trusted: {cause}"),
-            "if its certificate is your own, name the CA's file with SSL_CERT_FILE".to_owned(),
+            format!("{server} does not speak plain HTTP"),
+            format!("write {}", server.to_string().replacen("http://", "https://", 1)),
         )
     } else if error.is_connect() {
         (format!("{server} cannot be reached: {cause}"), "check the address and the network".to_owned())

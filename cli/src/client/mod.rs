@@ -83,7 +83,7 @@ impl Client {
                 Exit::Failure,
                 "tls",
                 format!("cannot prepare an encrypted connection: {}", root_cause(&error)),
-                "install the system's CA certificates, or name a file with SSL_CERT_FILE",
+                crate::certificate::no_authorities(),
             )
         })?;
         Ok(Client { http, server, token })

@@ -33,7 +33,18 @@ fn a_self_signed_server_says_what_to_trust_and_shows_the_same_after_a_restart() 
         assert!(trusting.status.success(), "{}", String::from_utf8_lossy(&trusting.stderr));
         assert!(String::from_utf8_lossy(&trusting.stdout).contains("hello"));
         let doubting = platform.operator().command(&["list"]).output().unwrap();
-        assert!(!doubting.status.success());
+        let said = String::from_utf8_lossy(&doubting.stderr);
+        assert!(said.contains("nobody that is trusted here has signed its certificate"), "{said}");
+        assert!(said.contains("name the CA's file with SSL_CERT_FILE"), "{said}");
+        let mistyped =
+            platform.operator().command(&["list"]).env("SSL_CERT_FILE", "no.pem").output().unwrap();
+        let said = String::from_utf8_lossy(&mistyped.stderr);
+        assert!(said.contains("SSL_CERT_FILE names no.pem, which cannot be read"), "{said}");
+        let open = platform.api_url().replace("https://", "http://");
+        let plain = platform.operator().run(&["login", "--token", "x", "--api-server", &open]).code(6);
+        let said = plain.stderr;
+        assert!(said.contains(&format!("{open} does not speak plain HTTP")), "{said}");
+        assert!(said.contains(&format!("write {}", open.replace("http://", "https://"))), "{said}");
 
         if before.is_none() {
             process.stdout.wait_for(&format!("curl --cacert {} {hello}", edge.0));
