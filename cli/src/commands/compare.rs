@@ -102,7 +102,7 @@ fn summary(output: &Output, comparison: &Comparison) -> String {
         plural(all, "request", "requests"),
         comparison.version,
         comparison.live,
-        if differing == 0 { "no answer differs".to_owned() } else { format!("{differing} differ") },
+        differ(differing),
         if comparison.not_compared > 0 {
             format!(", {} not compared", comparison.not_compared)
         } else {
@@ -110,6 +110,14 @@ fn summary(output: &Output, comparison: &Comparison) -> String {
         }
     );
     output.styled(if comparison.same { Style::Green } else { Style::Red }, &text)
+}
+
+fn differ(answers: usize) -> String {
+    match answers {
+        0 => "no answer differs".to_owned(),
+        1 => "1 differs".to_owned(),
+        more => format!("{more} differ"),
+    }
 }
 
 fn status(run: &RunSummary) -> String {
@@ -132,6 +140,11 @@ fn ratio(live: u64, candidate: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_differs_and_two_differ() {
+        assert_eq!([0, 1, 2].map(differ), ["no answer differs", "1 differs", "2 differ"]);
+    }
 
     #[test]
     fn a_ratio_has_two_digits_and_none_where_nothing_was_counted() {

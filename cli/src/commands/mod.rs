@@ -17,6 +17,7 @@ pub mod list;
 pub mod login;
 pub mod logout;
 pub mod logs;
+mod name_arg;
 pub mod namegen;
 pub mod policy;
 pub mod promote;

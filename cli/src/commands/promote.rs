@@ -4,6 +4,7 @@ use wasmcloud_wire::body::{Promote, Promoted};
 use wasmcloud_wire::{HandlerName, Split, VersionNumber};
 
 use super::compare;
+use super::name_arg::name;
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -11,6 +12,7 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The handler
+    #[arg(value_parser = |text: &str| name(text, "wasmcloud promote NAME VERSION"))]
     name: HandlerName,
     /// The version to make live: `3` or `v3`
     #[arg(value_parser = version)]

@@ -94,7 +94,7 @@ pub fn said(policy: Option<&RecordingPolicy>) -> String {
         None => "nothing is recorded".to_owned(),
         Some(policy) => format!(
             "{} requests are recorded, the last {}{}",
-            policy.methods.join(","),
+            policy.methods.join(", "),
             policy.keep,
             match policy.redact.is_empty() {
                 true => String::new(),
@@ -107,6 +107,17 @@ pub fn said(policy: Option<&RecordingPolicy>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_read_as_one() {
+        let methods = ["GET", "POST"].map(ToOwned::to_owned).to_vec();
+        let policy = RecordingPolicy { methods, ..RecordingPolicy::default() };
+        assert!(
+            said(Some(&policy)).starts_with("GET, POST requests are recorded"),
+            "{}",
+            said(Some(&policy))
+        );
+    }
 
     #[test]
     fn methods_are_names_with_commas_or_off() {

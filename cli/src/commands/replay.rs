@@ -22,6 +22,7 @@ use crate::text::{count, duration_us, one_line, size_and_bytes};
 /// The arguments of `replay`.
 #[derive(Debug, clap::Args)]
 #[command(
+    override_usage = "wasmcloud replay <ID> [--local [PROGRAM]] [OPTIONS]",
     after_help = "Exits with 0 if the answer is the same, with 1 if it differs. Invocations are recorded once that is \
                         turned on: wasmcloud set NAME --record GET,HEAD"
 )]
@@ -35,12 +36,23 @@ pub struct Args {
     #[arg(long)]
     outbound: bool,
     /// Run it on this machine: this program, or the version's own
-    #[arg(long, value_name = "PROGRAM", num_args = 0..=1)]
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, value_parser = program)]
     local: Option<Option<PathBuf>>,
     /// A setting of the handler for a local run, such as a secret one, which the server does not give away; may be
     /// given several times
     #[arg(long = "env", short, value_name = "NAME=VALUE", requires = "local", value_parser = local_run::variable)]
     env: Vec<(String, String)>,
+}
+
+/// A program's file; the invocation would be taken for it where it stands behind the flag.
+fn program(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match text.parse::<InvocationId>() {
+        Ok(id) if !path.exists() => {
+            Err(format!("the invocation stands before the flag: wasmcloud replay {id} --local"))
+        }
+        _ => Ok(path),
+    }
 }
 
 /// Runs a recorded invocation again, and says whether the answer is the same.

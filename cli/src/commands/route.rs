@@ -7,6 +7,7 @@ use wasmcloud_wire::body::{HostState, NewRoute, Routed};
 use wasmcloud_wire::{HandlerName, HostName};
 
 use super::host::record;
+use super::name_arg::name;
 use crate::failure::Failure;
 use crate::output::Table;
 use crate::session::Session;
@@ -21,6 +22,7 @@ pub enum Command {
         #[arg(value_name = "HOST[/PATH]")]
         from: HostPath,
         /// The handler
+        #[arg(value_parser = |text: &str| name(text, "wasmcloud route add HOST[/PATH] NAME"))]
         name: HandlerName,
         /// Let the program see the path without this prefix, which is its SCRIPT_NAME
         #[arg(long)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use wasmcloud_wire::HandlerName;
 
+use super::name_arg::name;
 use super::upload::{self, Upload};
 use crate::client::With;
 use crate::failure::Failure;
@@ -15,6 +16,7 @@ use crate::setting_args::SettingFlags;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The handler
+    #[arg(value_parser = |text: &str| name(text, "wasmcloud update NAME PROGRAM"))]
     name: HandlerName,
     /// The program: a .wasm file, WebAssembly text, or `-` for standard input
     #[arg(value_name = "PROGRAM")]

@@ -81,6 +81,24 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
 }
 
 #[test]
+fn swapped_arguments_are_answered_with_their_order() {
+    let user = User::new();
+    let id = "019aa7a8-1111-7222-8333-444455556666";
+    for (args, order) in [
+        (
+            &["route", "add", "echo", "shop.example.com"][..],
+            "wasmcloud route add HOST[/PATH] NAME".to_owned(),
+        ),
+        (&["promote", "2", "echo"], "wasmcloud promote NAME VERSION".to_owned()),
+        (&["update", "./echo.wasm", "echo"], "wasmcloud update NAME PROGRAM".to_owned()),
+        (&["replay", "--local", id], format!("wasmcloud replay {id} --local")),
+        (&["replay"], "wasmcloud replay <ID> [--local [PROGRAM]]".to_owned()),
+    ] {
+        user.run(args).code(2).says(&order);
+    }
+}
+
+#[test]
 fn a_broken_settings_file_is_named() {
     let user = User::new();
     std::fs::write(user.settings_path(), "{\"token\": hunter2").unwrap();
