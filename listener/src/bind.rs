@@ -18,6 +18,15 @@ pub async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener
     })
 }
 
+/// Whether only one of these addresses can be listened on at a time.
+pub fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    // `[::]` takes IPv4 too; a port of 0 becomes one that is free.
+    let takes = |this: SocketAddr, that: SocketAddr| {
+        this.ip() == that.ip() || this.ip().is_unspecified() && (this.is_ipv6() || that.is_ipv4())
+    };
+    one.port() != 0 && one.port() == other.port() && (takes(one, other) || takes(other, one))
+}
+
 /// Why an address could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -57,4 +66,18 @@ pub enum BindError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_collide_where_only_one_of_them_can_be_bound() {
+        let at = |one: &str, other: &str| collide(one.parse().unwrap(), other.parse().unwrap());
+        assert!(at("127.0.0.1:3000", "127.0.0.1:3000") && at("0.0.0.0:3000", "127.0.0.1:3000"));
+        assert!(at("127.0.0.1:3000", "[::]:3000") && at("[::1]:3000", "[::]:3000"));
+        assert!(!at("127.0.0.1:3000", "127.0.0.1:3001") && !at("127.0.0.1:3000", "127.0.0.2:3000"));
+        assert!(!at("0.0.0.0:3000", "[::1]:3000") && !at("127.0.0.1:0", "127.0.0.1:0"));
+    }
 }

@@ -42,7 +42,7 @@ mod socket;
 mod timer;
 mod tls;
 
-pub use bind::{BindError, bind};
+pub use bind::{BindError, bind, collide};
 pub use body::{Body, BodyError, CollectError};
 pub use request::Peer;
 pub use response::{BoxError, ResponseBody};
