@@ -245,7 +245,7 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         match error {
-            StoreError::Unavailable(_) => ApiError::unavailable(error),
+            StoreError::Unavailable(_) | StoreError::Connect { .. } => ApiError::unavailable(error),
             StoreError::Full => ApiError::storage_full(error),
             StoreError::Conflict
             | StoreError::Newer { .. }

@@ -17,8 +17,13 @@ use crate::{Core, catchers, routes};
 /// Directives for the log's filter that silence Rocket. It writes to the `log` crate, whatever level
 /// it is told, once another logger is there: every request with its query, and every guard that
 /// fails, the latter in the name of the module that the route is in. The bridge has one line for
-/// each request, and our own routes log nothing themselves.
-pub const LOG_DIRECTIVES: &str = "rocket=off,wasmcloud_api::routes=off";
+/// each request, and our own routes log nothing themselves. The verifier of certificates says its error in the
+/// log too, without whose it is; whoever made the connection does so with the address.
+///
+/// PostgreSQL's notices tell at every start that its tables are there already. And where a parameter of a database's
+/// URL is not known, its value is shown, which may be a password; `store/sql/connect.rs` warns of it instead.
+pub const LOG_DIRECTIVES: &str = "rocket=off,wasmcloud_api::routes=off,\
+    rustls_platform_verifier=off,sqlx::postgres::notice=warn,sqlx_postgres::options::parse=off";
 
 /// Why the API did not start.
 #[derive(Debug, thiserror::Error)]

@@ -73,6 +73,8 @@ pub struct Core {
     learning: Semaphore,
     /// Says who owns a host.
     dns: dns::Dns,
+    /// The modules that were told to be missing.
+    missing: plane::Missing,
 }
 
 /// Why there is no control plane.
@@ -128,6 +130,7 @@ impl Core {
             closing: CancellationToken::new(),
             learning: Semaphore::new(policies::LEARNING_AT_ONCE),
             dns,
+            missing: plane::Missing::default(),
         }))
     }
 

@@ -1,7 +1,7 @@
 //! What executors ask of the control plane.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +18,21 @@ use wasmcloud_wire::{
 use super::Core;
 use crate::sealing::SealError;
 use crate::store::StoreError;
+
+/// How many missing modules are told of, by one process.
+const MISSING_TOLD_MAX: usize = 1_000;
+
+/// The modules that were told to be missing.
+#[derive(Default)]
+pub(super) struct Missing(Mutex<BTreeSet<Digest>>);
+
+impl Missing {
+    /// Whether this one was not told yet, and may be.
+    fn is_new(&self, digest: &Digest) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < MISSING_TOLD_MAX && told.insert(*digest)
+    }
+}
 
 /// How often a change stream says that it is alive.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
@@ -57,11 +72,32 @@ impl ControlPlane for Core {
     }
 
     async fn module(&self, digest: &Digest) -> Result<Option<Bytes>, ControlPlaneError> {
-        self.blobs.get(digest).await.map_err(unavailable)
+        let bytes = self.blobs.get(digest).await.map_err(unavailable)?;
+        if bytes.is_none() {
+            self.tell_of_missing(digest).await;
+        }
+        Ok(bytes)
     }
 }
 
 impl Core {
+    /// Says, once for each module, that the database knows one that is not where modules are kept.
+    async fn tell_of_missing(&self, digest: &Digest) {
+        let in_use = match self.store.module_in_use(digest).await {
+            Ok(in_use) => in_use,
+            Err(error) => {
+                return tracing::debug!(%digest, %error, "it is not known whether a module is in use");
+            }
+        };
+        if in_use && self.missing.is_new(digest) {
+            tracing::warn!(
+                %digest,
+                "a module is in the database, but not where this API keeps modules: give all APIs of this database the \
+                 same --storage, or restore it from a backup"
+            );
+        }
+    }
+
     /// What an address serves, within its handler's policy and this installation's limits.
     pub(crate) async fn deployment(&self, key: &RouteKey) -> Result<Option<Deployment>, DeploymentError> {
         let Some(row) = self.store.deployment(key).await? else { return Ok(None) };
@@ -115,5 +151,19 @@ impl Feed {
                 Some(Change::Heartbeat)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_missing_module_is_told_once_and_no_more_than_the_bound() {
+        let missing = Missing::default();
+        let digest = |number: usize| Digest::of(&number.to_le_bytes());
+        assert!(missing.is_new(&digest(0)) && !missing.is_new(&digest(0)));
+        assert!((1..MISSING_TOLD_MAX).all(|number| missing.is_new(&digest(number))));
+        assert!(!missing.is_new(&digest(MISSING_TOLD_MAX)));
     }
 }

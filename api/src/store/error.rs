@@ -46,12 +46,61 @@ pub enum StoreError {
     /// The disk that the database lives on is full. Reads go on.
     #[error("the database's disk is full: free some space, nothing has to be restarted")]
     Full,
+    /// There is no connection to the database.
+    #[error("{place} {}", if error.as_database_error().is_some() { "says: " } else { "cannot be used: " }.to_owned() + &said(error))]
+    Connect {
+        /// Which database, without its password.
+        place: String,
+        /// What kind of mistake it is.
+        reason: Refused,
+        /// What was said.
+        #[source]
+        error: sqlx::Error,
+    },
     /// The database cannot be reached, or failed.
-    #[error("database: {0}")]
+    #[error("database: {}", said(.0))]
     Unavailable(#[source] sqlx::Error),
     /// A stored value that cannot be read back.
     #[error("stored value is unreadable: {0}")]
     Corrupt(String),
+}
+
+/// Why there is no connection to a database, as far as it can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The server has no database of that name.
+    NoSuchDatabase,
+    /// The server does not know the user, or takes another password.
+    Password,
+    /// The host's name is not known.
+    NoSuchHost,
+    /// Something else.
+    Other,
+}
+
+impl Refused {
+    /// By PostgreSQL's codes: `invalid_catalog_name`, `invalid_password`, `invalid_authorization_specification`.
+    pub(super) fn of(error: &sqlx::Error) -> Refused {
+        match error {
+            sqlx::Error::Database(error) => match error.code().as_deref() {
+                Some("3D000") => Refused::NoSuchDatabase,
+                Some("28P01" | "28000") => Refused::Password,
+                _ => Refused::Other,
+            },
+            // What the resolver says has no kind of its own.
+            sqlx::Error::Io(error) if error.to_string().contains("lookup") => Refused::NoSuchHost,
+            _ => Refused::Other,
+        }
+    }
+}
+
+/// What a database says, without the line in its own source that PostgreSQL adds.
+fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// SQLite's `SQLITE_FULL`, and PostgreSQL's `disk_full`.

@@ -27,7 +27,7 @@ use wasmcloud_wire::{
 
 pub use changes::{ChangeStore, ChangeWatch};
 pub use dump::{Cell, Column, Dump, DumpStore, Kind, LEFT_OUT, Restore, Row, TABLES, Table};
-pub use error::StoreError;
+pub use error::{Refused, StoreError};
 pub use fit::{Fits, NoRoom, PolicyEdit, Unfit};
 pub use fleet::FleetStore;
 pub use handlers::{

@@ -16,7 +16,7 @@ use super::migrate::{
     required,
 };
 use super::{PostgresStore, SqliteStore};
-use crate::store::StoreError;
+use crate::store::{Refused, StoreError};
 
 /// How long a statement waits for another process's write in SQLite.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -92,8 +92,8 @@ impl PostgresStore {
 
     /// Connects to a database by its URL, and does about its schema what is asked for.
     pub async fn connect_as(url: &str, schema: Schema) -> Result<PostgresStore, StoreError> {
-        let options: PgConnectOptions = url.parse()?;
-        with_postgres(&options, schema).await?;
+        let (options, place) = postgres_options(url)?;
+        with_postgres(&options, &place, schema).await?;
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS_MAX)
             .acquire_timeout(POSTGRES_ACQUIRE_TIMEOUT)
@@ -112,14 +112,74 @@ impl PostgresStore {
 
     /// Brings a database's schema up to date.
     pub async fn migrate(url: &str) -> Result<Migrated, StoreError> {
-        with_postgres(&url.parse()?, Schema::Migrate).await
+        let (options, place) = postgres_options(url)?;
+        with_postgres(&options, &place, Schema::Migrate).await
     }
+}
+
+/// How to connect to a URL, and what that database is called in messages.
+pub(super) fn postgres_options(url: &str) -> Result<(PgConnectOptions, String), StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(|error| unconnected(THE_DATABASE, error))?;
+    if let Some(key) = unknown_parameter(url) {
+        tracing::warn!(key, "a parameter of the database's URL is not known, and does nothing");
+    }
+    // What stands behind the host and has an `@` may be the rest of a password that is not encoded.
+    let rest = url.split_once("://").and_then(|(_, rest)| rest.find(['/', '?', '#']).map(|at| &rest[at..]));
+    let place = match (rest.is_some_and(|rest| rest.contains('@')), options.get_socket()) {
+        (true, _) => THE_DATABASE.to_owned(),
+        (false, Some(socket)) => format!("{THE_DATABASE} at {}", socket.display()),
+        (false, None) => format!("{THE_DATABASE} at {}:{}", options.get_host(), options.get_port()),
+    };
+    Ok((options, place))
+}
+
+/// A parameter that means nothing, without its value. One that has an unusual name may be something else.
+fn unknown_parameter(url: &str) -> Option<&str> {
+    let (_, query) = url.split_once('?').filter(|(_, query)| !query.contains('@'))?;
+    let mut keys = query.split(['&', '#']).filter_map(|pair| Some(pair.split_once('=')?.0));
+    let is_plain =
+        |key: &str| key.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
+    keys.find(|key| is_plain(key) && !POSTGRES_PARAMETERS.contains(key))
+}
+
+/// The parameters that sqlx takes in a URL (`PgConnectOptions`).
+const POSTGRES_PARAMETERS: &[&str] = &[
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// What a database is called whose place is not shown.
+const THE_DATABASE: &str = "the database";
+
+/// An error of a connection that was never there.
+pub(super) fn unconnected(place: &str, error: sqlx::Error) -> StoreError {
+    StoreError::Connect { place: place.to_owned(), reason: Refused::of(&error), error }
 }
 
 /// Looks at a PostgreSQL's schema and does about it what is asked for, on a connection of its own: whatever goes
 /// wrong, closing it gives the lock back.
-async fn with_postgres(options: &PgConnectOptions, schema: Schema) -> Result<Migrated, StoreError> {
-    let mut connection = options.connect().await?;
+async fn with_postgres(
+    options: &PgConnectOptions,
+    place: &str,
+    schema: Schema,
+) -> Result<Migrated, StoreError> {
+    let mut connection = options.connect().await.map_err(|error| unconnected(place, error))?;
     let migrated = match schema {
         Schema::Migrate => migrate_postgres(&mut connection).await,
         Schema::Require => required::<sqlx::Postgres>(&mut connection, POSTGRES_COUNT_TABLE).await,
@@ -190,5 +250,34 @@ pub(super) fn unusable(path: &Path, error: sqlx::Error) -> StoreError {
             reason: format!("{error}; if it is no database of wasmcloud, choose another folder with --data"),
         },
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_told_by_its_place_and_never_by_its_password() {
+        let place =
+            |url: &str| postgres_options(url).map(|(_, place)| place).map_err(|error| error.to_string());
+        let at_host = Ok("the database at db.example:5499".to_owned());
+        assert_eq!(place("postgres://u:sesame@db.example:5499/d"), at_host);
+        assert_eq!(place("postgres://u:se%2Fsa%40me@db.example:5499/d"), at_host);
+        // The user is taken for the host, and what begins the password for a port.
+        assert_eq!(place("postgres://u:12/sesame@db.example/d"), Ok("the database".to_owned()));
+        for url in
+            ["postgres://u:sesame/12@h/d", "postgres://u:sesame#12@h/d", "postgres://u:sesame@h:sesame/d"]
+        {
+            let error = place(url).unwrap_err();
+            assert!(error.starts_with("the database cannot be used") && !error.contains("sesame"), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_a_parameter_that_is_not_known_the_name_is_told() {
+        assert_eq!(unknown_parameter("postgres://h/d?sslmode=require&sslmod=x"), Some("sslmod"));
+        assert_eq!(unknown_parameter("postgres://h/d?password=x&application_name=a"), None);
+        assert_eq!(unknown_parameter("postgres://u:12?sesame=x@h/d"), None);
     }
 }

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 use wasmcloud_wire::Digest;
 
 use super::backend::{Backend, Columns, begin, read};
-use super::connect::{SNAPSHOT_WAIT, newest_known, unusable};
+use super::connect::{SNAPSHOT_WAIT, newest_known, postgres_options, unconnected, unusable};
 use super::migrate::{POSTGRES_COUNT_TABLE, SQLITE_COUNT_TABLE, required};
 use super::value::{Value, digest, values};
 use super::{PostgresStore, SqlStore, SqliteStore};
@@ -39,8 +39,9 @@ impl SqliteStore {
 impl PostgresStore {
     /// Connects to a database to read it, and changes nothing in it.
     pub async fn connect_to_read(url: &str) -> Result<PostgresStore, StoreError> {
-        let pool =
-            PgPoolOptions::new().max_connections(1).acquire_timeout(SNAPSHOT_WAIT).connect(url).await?;
+        let (options, place) = postgres_options(url)?;
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(SNAPSHOT_WAIT);
+        let pool = pool.connect_with(options).await.map_err(|error| unconnected(&place, error))?;
         required::<Postgres>(&mut *pool.acquire().await?, POSTGRES_COUNT_TABLE).await?;
         Ok(SqlStore { read: pool.clone(), write: pool })
     }
