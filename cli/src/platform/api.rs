@@ -7,7 +7,9 @@ use wasmcloud_api::store::Schema;
 use wasmcloud_api::{Config, Core, EdgeUrl, RemoteInvoker};
 use wasmcloud_wire::Invoker;
 
-use super::options::{API, ApiOptions, Common, EdgeUrlText, PlaneOptions, StorageOptions, how_to_trust};
+use super::options::{
+    API, ApiOptions, Common, EdgeUrlText, PlaneOptions, StorageOptions, absolute, how_to_trust,
+};
 use super::serve::{bind, local, say, server};
 use super::storage::DataDir;
 use super::{block_on, failed, first_start};
@@ -84,11 +86,17 @@ async fn serve(
     if let Some((user, password)) = first_start::make_admin(&core).await? {
         said.push(format!("  user   {} with the password {password} (shown only this once)", user.name));
     }
-    said.extend(how_to_trust(&[(API, tls.as_ref())]));
+    said.extend(how_to_trust(5, &[(API, tls.as_ref())]));
     said.push(format!("next: wasmcloud login admin --api-server {server}"));
     if executors.is_empty() {
+        let ca = match tls.as_ref().map(|tls| tls.made_here().map(absolute)) {
+            None => String::new(),
+            Some(Some(path)) => format!(" --plane-ca {}", path.display()),
+            // Whether executors trust a certificate of the operator's own is not known here.
+            Some(None) => " --plane-ca CA".to_owned(),
+        };
         said.push(format!(
-            "      wasmcloud executor --api {server} --token-file FILE, once for each executor"
+            "      wasmcloud executor --api {server} --token-file FILE{ca}, once for each executor"
         ));
     }
     say(session, &said)?;

@@ -9,7 +9,7 @@ use wasmcloud_executor::RemoteControlPlane;
 use super::options::{
     Common, EdgeOptions, EgressOptions, EngineOptions, InternalOptions, PlaneOptions, how_to_trust,
 };
-use super::serve::{bind, local, say, server, stop};
+use super::serve::{apart, bind, local, say, server, stop};
 use super::storage::DataDir;
 use super::{block_on, failed};
 use crate::failure::Failure;
@@ -69,6 +69,7 @@ async fn serve(
     let egress = egress.egress()?;
     let control = RemoteControlPlane::new(api, keys.clone(), ca.as_deref())
         .map_err(|error| failed("api", error, "check --api and --plane-ca"))?;
+    apart((edge.address(), "--edge-listen"), (internal.address(), "--internal-listen"))?;
     let data = DataDir::open(common)?;
     let edge_listener = bind(edge.address(), "--edge-listen").await?;
     let internal_listener = bind(internal.address(), "--internal-listen").await?;
@@ -84,7 +85,10 @@ async fn serve(
         format!("  API       {}", api.join(", ")),
         format!("  data      {}", data.path().display()),
     ];
-    said.extend(how_to_trust(&[("edge", edge_tls.as_ref()), ("internal listener", internal_tls.as_ref())]));
+    said.extend(how_to_trust(
+        8,
+        &[("edge", edge_tls.as_ref()), ("internal listener", internal_tls.as_ref())],
+    ));
     said.push("next: see it among the others: wasmcloud executors".to_owned());
     executor.start_reporting(Some(internal_url)).await;
     say(session, &said)?;

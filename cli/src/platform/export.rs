@@ -35,7 +35,7 @@ pub struct PlaceOptions {
     #[arg(long, env = "WASMCLOUD_SETTINGS", value_name = "FILE")]
     settings: Option<PathBuf>,
     /// The database: a postgres:// URL [default: SQLite in the data directory]
-    #[arg(long, env = "WASMCLOUD_DATABASE", value_name = "URL")]
+    #[arg(long, env = "WASMCLOUD_DATABASE", hide_env_values = true, value_name = "URL")]
     database: Option<DatabaseUrl>,
     /// The key that signs tokens [default: jwt-key.pk8 in the data directory]
     #[arg(long, env = "WASMCLOUD_JWT_KEY_FILE", value_name = "FILE")]
@@ -103,7 +103,7 @@ pub fn words(summary: &Summary) -> String {
     format!(
         "{}, {}, {}, {}, {} and {} ({})",
         count(users, "user", "users"),
-        count(handlers, "handler", "handlers"),
+        count(handlers, "handler name", "handler names"),
         count(versions, "version", "versions"),
         count(settings, "setting", "settings"),
         count(hosts, "host", "hosts"),

@@ -1,6 +1,6 @@
 //! `wasmcloud migrate`: brings the database up to date, and starts nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use wasmcloud_api::store::Migrated;
@@ -14,7 +14,7 @@ use crate::session::Session;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The database: a postgres:// URL [default: SQLite in the data directory]
-    #[arg(long, env = "WASMCLOUD_DATABASE", value_name = "URL")]
+    #[arg(long, env = "WASMCLOUD_DATABASE", hide_env_values = true, value_name = "URL")]
     database: Option<DatabaseUrl>,
     /// Where everything is kept [default: wasmcloud in the user's data folder]
     #[arg(long, env = "WASMCLOUD_DATA", value_name = "DIR")]
@@ -31,20 +31,25 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let database = args.database.or(file.api.database);
     block_on(&common, async |shutdown| {
         tokio::select! {
-            migrated = storage::migrate(&common, database.as_ref()) => tell(session, migrated?),
+            migrated = storage::migrate(&common, database.as_ref()) => {
+                let (migrated, file) = migrated?;
+                tell(session, migrated, file.as_deref())
+            }
             // All of it is one transaction, which ends with this.
             () = shutdown.cancelled() => Err(Failure::Interrupted),
         }
     })
 }
 
-fn tell(session: &Session, Migrated { from, to }: Migrated) -> Result<(), Failure> {
+/// A mistyped data directory shows in the `file` that is new.
+fn tell(session: &Session, Migrated { from, to }: Migrated, file: Option<&Path>) -> Result<(), Failure> {
     if session.output.json {
         return session.output.document(&json!({ "from": from, "to": to }));
     }
-    session.output.line(&match from {
-        0 => format!("the database is new: it was brought to migration {to}"),
-        from if from == to => format!("nothing to do: the database is at migration {to}"),
-        from => format!("the database was brought from migration {from} to {to}"),
+    session.output.line(&match (from, file) {
+        (0, Some(file)) => format!("{} is new: it was made and brought to migration {to}", file.display()),
+        (0, None) => format!("the database is new: it was brought to migration {to}"),
+        (from, _) if from == to => format!("nothing to do: the database is at migration {to}"),
+        (from, _) => format!("the database was brought from migration {from} to {to}"),
     })
 }

@@ -65,6 +65,7 @@ async fn serve(
     let (api_tls, edge_tls) = (api.tls(common)?, edge.tls(common)?);
     edge.domain()?;
     let egress = egress.egress()?;
+    apart((api.address(), "--api-listen"), (edge.address(), "--edge-listen"))?;
     let data = DataDir::open(common)?;
     let (store, blobs) = (data.store(api, Schema::Migrate).await?, data.blobs(storage).await?);
     let api_listener = bind(api.address(), "--api-listen").await?;
@@ -109,7 +110,7 @@ async fn serve(
         }
     }
 
-    let trust = how_to_trust(&[(API, api_tls.as_ref()), ("edge", edge_tls.as_ref())]);
+    let trust = how_to_trust(5, &[(API, api_tls.as_ref()), ("edge", edge_tls.as_ref())]);
     let serving = async {
         executor.start_reporting(None).await;
         let (api_result, (), ()) = tokio::join!(
@@ -138,6 +139,16 @@ pub async fn stop(executor: &Executor) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Two listeners of one process do not fit into one address. `flag` is the option that chose each.
+pub fn apart(one: (SocketAddr, &str), other: (SocketAddr, &str)) -> Result<(), Failure> {
+    if !wasmcloud_listener::collide(one.0, other.0) {
+        return Ok(());
+    }
+    let message =
+        format!("{} is {}, and {} is {}: only one of them can listen there", one.1, one.0, other.1, other.0);
+    Err(Failure::usage(message, format!("choose another port with {} or {}", one.1, other.1)))
 }
 
 /// Binds a port, or says in one line why that cannot be done.

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wasmcloud_api::store::{Migrated, PostgresStore, Schema, SqliteStore, Store, StoreError};
+use wasmcloud_api::store::{Migrated, PostgresStore, Refused, Schema, SqliteStore, Store, StoreError};
 use wasmcloud_blob::{BlobError, Blobs, FsBlobs, S3Blobs};
 
 use super::failed;
@@ -14,24 +14,40 @@ use crate::failure::Failure;
 
 const ELSEWHERE: &str = "make it writable, or name another data directory with --data";
 
-const CHECK_DATABASE: &str = "check --database, and that the server runs";
+const CHECK_DATABASE: &str =
+    "check --database (WASMCLOUD_DATABASE, [api] database), and that the database's server runs";
+const NO_SUCH_DATABASE: &str =
+    "make it with createdb, or correct --database (WASMCLOUD_DATABASE, [api] database)";
+const NO_SUCH_HOST: &str = "check the host in --database (WASMCLOUD_DATABASE, [api] database); in a password, write @ as %40 and / as %2F";
+const WRONG_PASSWORD: &str = "correct the user and the password, in --database (WASMCLOUD_DATABASE, [api] database), PGPASSWORD or ~/.pgpass";
 
-/// Brings the database up to date. One that is not in the data directory needs no such directory.
-pub async fn migrate(common: &Common, database: Option<&DatabaseUrl>) -> Result<Migrated, Failure> {
-    match database {
-        None => SqliteStore::migrate(&DataDir::open(common)?.database())
-            .await
-            .map_err(|error| database_failed(&error, ELSEWHERE)),
-        Some(url) => {
-            PostgresStore::migrate(&url.0).await.map_err(|error| database_failed(&error, CHECK_DATABASE))
-        }
-    }
+/// Brings the database up to date; with the file that it is in, if it is in one. One that is not in the data
+/// directory needs no such directory.
+pub async fn migrate(
+    common: &Common,
+    database: Option<&DatabaseUrl>,
+) -> Result<(Migrated, Option<PathBuf>), Failure> {
+    let Some(url) = database else {
+        let data = DataDir::open(common)?;
+        let file = data.database();
+        let migrated =
+            SqliteStore::migrate(&file).await.map_err(|error| database_failed(&error, ELSEWHERE))?;
+        return Ok((migrated, Some(file)));
+    };
+    let migrated = PostgresStore::migrate(url.reveal()?).await;
+    Ok((migrated.map_err(|error| database_failed(&error, CHECK_DATABASE))?, None))
 }
 
-/// A schema of another version says itself what to do.
+/// What to do about an error; a schema of another version says that itself.
 fn database_failed(error: &StoreError, hint: &str) -> Failure {
-    let by_version = matches!(error, StoreError::Older { .. } | StoreError::Newer { .. });
-    failed("database", error, if by_version { "" } else { hint })
+    let hint = match error {
+        StoreError::Older { .. } | StoreError::Newer { .. } => "",
+        StoreError::Connect { reason: Refused::NoSuchDatabase, .. } => NO_SUCH_DATABASE,
+        StoreError::Connect { reason: Refused::NoSuchHost, .. } => NO_SUCH_HOST,
+        StoreError::Connect { reason: Refused::Password, .. } => WRONG_PASSWORD,
+        _ => hint,
+    };
+    failed("database", error, hint)
 }
 
 /// A data directory; one that is opened belongs to this process alone.
@@ -45,6 +61,10 @@ impl DataDir {
     /// Makes the directory if need be, and takes it.
     pub fn open(common: &Common) -> Result<DataDir, Failure> {
         let path = common.data_dir()?;
+        if path.is_file() {
+            let message = format!("{} is a file, where the data directory should be", path.display());
+            return Err(failed("data_dir", message, "name a folder with --data (WASMCLOUD_DATA)"));
+        }
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             failed("data_dir", format!("{what} {}: {error}", path.display()), ELSEWHERE)
         };
@@ -78,6 +98,11 @@ impl DataDir {
         let path = common.data_dir()?;
         match path.is_dir() {
             true => Ok(DataDir { path, _lock: None }),
+            false if path.is_file() => Err(failed(
+                "data_dir",
+                format!("{} is a file, where the data directory should be", path.display()),
+                "name a folder with --data (WASMCLOUD_DATA)",
+            )),
             false => Err(failed(
                 "data_dir",
                 format!("there is no data directory {}", path.display()),
@@ -94,7 +119,9 @@ impl DataDir {
                 return Err(failed("database", message, "name the server's own --data or --database"));
             }
             None => SqliteStore::open_to_read(&self.database()).await.map(|store| Arc::new(store) as _),
-            Some(url) => PostgresStore::connect_to_read(&url.0).await.map(|store| Arc::new(store) as _),
+            Some(url) => {
+                PostgresStore::connect_to_read(url.reveal()?).await.map(|store| Arc::new(store) as _)
+            }
         };
         opened.map_err(|error| {
             database_failed(&error, "check --data and --database, and that the database runs")
@@ -113,7 +140,7 @@ impl DataDir {
                 .await
                 .map(|store| Arc::new(store) as Arc<dyn Store>)
                 .map_err(|error| database_failed(&error, ELSEWHERE)),
-            Some(url) => PostgresStore::connect_as(&url.0, schema)
+            Some(url) => PostgresStore::connect_as(url.reveal()?, schema)
                 .await
                 .map(|store| Arc::new(store) as Arc<dyn Store>)
                 .map_err(|error| database_failed(&error, CHECK_DATABASE)),

@@ -11,6 +11,7 @@ mod errors;
 mod handlers;
 mod local;
 mod migrate;
+mod secrets;
 mod stories;
 mod streams;
 mod user;

@@ -21,7 +21,8 @@ fn a_database_is_brought_up_to_date_once_and_it_is_said() {
     let data = data.to_str().unwrap();
     let newest = newest();
     let first = user.run(&["migrate", "--data", data]).good();
-    assert_eq!(first.stdout, format!("the database is new: it was brought to migration {newest}\n"));
+    let made = format!("{data}/wasmcloud.sqlite is new: it was made and brought to migration {newest}\n");
+    assert_eq!(first.stdout, made);
     let second = user.run(&["migrate", "--data", data]).good();
     assert_eq!(second.stdout, format!("nothing to do: the database is at migration {newest}\n"));
     let third = user.run(&["migrate", "--data", data, "--json"]).good();
@@ -61,4 +62,21 @@ fn an_api_that_may_not_migrate_refuses_a_database_that_is_not_up_to_date() {
     ]);
     assert_ne!(refused.code, 0);
     refused.says("has migration 0").says(&format!("works with {}", newest())).says("wasmcloud migrate");
+}
+
+#[test]
+fn a_database_that_refuses_is_named_with_what_to_do() {
+    let cluster = Cluster::shared();
+    let url = block_on(cluster.create_database());
+    let user = User::new();
+    let (server, query) = url.split_once('?').unwrap();
+    let (server, _) = server.rsplit_once('/').unwrap();
+    let missing = format!("{server}/wasmclod?{query}");
+    let refused = user.run(&["migrate", "--database", &missing]).code(1);
+    assert!(!refused.stderr.contains("at line"), "{refused:?}");
+    refused.says("the database at ").says("says: ").says("\"wasmclod\" does not exist").says("createdb");
+    let closed = user.run(&["migrate", "--database", "postgres://u@127.0.0.1:1/x"]).code(1);
+    closed.says("the database at 127.0.0.1:1 cannot be used: ").says("[api] database");
+    let nowhere = user.run(&["migrate", "--database", "postgres://u@nowhere.invalid/x"]).code(1);
+    nowhere.says("the database at nowhere.invalid:5432").says("%40");
 }

@@ -26,7 +26,7 @@ impl ApiOptions {
 
     /// Where the API listens.
     pub fn address(&self) -> SocketAddr {
-        self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 3000).into())
+        self.listen.map_or_else(|| (Ipv4Addr::LOCALHOST, 3000).into(), |listen| listen.0)
     }
 
     /// The API's certificate, if it has one.
@@ -44,7 +44,7 @@ impl EdgeOptions {
 
     /// Where the edge listens.
     pub fn address(&self) -> SocketAddr {
-        self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 3001).into())
+        self.listen.map_or_else(|| (Ipv4Addr::LOCALHOST, 3001).into(), |listen| listen.0)
     }
 
     /// The domain that handlers' names stand before.
@@ -138,7 +138,7 @@ impl InternalOptions {
 
     /// Where the API's calls are taken.
     pub fn address(&self) -> SocketAddr {
-        self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 3002).into())
+        self.listen.map_or_else(|| (Ipv4Addr::LOCALHOST, 3002).into(), |listen| listen.0)
     }
 
     /// How the API reaches what listens at `local`.

@@ -7,7 +7,7 @@ mod storage;
 mod text;
 mod tls;
 
-use std::net::SocketAddr;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -19,7 +19,7 @@ pub use check::LimitPair;
 pub use engine::EngineOptions;
 pub use storage::StorageOptions;
 pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, Range, RegistrationText};
-pub use tls::{API, TlsMode, how_to_trust};
+pub use tls::{API, TlsMode, absolute, how_to_trust};
 
 /// Declares a group of settings, each a flag, an environment variable and a key of `server.toml`.
 macro_rules! group {
@@ -52,7 +52,7 @@ group! {
     /// Where the API listens, and what it allows.
     ApiOptions, "API options";
     /// Where the API listens [default: 127.0.0.1:3000]
-    "listen" "api-listen" "WASMCLOUD_API_LISTEN" listen: SocketAddr, "ADDR";
+    "listen" "api-listen" "WASMCLOUD_API_LISTEN" listen: text::Listen, "ADDR";
     /// The API's certificate chain (PEM); makes it HTTPS
     "tls_cert" "api-tls-cert" "WASMCLOUD_API_TLS_CERT" tls_cert: PathBuf, "FILE";
     /// The certificate's private key (PEM)
@@ -66,6 +66,7 @@ group! {
     /// How many log lines, and how many receipts, are kept at most [default: 1000000]
     "record_rows_max" "record-rows-max" "WASMCLOUD_RECORD_ROWS_MAX" record_rows_max: u64, "ROWS";
     /// The database: a postgres:// URL [default: SQLite in the data directory]
+    #[arg(hide_env_values = true)]
     "database" "database" "WASMCLOUD_DATABASE" database: DatabaseUrl, "URL";
     /// The key that handlers' settings are encrypted with [default: settings-key in the data directory]
     "settings_key_file" "settings-key-file" "WASMCLOUD_SETTINGS_KEY_FILE" settings_key_file: PathBuf, "FILE";
@@ -81,7 +82,7 @@ group! {
     /// Where handlers answer.
     EdgeOptions, "Edge options";
     /// Where handlers' own traffic is taken [default: 127.0.0.1:3001]
-    "listen" "edge-listen" "WASMCLOUD_EDGE_LISTEN" listen: SocketAddr, "ADDR";
+    "listen" "edge-listen" "WASMCLOUD_EDGE_LISTEN" listen: text::Listen, "ADDR";
     /// The domain that handlers' names stand before [default: localhost]
     "domain" "edge-domain" "WASMCLOUD_EDGE_DOMAIN" domain: String, "NAME";
     /// Where clients find the edge, if not at its own port: https://example.net, for instance
@@ -109,7 +110,7 @@ group! {
     /// Where an executor takes the API's calls.
     InternalOptions, "Internal listener options";
     /// Where the API's calls are taken [default: 127.0.0.1:3002]
-    "listen" "internal-listen" "WASMCLOUD_INTERNAL_LISTEN" listen: SocketAddr, "ADDR";
+    "listen" "internal-listen" "WASMCLOUD_INTERNAL_LISTEN" listen: text::Listen, "ADDR";
     /// How the API reaches it, such as https://10.0.0.2:3002 [default: the address that it listens on]
     "url" "internal-url" "WASMCLOUD_INTERNAL_URL" url: String, "URL";
     /// The internal listener's certificate chain (PEM); required unless it listens on loopback
@@ -279,11 +280,16 @@ impl Common {
 
 fn read(path: &Path) -> Result<File, Failure> {
     let hint = "correct the settings file; docs/OPERATING.md lists every key";
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| failed("settings", format!("cannot read {}: {error}", path.display()), hint))?;
-    let mut file: File = toml::from_str(&text).map_err(|error| {
-        failed("settings", format!("{}: {}", path.display(), error.to_string().trim_end()), hint)
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound => "check the path that --settings (WASMCLOUD_SETTINGS) names",
+            io::ErrorKind::PermissionDenied => "make it readable for the server's user",
+            _ => hint,
+        };
+        failed("settings", format!("cannot read {}: {error}", path.display()), hint)
     })?;
+    let mut file: File = toml::from_str(&text)
+        .map_err(|error| failed("settings", format!("{}{}", path.display(), told(&text, &error)), hint))?;
     // Paths inside a file are relative to the file.
     let base = path.parent().unwrap_or(Path::new("."));
     for path in [
@@ -304,4 +310,25 @@ fn read(path: &Path) -> Result<File, Failure> {
         *path = path.take().map(|path| base.join(path));
     }
     Ok(file)
+}
+
+/// Where a settings file is wrong, and why. The line itself is not shown: a password may be in it.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim_end();
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return format!(": {message}");
+    };
+    let (start, number) = (before.rfind('\n').map_or(0, |end| end + 1), before.matches('\n').count() + 1);
+    let column = before.get(start..).map_or(1, |line| line.chars().count() + 1);
+    let place = format!(", line {number}, column {column}");
+    // Only where the text is TOML does what stands before a `=` have to be a key.
+    let key =
+        text.get(start..).and_then(|rest| rest.lines().next()?.split_once('=')).map(|(key, _)| key.trim());
+    let bare = |key: &&str| {
+        !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    };
+    match key.filter(bare).filter(|_| text.parse::<toml::Table>().is_ok()) {
+        Some(key) => format!("{place}, `{key}`: {message}"),
+        None => format!("{place}: {message}"),
+    }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use wasmcloud_listener::Tls;
+use wasmcloud_listener::{SelfSigned, Tls, TlsError};
 
 use super::Common;
 use crate::failure::Failure;
@@ -38,9 +38,10 @@ impl Wanted<'_> {
         let hint = format!("give both --{which}-tls-cert FILE and --{which}-tls-key FILE");
         match (self.cert, self.key, self.mode) {
             (None, None, None) => Ok(None),
-            (Some(cert), Some(key), None) => {
-                Tls::from_files(cert, key).map(Some).map_err(|error| failed("certificate", error, &hint))
-            }
+            (Some(cert), Some(key), None) => Tls::from_files(cert, key).map(Some).map_err(|error| {
+                let hint = if is_denied(&error) { "make it readable for the server's user" } else { &hint };
+                failed("certificate", error, hint)
+            }),
             (None, None, Some(TlsMode::SelfSigned)) => {
                 let folder = common.data_dir()?.join("tls");
                 Tls::self_signed(&folder, which, &names).map(Some).map_err(|error| {
@@ -55,6 +56,11 @@ impl Wanted<'_> {
             _ => Err(Failure::usage("a certificate and its key belong together", hint)),
         }
     }
+}
+
+/// Whether a file is there that this user may not read.
+fn is_denied(error: &TlsError) -> bool {
+    matches!(error, TlsError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// What a listener at `address` is called by those who connect to it: this machine's names, and its address.
@@ -81,15 +87,26 @@ pub fn host_name(text: &str) -> Option<String> {
     name.split('.').all(label).then(|| name.to_owned())
 }
 
-/// What is said at the start about certificates that clients do not trust by themselves.
-pub fn how_to_trust(certificates: &[(&str, Option<&Tls>)]) -> Vec<String> {
+/// Where a certificate is that was made here, for whoever is in another folder.
+pub fn absolute(made: &SelfSigned) -> PathBuf {
+    std::path::absolute(made.certificate()).unwrap_or_else(|_| made.certificate().to_owned())
+}
+
+/// What is said at the start about certificates that clients do not trust by themselves. `width` is that of the
+/// words that the lines around it begin with.
+pub fn how_to_trust(width: usize, certificates: &[(&str, Option<&Tls>)]) -> Vec<String> {
     let mut said = Vec::new();
     for (which, tls) in certificates {
         let Some(made) = tls.and_then(Tls::made_here) else { continue };
-        let path = made.certificate().display();
-        said.push(format!("  trust     {path} for the {which}: it signs itself, sha256 {}", made.sha256()));
+        let path = absolute(made);
+        let path = path.display();
+        said.push(format!(
+            "  {:width$}  {path} for the {which}: it signs itself, sha256 {}",
+            "trust",
+            made.sha256()
+        ));
         if *which == API {
-            said.push(format!("            the command line does after: export SSL_CERT_FILE={path}"));
+            said.push(format!("  {:width$}  the command line does after: export SSL_CERT_FILE={path}", ""));
         }
     }
     said
@@ -113,8 +130,19 @@ mod tests {
         assert!(error.contains("--edge-tls self-signed"), "{error}");
         let made = wanted(None, None, Some(TlsMode::SelfSigned)).tls(&common, names()).unwrap().unwrap();
         assert_eq!(made.made_here().unwrap().certificate(), folder.path().join("tls/edge.pem"));
-        let said = how_to_trust(&[("edge", Some(&made)), (API, None)]);
-        assert!(matches!(&said[..], [line] if line.contains("tls/edge.pem for the edge")), "{said:?}");
+        let said = how_to_trust(5, &[("edge", Some(&made)), (API, None)]);
+        assert!(
+            matches!(&said[..], [line] if line.starts_with("  trust  /") && line.contains("tls/edge.pem for the edge")),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_told_from_one_that_is_not_there() {
+        let error =
+            |kind: std::io::ErrorKind| TlsError::Unreadable { path: "key".into(), source: kind.into() };
+        assert!(is_denied(&error(std::io::ErrorKind::PermissionDenied)));
+        assert!(!is_denied(&error(std::io::ErrorKind::NotFound)));
     }
 
     #[test]

@@ -103,6 +103,8 @@ impl Platform {
     fn token_file(&self, whose: &str, token: &str) -> String {
         let path = self.file(&format!("{whose}-service-token"));
         std::fs::write(&path, token).unwrap();
+        let only_its_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, only_its_owner).unwrap();
         path
     }
 

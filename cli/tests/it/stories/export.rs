@@ -148,7 +148,7 @@ fn a_backup_is_checked_without_a_platform_and_refused_where_there_is_one() {
     let operator = platform.operator();
     let file = operator.home.path().join("backup").to_str().unwrap().to_owned();
     let exported = operate(&platform, &["export", &file]).good();
-    assert!(exported.stdout.starts_with("exported 1 user, 1 handler, "), "{exported:?}");
+    assert!(exported.stdout.starts_with("exported 1 user, 1 handler name, "), "{exported:?}");
     operate(&platform, &["export", &file]).code(1).says("is there already").says("another name");
 
     let passphrase = operator.file("passphrase", PASSPHRASE);

@@ -59,12 +59,31 @@ fn a_port_in_use_is_named_with_the_flag_that_chooses_another() {
 }
 
 #[test]
+fn two_listeners_of_one_process_at_one_address_are_named_both() {
+    let (serve, split) = (Platform::new(Shape::Serve), Platform::new(Shape::Split));
+    for (platform, args, one, other) in [
+        (&serve, serve.api_args(), "--api-listen", "--edge-listen"),
+        (&split, split.executor_args(), "--edge-listen", "--internal-listen"),
+    ] {
+        let address = args[args.iter().position(|arg| arg == one).unwrap() + 1].clone();
+        let address = if address.ends_with(":0") { "127.0.0.1:3999".to_owned() } else { address };
+        let args = with(args, &[(one, &address), (other, &address)]);
+        refuses(platform, &args, &[&format!("{one} is {address}"), &format!("{other} is {address}")]);
+    }
+    let args = with(serve.api_args(), &[("--edge-listen", "3001")]);
+    let mut process = Process::spawn(serve.operator(), &args);
+    assert_eq!(process.code(), 2);
+    let told = process.stderr.text();
+    assert!(told.contains("`3001`") && told.contains("like 127.0.0.1:3001"), "{told}");
+}
+
+#[test]
 fn a_data_directory_that_is_none_is_named() {
     for (shape, executor) in [(Shape::Serve, false), (Shape::Split, false), (Shape::Split, true)] {
         let platform = Platform::new(shape);
         let args = if executor { platform.executor_args() } else { platform.api_args() };
         let file = platform.operator().file("in-the-way", "a file");
-        refuses(&platform, &with(args.clone(), &[("--data", &file)]), &[&file, "--data"]);
+        refuses(&platform, &with(args.clone(), &[("--data", &file)]), &[&file, "is a file", "--data"]);
         let below = format!("{file}/data");
         refuses(&platform, &with(args, &[("--data", &below)]), &[&file, "--data"]);
     }
@@ -161,7 +180,7 @@ fn a_mistake_in_the_settings_file_is_named() {
         }
     }
     let missing = with(platform.api_args(), &[("--settings", "/nowhere/server.toml")]);
-    refuses(&platform, &missing, &["/nowhere/server.toml"]);
+    refuses(&platform, &missing, &["/nowhere/server.toml", "check the path that --settings"]);
 }
 
 #[test]
@@ -210,4 +229,21 @@ fn an_open_port_between_the_planes_needs_a_certificate() {
     refuses(&platform, &args, &[&open, "has no certificate", "--internal-tls-cert"]);
     let plain = with(platform.executor_args(), &[("--api", "http://10.0.0.1:3000")]);
     refuses(&platform, &plain, &["http://10.0.0.1:3000", "https"]);
+}
+
+#[test]
+fn a_module_that_the_database_has_and_the_folder_has_not_is_told_once() {
+    let platform = Platform::new(Shape::Serve).started();
+    platform.stop();
+    for folder in ["modules", "compiled"] {
+        std::fs::remove_dir_all(platform.data().join(folder)).unwrap();
+    }
+    platform.start_again();
+    for _ in 0..2 {
+        platform.web().get(&platform.url("hello")).has_status(503);
+    }
+    let log = platform.api_log();
+    let told = log.lines().filter(|line| line.contains("a module is in the database, but not where"));
+    assert_eq!(told.filter(|line| line.contains("WARN") && line.contains("--storage")).count(), 1, "{log}");
+    assert!(!log.contains("already exists, skipping"), "{log}");
 }
