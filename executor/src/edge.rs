@@ -68,8 +68,10 @@ async fn answer(
     if request::depth(&parts.headers) >= CALL_DEPTH_MAX {
         return Err(EdgeError::TooDeep);
     }
+    let is_pinned = asked.key.version.is_some();
     let mut request = request::head(&parts, asked, peer);
-    let Chosen { deployment, cookie } = split::choose(&executor.routes, deployment, &mut request).await;
+    let Chosen { deployment, cookie, by_client } =
+        split::choose(&executor.routes, deployment, &mut request).await;
     let (body, streamed) = match deployment.abi.is_http() {
         true => (None, request::has_body(&parts.headers, &body).then_some(body)),
         false => (request::body(&parts.headers, body, REQUEST_BODY_BYTES_MAX).await?, None),
@@ -77,7 +79,7 @@ async fn answer(
     let call = Call {
         invocation,
         deployment: (*deployment).clone(),
-        trigger: Trigger::Edge,
+        trigger: if is_pinned || by_client { Trigger::Chosen } else { Trigger::Edge },
         request,
         body,
         count_gas: false,

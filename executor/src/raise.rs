@@ -45,16 +45,16 @@ pub(crate) fn raise(limit: Raisable, at_least: u64, call: &Call, ceiling: &Limit
             }
         }
         (Trigger::Run, _) => format!("raise it: wasmcloud run --{flag}={more} …"),
-        (Trigger::Edge | Trigger::Invoke | Trigger::Replay, Some(ceiling))
+        (Trigger::Edge | Trigger::Chosen | Trigger::Invoke | Trigger::Replay, Some(ceiling))
             if value < ceiling && at_least <= ceiling =>
         {
             let how = if more > ceiling { "raise it to this server's ceiling" } else { "raise it" };
             format!("{how}: wasmcloud policy set {} --{flag} {}", call.deployment.name, more.min(ceiling))
         }
-        (Trigger::Edge | Trigger::Invoke | Trigger::Replay, Some(ceiling)) => format!(
+        (Trigger::Edge | Trigger::Chosen | Trigger::Invoke | Trigger::Replay, Some(ceiling)) => format!(
             "this server's ceiling is {ceiling}; its operator can raise that: {setting}_max under [limits] in server.toml"
         ),
-        (Trigger::Edge | Trigger::Invoke | Trigger::Replay, None) => {
+        (Trigger::Edge | Trigger::Chosen | Trigger::Invoke | Trigger::Replay, None) => {
             format!("the server's operator can raise it: {setting} under [limits] in server.toml")
         }
     }

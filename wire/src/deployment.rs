@@ -29,12 +29,18 @@ impl FromStr for RouteKey {
 
     fn from_str(text: &str) -> Result<RouteKey, NameError> {
         if let Some((version, handler)) = text.split_once("--")
-            && let Some(number) = version.strip_prefix('v').and_then(|digits| digits.parse().ok())
+            && let Some(number) = version.strip_prefix('v').and_then(number)
         {
             return Ok(RouteKey { handler: handler.parse()?, version: Some(VersionNumber(number)) });
         }
         Ok(RouteKey { handler: text.parse()?, version: None })
     }
+}
+
+/// A version's number in its one form: without a sign and without zeroes before it.
+fn number(digits: &str) -> Option<u32> {
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    digits.parse().ok().filter(|_| is_plain)
 }
 
 impl TryFrom<String> for RouteKey {
@@ -166,7 +172,17 @@ mod tests {
         let pinned: RouteKey = "v3--hello".parse().unwrap();
         assert_eq!((pinned.handler.as_str(), pinned.version), ("hello", Some(VersionNumber(3))));
         assert_eq!(pinned.to_string(), "v3--hello");
-        for text in ["", "x--hello", "v--hello", "v-1--hello", "v99999999999--hello", "v3--"] {
+        for text in [
+            "",
+            "x--hello",
+            "v--hello",
+            "v-1--hello",
+            "v+1--hello",
+            "v01--hello",
+            "v0--hello",
+            "v99999999999--hello",
+            "v3--",
+        ] {
             assert!(text.parse::<RouteKey>().is_err(), "{text}");
         }
     }

@@ -79,8 +79,11 @@ pub struct Outbound {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Trigger {
-    /// A request to the handler's own address.
+    /// A request to the handler's own address, whose version the platform chose.
     Edge,
+    /// A request to the handler whose client chose the version: by the version's own address, or by the bucket of a
+    /// split that it named.
+    Chosen,
     /// `wasmcloud invoke`, through the API.
     Invoke,
     /// `wasmcloud run`, on the user's machine.

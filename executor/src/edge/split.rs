@@ -30,6 +30,9 @@ pub(crate) struct Chosen {
     pub(crate) deployment: Arc<Deployment>,
     /// A field `Set-Cookie` for the answer.
     pub(crate) cookie: Option<HeaderValue>,
+    /// Whether the client named a bucket that is not the one of its address: an honest client that has moved, or
+    /// one that wants its failures to count for another version.
+    pub(crate) by_client: bool,
 }
 
 /// Chooses the version that answers a request to what `live` serves, and takes the platform's cookie out of the
@@ -37,12 +40,14 @@ pub(crate) struct Chosen {
 pub(crate) async fn choose(routes: &Routes, live: Arc<Deployment>, request: &mut RequestHead) -> Chosen {
     let known = take_cookie(request);
     let Some(Split { version, percent }) = live.split else {
-        return Chosen { deployment: live, cookie: None };
+        return Chosen { deployment: live, cookie: None, by_client: false };
     };
-    let bucket = known.unwrap_or_else(|| bucket_of(client(request), live.handler));
+    let own = bucket_of(client(request), live.handler);
+    let bucket = known.unwrap_or(own);
+    let by_client = bucket != own;
     let cookie = if known.is_none() { set_cookie(bucket, request) } else { None };
     if bucket >= percent {
-        return Chosen { deployment: live, cookie };
+        return Chosen { deployment: live, cookie, by_client };
     }
     let key = RouteKey { handler: live.name.clone(), version: Some(version) };
     let other = match tokio::time::timeout(LOOKUP_WAIT_MAX, routes.lookup(&key)).await {
@@ -50,7 +55,7 @@ pub(crate) async fn choose(routes: &Routes, live: Arc<Deployment>, request: &mut
         Ok(Ok(Some(other))) if other.handler == live.handler => other,
         _ => live,
     };
-    Chosen { deployment: other, cookie }
+    Chosen { deployment: other, cookie, by_client }
 }
 
 /// The bucket that the request's cookie names; the cookie is not in the request any more.

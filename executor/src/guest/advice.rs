@@ -19,7 +19,9 @@ impl Advice {
     pub(crate) fn new(trigger: Trigger, name: &HandlerName, handler: HandlerId) -> Advice {
         match trigger {
             Trigger::Run => Advice::Run,
-            Trigger::Edge | Trigger::Invoke | Trigger::Replay => Advice::Owner(name.clone(), handler),
+            Trigger::Edge | Trigger::Chosen | Trigger::Invoke | Trigger::Replay => {
+                Advice::Owner(name.clone(), handler)
+            }
         }
     }
 

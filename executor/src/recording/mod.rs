@@ -42,7 +42,7 @@ pub(crate) fn tap(call: &Call, streamed: bool) -> Option<Arc<Tap>> {
 
 fn is_recorded(call: &Call) -> bool {
     call.deployment.recording.as_ref().is_some_and(|policy| {
-        matches!(call.trigger, Trigger::Edge | Trigger::Invoke)
+        matches!(call.trigger, Trigger::Edge | Trigger::Chosen | Trigger::Invoke)
             && policy.methods.contains(&call.request.method)
     })
 }

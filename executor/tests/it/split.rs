@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use wasmcloud_wire::{RouteKey, Split, VersionNumber};
+use wasmcloud_wire::{RouteKey, Split, Trigger, VersionNumber};
 
 use crate::app::{DOMAIN, TestExecutor};
 use crate::bodies::variables;
@@ -167,4 +167,24 @@ async fn the_other_version_is_known_before_anybody_asks_and_answers_while_the_co
     app.control.update(|state| state.is_down = true);
     assert_eq!(get(&app, "cookie: Wasmcloud-Split=0\r\n").await.text(), "new");
     assert_eq!(get(&app, "cookie: Wasmcloud-Split=10\r\n").await.text(), "old");
+}
+
+#[tokio::test]
+async fn a_receipt_says_whether_the_client_chose_the_version_itself() {
+    let app = two_versions().await;
+    split(&app, 50).await;
+    let plain = get(&app, "").await;
+    let own = plain.header("set-cookie").unwrap().split([';', '=']).nth(1).unwrap().to_owned();
+    let other = (own.parse::<u8>().unwrap() + 50) % 100;
+    let kept = get(&app, &format!("cookie: Wasmcloud-Split={own}\r\n")).await;
+    let named = get(&app, &format!("cookie: Wasmcloud-Split={other}\r\n")).await;
+    let pinned = app.get("v2--hello", "/").await;
+    for (answer, trigger) in [
+        (&plain, Trigger::Edge),
+        (&kept, Trigger::Edge),
+        (&named, Trigger::Chosen),
+        (&pinned, Trigger::Chosen),
+    ] {
+        assert_eq!(app.recorded(answer).await.receipt.trigger, trigger, "{answer:?}");
+    }
 }
