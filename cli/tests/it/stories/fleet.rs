@@ -58,6 +58,32 @@ fn an_executor_says_once_that_it_cannot_follow_the_changes_and_once_that_it_does
 }
 
 #[test]
+fn an_executor_that_the_api_does_not_trust_is_unreachable_and_the_list_says_why() {
+    let platform = Platform::new(Shape::Split);
+    platform.start_api();
+    let admin = platform.admin();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let mut args = platform.executor_args();
+    for (flag, text) in
+        [("--internal-tls-cert", own.cert.pem()), ("--internal-tls-key", own.signing_key.serialize_pem())]
+    {
+        let at = args.iter().position(|arg| arg == flag).unwrap();
+        args[at + 1] = platform.operator().file(&format!("own{flag}.pem"), text);
+    }
+    let executor = Process::spawn(platform.operator(), &args);
+    executor.stdout.wait_for("next: ");
+    let file = admin.file("any.wat", saying("any"));
+    admin.run(&["create", &file, "--name", "any"]).code(6);
+
+    let list = admin.run(&["executors"]).good().says("the API cannot call").says("certificate");
+    assert!(list.stdout.contains("unreachable"), "{list:?}");
+    // The log's line has the address; the library's own, without one, is silent.
+    let log = platform.api_log();
+    assert!(log.contains("an executor cannot prepare a module"), "{log}");
+    assert!(!log.contains("failed to verify TLS certificate"), "{log}");
+}
+
+#[test]
 fn a_deploy_is_visible_on_every_executor_within_a_second() {
     let platform = Platform::start(Shape::Fleet);
     let handler = platform.admin().create_of("moving", &saying("version 1"));
