@@ -36,7 +36,11 @@ fn of_many_processes_that_migrate_one_postgresql_one_does_it() {
     let user = User::new();
     let args = ["migrate", "--database", &url, "--json"];
     let running: Vec<Child> = (0..4).map(|_| user.command(&args).spawn().unwrap()).collect();
-    let done = running.into_iter().map(|process| Done::of(process.wait_with_output().unwrap()).good().json());
+    let done = running.into_iter().map(|process| {
+        let done = Done::of(process.wait_with_output().unwrap()).good();
+        assert_eq!(done.stderr, "", "tables that are there already are no news");
+        done.json()
+    });
     let mut from: Vec<_> = done.map(|migrated| migrated["from"].as_u64().unwrap()).collect();
     from.sort_unstable();
     let newest = newest() as u64;

@@ -67,3 +67,23 @@ fn certificate_files_and_a_self_signed_one_exclude_each_other() {
     let told = process.stderr.text();
     assert!(told.contains("--api-tls self-signed and certificate files exclude each other"), "{told}");
 }
+
+#[test]
+fn a_self_signed_api_says_how_an_executor_trusts_it_from_any_folder() {
+    let platform = Platform::new(Shape::Split);
+    let mut args = platform.api_args();
+    for flag in ["--api-tls-cert", "--api-tls-key"] {
+        let place = args.iter().position(|arg| arg == flag).unwrap();
+        args.drain(place..place + 2);
+    }
+    args.extend(SELF_SIGNED[..2].iter().map(|arg| (*arg).to_owned()));
+    let data = args.iter().position(|arg| arg == "--data").unwrap();
+    args[data + 1] = "relative".to_owned();
+    let process = Process::spawn(platform.operator(), &args);
+    process.stdout.wait_for(", once for each executor");
+    let certificate = platform.operator().home.path().join("relative/tls/api.pem");
+    let said = process.stdout.text();
+    for words in ["--plane-ca ", "export SSL_CERT_FILE=", "\n  trust  "] {
+        assert!(said.contains(&format!("{words}{}", certificate.display())), "no `{words}` in: {said}");
+    }
+}

@@ -154,7 +154,7 @@ fn a_backup_is_checked_without_a_platform_and_refused_where_there_is_one() {
     let passphrase = operator.file("passphrase", PASSPHRASE);
     let check = ["import", &file, "--check", "--passphrase-file", &passphrase];
     let checked = operator.run(&check).good();
-    assert!(checked.stdout.contains("is whole, with 1 user, 1 handler, "), "{checked:?}");
+    assert!(checked.stdout.contains("is whole, with 1 user, 1 handler name, "), "{checked:?}");
     let other = operator.file("other", "another passphrase");
     operator
         .run(&["import", &file, "--check", "--passphrase-file", &other])
