@@ -9,6 +9,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_executor::RemoteControlPlane;
@@ -157,6 +158,22 @@ async fn what_nobody_serves_is_unavailable() {
     let remote = remote(addr, TOKEN);
     let error = within("an error", remote.module(&Digest::of(b""))).await.err();
     assert!(matches!(error, Some(ControlPlaneError::Unavailable(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_api_with_tls_that_is_asked_over_plain_http_is_named_with_its_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        // Read, so that the end of the connection is no reset.
+        assert!(socket.read(&mut [0; 4_096]).await.unwrap() > 0);
+        // The alert `protocol_version`, which is what TLS says to the first line of HTTP.
+        socket.write_all(&[0x15, 3, 3, 0, 2, 2, 70]).await.unwrap();
+    });
+    let error = within("an error", remote(addr, TOKEN).module(&Digest::of(b""))).await.unwrap_err();
+    let words = format!("it does not speak plain HTTP: write https://{addr}");
+    assert!(error.to_string().contains(&words), "{error}");
 }
 
 #[tokio::test]
