@@ -11,6 +11,7 @@
 //! | requests given up by the client | [`Settings::http2_resets_max`], and [`PENDING_RESETS_MAX`] before they begin | GOAWAY, close |
 //! | requests given up for the client's errors | [`LOCAL_RESETS_MAX`] | GOAWAY, close |
 //! | header list | [`Settings::header_bytes_max`] and [`Settings::header_fields_max`] | 431; GOAWAY at four times as much |
+//! | frames that carry nothing | the private module `control` | GOAWAY, close |
 //! | CONTINUATION frames of one header block | five, by `h2` | GOAWAY, close |
 //! | a body that stands still or is slow | as HTTP/1.1 | [`crate::BodyError`], then the stream is reset |
 //! | an answer that is not taken | [`Settings::write_timeout`] | the stream is reset |
@@ -20,6 +21,7 @@
 //! | what is kept of answers that are not sent yet | [`SEND_BUFFER_BYTES_MAX`] a stream | |
 
 mod budget;
+mod control;
 mod request;
 mod stream;
 
@@ -36,6 +38,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::budget::Budget;
+pub(crate) use self::control::Control;
 pub(crate) use self::stream::RequestBody;
 use self::stream::{Ended, answer};
 use crate::connection::Port;
@@ -161,6 +164,7 @@ impl<'a> Conversation<'a> {
             UNFINISHED_FACTOR * usize::try_from(self.port.settings.http2_streams_max).unwrap_or(usize::MAX);
         let mut drain = pin!(self.port.drain.begun());
         let mut draining = false;
+        let mut calmed = false;
         let mut alarm = pin!(sleep_until(self.next_look()));
         loop {
             let awaited = matches!(self.ping, Ping::Awaited(_));
@@ -170,6 +174,11 @@ impl<'a> Conversation<'a> {
                     draining = true;
                     // For how long requests may go on is for the port to say.
                     self.leave();
+                }
+                () = poll_fn(|_| if self.sign.floods() { Poll::Ready(()) } else { Poll::Pending }), if !calmed => {
+                    calmed = true;
+                    tracing::debug!(peer = %peer.addr, "a client floods the connection with frames that carry nothing");
+                    self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 }
                 Some(ended) = self.streams.join_next() => self.stream_ended(ended),
                 answered = poll_fn(|cx| match &mut self.pings {

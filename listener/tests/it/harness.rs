@@ -22,6 +22,11 @@ use wasmcloud_listener::{Body, BodyError, CollectError, Peer, ResponseBody, Sett
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A timeout that a test wants to see at work.
 pub const SHORT: Duration = Duration::from_millis(100);
+/// Pieces of the answer to `/large`.
+const LARGE_PIECES: usize = 4 << 10;
+const PIECE: &[u8] = &[b'x'; 1000];
+/// Bytes of the answer to `/large`.
+pub const LARGE_BYTES: usize = LARGE_PIECES * PIECE.len();
 /// Most bytes of a body that the service takes.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
@@ -108,6 +113,7 @@ async fn answer(service: Arc<Service>, request: Request<Body>, peer: Peer) -> Re
         "/panic" => panic!("the service fell over"),
         "/fail" => Response::new(ResponseBody::stream(Parts { left: 1, fails: true, service })),
         "/three" => Response::new(ResponseBody::stream(Parts { left: 3, fails: false, service })),
+        "/large" => Response::new(ResponseBody::stream(Parts { left: LARGE_PIECES, fails: false, service })),
         "/endless" => Response::new(ResponseBody::stream(Parts { left: usize::MAX, fails: false, service })),
         path => text(format!("path {path}\n")),
     }
@@ -156,7 +162,7 @@ impl HttpBody for Parts {
             0 => Poll::Ready(None),
             left => {
                 self.left = left - 1;
-                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 1000])))))
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(PIECE)))))
             }
         }
     }

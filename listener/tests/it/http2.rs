@@ -1,7 +1,7 @@
 //! HTTP/2 as its clients see it.
 
 use bytes::Bytes;
-use h2::client::{ResponseFuture, SendRequest};
+use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ pub struct Secure {
 }
 
 /// A client's connection.
-struct Link {
+pub struct Link {
     send: SendRequest<Bytes>,
     /// Ends with the connection.
     ended: JoinHandle<Result<(), h2::Error>>,
@@ -34,8 +34,12 @@ impl Secure {
     }
 
     async fn link(&self) -> Link {
+        self.link_with(&Builder::new()).await
+    }
+
+    pub async fn link_with(&self, client: &Builder) -> Link {
         let stream = dial(&self.port, &self.files, &["h2"]).await.unwrap();
-        let (send, connection) = within("HTTP/2 begins", h2::client::handshake(stream)).await.unwrap();
+        let (send, connection) = within("HTTP/2 begins", client.handshake(stream)).await.unwrap();
         Link { send, ended: tokio::spawn(connection) }
     }
 }
@@ -47,7 +51,7 @@ impl Link {
         ready.send_request(request, !open).unwrap()
     }
 
-    async fn get(&mut self, path: &str) -> (StatusCode, String) {
+    pub async fn get(&mut self, path: &str) -> (StatusCode, String) {
         let (response, _) = self.begin(request(Method::GET, path), false).await;
         let (head, body, _) = whole(response).await.unwrap();
         (head.status(), String::from_utf8(body).unwrap())

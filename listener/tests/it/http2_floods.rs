@@ -10,29 +10,33 @@ use crate::tls::{Encrypted, dial};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-const DATA: u8 = 0;
+pub const DATA: u8 = 0;
 const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
+pub const PRIORITY: u8 = 2;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
-const END_STREAM: u8 = 1;
+pub const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 const NO_ERROR: u32 = 0;
 const PROTOCOL_ERROR: u32 = 1;
 const REFUSED_STREAM: u32 = 7;
-const ENHANCE_YOUR_CALM: u32 = 11;
+pub const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// A connection that speaks frames.
-struct Raw(Encrypted);
+pub struct Raw(Encrypted);
 
 #[derive(Debug)]
-struct Frame {
-    kind: u8,
-    stream: u32,
-    payload: Vec<u8>,
+pub struct Frame {
+    pub kind: u8,
+    pub flags: u8,
+    pub stream: u32,
+    pub payload: Vec<u8>,
 }
 
 impl Frame {
@@ -44,30 +48,30 @@ impl Frame {
 }
 
 impl Raw {
-    async fn open(secure: &Secure) -> Raw {
+    pub async fn open(secure: &Secure) -> Raw {
         let mut raw = Raw(dial(&secure.port, &secure.files, &["h2"]).await.unwrap());
         raw.send(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).await;
         raw
     }
 
-    async fn send(&mut self, bytes: &[u8]) {
+    pub async fn send(&mut self, bytes: &[u8]) {
         // A server that closes meanwhile is what some tests are about.
         let _ = within("send", self.0.write_all(bytes)).await;
     }
 
     /// The next frame, or `None` at the end of the connection.
-    async fn frame(&mut self) -> Option<Frame> {
+    pub async fn frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         within("a frame", self.0.read_exact(&mut head)).await.ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let mut payload = vec![0; length];
         within("the rest of a frame", self.0.read_exact(&mut payload)).await.ok()?;
         let stream = u32::from_be_bytes(head[5..9].try_into().unwrap());
-        Some(Frame { kind: head[3], stream, payload })
+        Some(Frame { kind: head[3], flags: head[4], stream, payload })
     }
 
     /// The next frame of a kind.
-    async fn next(&mut self, kind: u8) -> Frame {
+    pub async fn next(&mut self, kind: u8) -> Frame {
         loop {
             let frame = self.frame().await.expect("the connection ended");
             if frame.kind == kind {
@@ -77,7 +81,7 @@ impl Raw {
     }
 
     /// The reason of the last GOAWAY, once the connection is at its end.
-    async fn goodbye(&mut self) -> Option<u32> {
+    pub async fn goodbye(&mut self) -> Option<u32> {
         let mut reason = None;
         while let Some(frame) = self.frame().await {
             if frame.kind == GOAWAY {
@@ -88,7 +92,7 @@ impl Raw {
     }
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
@@ -112,7 +116,7 @@ fn fields(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     pseudo.iter().chain(&plain).flat_map(|(name, value)| field(name, value)).collect()
 }
 
-fn get(stream: u32, path: &str) -> Vec<u8> {
+pub fn get(stream: u32, path: &str) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream, &fields("GET", path, &[]))
 }
 
@@ -121,7 +125,7 @@ fn reset(stream: u32) -> Vec<u8> {
 }
 
 /// Another client is answered as ever.
-async fn others_are_unhurt(secure: &Secure) {
+pub async fn others_are_unhurt(secure: &Secure) {
     let mut raw = Raw::open(secure).await;
     raw.send(&get(1, "/")).await;
     assert_eq!(raw.next(DATA).await.payload, b"path /\n");
@@ -319,7 +323,6 @@ async fn a_client_that_answers_pings_may_wait() {
     let mut raw = Raw::open(&secure).await;
     raw.send(&get(1, "/wait")).await;
     secure.port.event("waiting").await;
-    const PING: u8 = 6;
     for _ in 0..5 {
         let ping = raw.next(PING).await;
         raw.send(&frame(PING, 1, 0, &ping.payload)).await;

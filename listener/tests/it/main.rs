@@ -6,6 +6,7 @@ mod framing;
 mod harness;
 mod http;
 mod http2;
+mod http2_control;
 mod http2_floods;
 mod reload;
 mod timeouts;
