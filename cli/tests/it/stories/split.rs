@@ -2,12 +2,18 @@ use std::time::{Duration, Instant};
 
 use crate::platform::{Platform, Process, Shape, saying};
 
-#[test]
-fn the_executor_answers_while_the_api_is_away_and_its_records_arrive_later() {
-    let platform = Platform::start(Shape::Split);
+larger_shapes![
+    the_executor_answers_while_the_api_is_away_and_its_records_arrive_later,
+    without_an_executor_nothing_is_deployed_and_nothing_is_lost,
+    a_change_that_an_executor_missed_is_seen_when_it_is_back,
+];
+
+fn the_executor_answers_while_the_api_is_away_and_its_records_arrive_later(shape: Shape) {
+    let platform = Platform::start(shape);
     let admin = platform.admin();
     let handler = admin.create("rusty", &crate::platform::olin_echo());
-    handler.get().has_status(200);
+    // Each executor knows it.
+    (0..4).for_each(|_| drop(handler.get().has_status(200)));
     for away in [Away::Stopped, Away::Killed] {
         match away {
             Away::Stopped => platform.stop_api_by("TERM"),
@@ -42,9 +48,8 @@ enum Away {
     Killed,
 }
 
-#[test]
-fn without_an_executor_nothing_is_deployed_and_nothing_is_lost() {
-    let platform = Platform::start(Shape::Split);
+fn without_an_executor_nothing_is_deployed_and_nothing_is_lost(shape: Shape) {
+    let platform = Platform::start(shape);
     let admin = platform.admin();
     let handler = admin.create_of("steady", &saying("one"));
     let modules = platform.modules();
@@ -64,9 +69,8 @@ fn without_an_executor_nothing_is_deployed_and_nothing_is_lost() {
     handler.answers("two");
 }
 
-#[test]
-fn a_change_that_an_executor_missed_is_seen_when_it_is_back() {
-    let platform = Platform::start(Shape::Split);
+fn a_change_that_an_executor_missed_is_seen_when_it_is_back(shape: Shape) {
+    let platform = Platform::start(shape);
     let admin = platform.admin();
     let handler = admin.create_of("changing", &saying("one"));
     handler.update(&saying("two"));
