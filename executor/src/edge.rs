@@ -1,5 +1,6 @@
 //! The public listener: from an HTTP request to an invocation, and from its answer to a response.
 
+mod bodies;
 mod error;
 mod request;
 mod response;
@@ -16,6 +17,7 @@ use wasmcloud_wire::limits::{CALL_DEPTH_MAX, REQUEST_BODY_BYTES_MAX};
 use wasmcloud_wire::{Call, InvocationId, Trigger};
 
 use crate::{Executor, invocation};
+pub(crate) use bodies::Bodies;
 use error::EdgeError;
 use split::Chosen;
 
@@ -72,9 +74,13 @@ async fn answer(
     let mut request = request::head(&parts, asked, peer);
     let Chosen { deployment, cookie, by_client } =
         split::choose(&executor.routes, deployment, &mut request).await;
-    let (body, streamed) = match deployment.abi.is_http() {
-        true => (None, request::has_body(&parts.headers, &body).then_some(body)),
-        false => (request::body(&parts.headers, body, REQUEST_BODY_BYTES_MAX).await?, None),
+    let body = request::has_body(&parts.headers, &body).then_some(body);
+    let (body, streamed) = match body {
+        Some(body) if !deployment.abi.is_http() => {
+            let body = executor.bodies.collect(body, REQUEST_BODY_BYTES_MAX, deployment.owner).await?;
+            (Some(body), None)
+        }
+        streamed => (None, streamed),
     };
     let call = Call {
         invocation,

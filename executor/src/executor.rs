@@ -19,7 +19,7 @@ use wasmcloud_wire::{
 };
 
 use crate::admission::Admission;
-use crate::edge::Edge;
+use crate::edge::{Bodies, Edge};
 use crate::guest::{Network, Part};
 use crate::invocation::{self, StartError};
 use crate::long_runs::LongRuns;
@@ -71,6 +71,7 @@ pub struct Executor {
     pub(crate) control: Arc<dyn ControlPlane>,
     pub(crate) programs: Programs,
     pub(crate) admission: Admission,
+    pub(crate) bodies: Bodies,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) network: Arc<Network>,
@@ -108,6 +109,7 @@ impl Executor {
             control,
             programs,
             admission,
+            bodies: Bodies::default(),
             recorder,
             routes,
             network,
@@ -131,6 +133,11 @@ impl Executor {
     /// How many invocations run right now.
     pub fn running(&self) -> usize {
         self.admission.running()
+    }
+
+    /// How much memory requests' bodies take that are kept whole, in bytes.
+    pub fn body_bytes(&self) -> usize {
+        self.bodies.taken()
     }
 
     /// Serves handlers' own traffic until `shutdown`; returns when all connections are gone.

@@ -4,6 +4,7 @@
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Response, StatusCode};
 use wasmcloud_cgi::RequestError;
+use wasmcloud_fair::Full;
 use wasmcloud_listener::{BodyError, CollectError, ResponseBody};
 use wasmcloud_wire::limits::CALL_DEPTH_MAX;
 use wasmcloud_wire::{
@@ -15,6 +16,9 @@ use crate::hosts::HostsError;
 use crate::invocation::StartError;
 use crate::outcome;
 use crate::programs::ProgramError;
+
+/// What whoever finds no memory for a body is told to wait, in seconds.
+const BODIES_RETRY_AFTER_S: u32 = 5;
 
 /// Why the edge answers instead of a handler.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(crate) enum EdgeError {
     TooDeep,
     /// The request's body did not arrive, or is too large.
     Body(CollectError),
+    /// There is no memory for the request's body.
+    BodiesFull(Full),
     /// The invocation did not begin.
     Start(StartError),
     /// What the address serves could not be found out.
@@ -81,6 +87,7 @@ impl EdgeError {
             EdgeError::Start(StartError::Invoke(InvokeError::Busy { retry_after_s, .. })) => {
                 Some(*retry_after_s)
             }
+            EdgeError::BodiesFull(_) => Some(BODIES_RETRY_AFTER_S),
             EdgeError::Start(StartError::Invoke(_) | StartError::Program(_))
             | EdgeError::ControlPlane(_)
             | EdgeError::Hosts(_) => Some(1),
@@ -161,6 +168,7 @@ impl EdgeError {
                     .into(),
             ),
             EdgeError::Body(error) => body_error(&error),
+            EdgeError::BodiesFull(full) => bodies_full(full, invocation),
             EdgeError::Start(StartError::BadRequest(error)) => bad_request(&error),
             EdgeError::Start(StartError::Malformed(message)) => Said(
                 400,
@@ -216,6 +224,18 @@ fn body_error(error: &CollectError) -> Said {
         CollectError::Body(BodyError::Malformed | BodyError::Disconnected) => (400, "bad_body"),
     };
     Said(status, code, error.to_string(), "send a smaller or a complete body".into())
+}
+
+fn bodies_full(full: Full, invocation: InvocationId) -> Said {
+    // Anybody can cause one at will.
+    tracing::debug!(%invocation, held = full.held, free = full.free, "no memory for a request's body");
+    let whose = if full.held == 0 { "of all handlers" } else { "of this handler's owner" };
+    Said(
+        503,
+        "bodies_full",
+        format!("there is no memory for the request's body: too many bodies {whose} are here already"),
+        "send it again after the time in Retry-After".into(),
+    )
 }
 
 fn bad_request(error: &RequestError) -> Said {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
@@ -156,19 +155,7 @@ pub(crate) fn depth(headers: &HeaderMap) -> u32 {
     crate::guest::depth(&fields.collect::<Vec<_>>())
 }
 
-/// The body, if there is one: a length of 0 counts as one, no length at all does not.
-pub(crate) async fn body(
-    headers: &HeaderMap,
-    body: Body,
-    bytes_max: usize,
-) -> Result<Option<Bytes>, EdgeError> {
-    if !has_body(headers, &body) {
-        return Ok(None);
-    }
-    Ok(Some(body.collect(bytes_max).await?))
-}
-
-/// Whether the request has a body, be it empty. HTTP/2 needs no field to say so.
+/// Whether the request has a body, be it empty: a length of 0 counts as one, no length at all does not. HTTP/2 needs no field to say so.
 pub(crate) fn has_body(headers: &HeaderMap, body: &Body) -> bool {
     headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) || !body.is_end_stream()
 }

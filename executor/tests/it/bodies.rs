@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::{join_all, select_all};
 use wasmcloud_wire::Outcome;
 
-use crate::app::{DOMAIN, TestExecutor};
+use crate::app::{DOMAIN, TestExecutor, within};
 use crate::kinds::{KINDS, Kind};
 
 /// An executor with a program of each kind, by the kind's name.
@@ -161,5 +162,62 @@ async fn a_program_that_answers_without_reading_a_large_body_still_answers() {
         let answer = app.post(kind.name(), "/", &vec![0; 3 << 20]).await;
         let bytes_in = app.recorded(&answer).await.receipt.bytes_in;
         assert_eq!((answer.text(), bytes_in), ("enough", 0), "{kind:?}");
+    }
+}
+
+/// Looks until so many bytes of bodies are held.
+async fn held(app: &TestExecutor, what: &str, enough: impl Fn(usize) -> bool) {
+    within(what, async {
+        while !enough(app.executor.body_bytes()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bodies_are_bounded_in_sum_and_a_greedy_owner_keeps_out_nobody_else() {
+    let app = TestExecutor::start().await;
+    app.deploy("greedy", &reads_four(Kind::Olin)).await;
+    app.deploy("other", &reads_four(Kind::Olin)).await;
+    let begin = async |body: &[u8]| {
+        let mut client = app.connect().await;
+        let fields = "content-length: 10485760\r\nhost: greedy.localhost";
+        client.send(format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n")).await;
+        client.send(body).await;
+        client
+    };
+    // Of 512 MiB one owner gets about 195. 190 of them go to bodies that lack their last byte, the rest to some
+    // of these pieces.
+    let (almost, piece) = (vec![b'x'; (10 << 20) - 1], vec![b'x'; 256 << 10]);
+    let slow = join_all((0..19).map(async |_| begin(&almost).await)).await;
+    held(&app, "the greedy one's bodies are here", |bytes| bytes >= 190 << 20).await;
+    let mut more = join_all((0..40).map(async |_| begin(&piece).await)).await;
+    held(&app, "the greedy one has its share", |bytes| bytes >= 195 << 20).await;
+    for _ in 0..3 {
+        let answer = app.post("other", "/", &vec![b'y'; 10 << 20]).await;
+        assert_eq!((answer.status, answer.text()), (200, "yyyy"));
+    }
+    assert_eq!(app.post("greedy", "/", b"little").await.text(), "litt");
+    let (refused, ..) = select_all(more.iter_mut().map(|client| Box::pin(client.answer(false)))).await;
+    assert_eq!((refused.status, refused.error().code.as_str()), (503, "bodies_full"));
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    let bytes = app.executor.body_bytes();
+    assert!(bytes < 200 << 20, "{bytes}");
+    drop((slow, more));
+    held(&app, "all is given back", |bytes| bytes == 0).await;
+}
+
+#[tokio::test]
+async fn a_body_counts_until_its_invocation_has_it_no_more() {
+    let app = TestExecutor::start().await;
+    for kind in KINDS {
+        app.deploy(kind.name(), &kind.echoes()).await;
+        for size in [10, 100_000] {
+            let answers =
+                join_all((0..4).map(async |_| app.post(kind.name(), "/", &vec![b'x'; size]).await)).await;
+            assert!(answers.iter().all(|answer| answer.body.len() == size), "{kind:?}");
+        }
+        held(&app, "all is given back", |bytes| bytes == 0).await;
     }
 }
