@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use wasmcloud_wire::Digest;
+use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 
 /// Why bytes were not kept or not found.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,17 @@ pub enum BlobError {
         digest: Digest,
         /// What they have now.
         actual: Digest,
+    },
+    /// What is kept under a module's digest is larger than any module: it is not read.
+    #[error(
+        "what {storage} has as the module {digest} is larger than any module ({UPLOAD_BYTES_MAX} bytes): upload it \
+         again"
+    )]
+    Oversized {
+        /// What it is kept under.
+        digest: Digest,
+        /// Where it is kept.
+        storage: String,
     },
     /// There is no room. What is kept already can still be read.
     #[error("no room left at {}: free some space, nothing has to be restarted", path.display())]

@@ -3,11 +3,13 @@
 //!
 //! Every request has a bounded number of attempts with a random wait between them, and every verb a bounded time
 //! ([`S3Patience`]). Bytes are hashed before they are sent and after they have come: what the store or the way
-//! to it has damaged is never returned.
+//! to it has damaged is never returned. A store is believed nothing: no more of an object is read than a module can
+//! have, and no list goes on without end.
 
 mod client;
 mod config;
 mod failure;
+mod list;
 mod multipart;
 
 use std::time::{Duration, SystemTime};
@@ -18,6 +20,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use bytes::{Bytes, BytesMut};
 use wasmcloud_wire::Digest;
+use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 
 use crate::{BlobError, Blobs, Stored};
 
@@ -26,6 +29,8 @@ pub use multipart::{MULTIPART_ABOVE_BYTES, PART_BYTES};
 
 /// How often an object is read whose body does not arrive whole, or has another digest.
 const READS_MAX: u32 = 3;
+/// Largest object that is read, in bytes: no module is larger.
+const BYTES_MAX: i64 = UPLOAD_BYTES_MAX as i64;
 
 /// Bytes in a bucket.
 #[derive(Clone, Debug)]
@@ -107,12 +112,19 @@ impl S3Blobs {
             }
             Err(error) => return Err(Unread::Never(self.failed("read", error))),
         };
+        let oversized = || Unread::Never(BlobError::Oversized { digest: *digest, storage: self.storage() });
+        if object.content_length().is_some_and(|told| told > BYTES_MAX) {
+            return Err(oversized());
+        }
         let mut bytes = BytesMut::new();
         while let Some(chunk) = object.body.next().await {
             let chunk = chunk.map_err(|error| {
                 let reason = format!("the answer broke off: {error}");
                 Unread::Again(BlobError::Unavailable { storage: self.storage(), action: "read", reason })
             })?;
+            if bytes.len() + chunk.len() > UPLOAD_BYTES_MAX {
+                return Err(oversized());
+            }
             bytes.extend_from_slice(&chunk);
         }
         let bytes = bytes.freeze();
@@ -134,9 +146,9 @@ impl S3Blobs {
                     tracing::warn!(module.digest = %digest, %error, "a module did not arrive whole; reading it again");
                 }
                 Err(Unread::Again(error) | Unread::Never(error)) => {
-                    if let BlobError::Corrupt { actual, .. } = &error {
-                        tracing::error!(module.digest = %digest, actual.digest = %actual, storage = self.storage(),
-                            "a stored module is damaged");
+                    if matches!(error, BlobError::Corrupt { .. } | BlobError::Oversized { .. }) {
+                        let storage = self.storage();
+                        tracing::error!(module.digest = %digest, %error, storage, "a stored module is damaged");
                     }
                     return Err(error);
                 }
@@ -174,19 +186,7 @@ impl Blobs for S3Blobs {
     }
 
     async fn list(&self) -> Result<Vec<Stored>, BlobError> {
-        let (bucket, prefix) = (&self.location.bucket, &self.location.prefix);
-        let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix);
-        let mut pages = request.into_paginator().send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.failed("list", error))?;
-            for object in page.contents() {
-                let Some(digest) = object.key().and_then(|key| self.digest(key)) else { continue };
-                let size_bytes = object.size().and_then(|size| size.try_into().ok()).unwrap_or_default();
-                found.push(Stored { digest, size_bytes, age: age(object.last_modified()) });
-            }
-        }
-        Ok(found)
+        self.list_objects().await
     }
 
     async fn check(&self) -> Result<(), BlobError> {

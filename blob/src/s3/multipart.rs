@@ -8,6 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
+use super::list::Places;
 use super::{S3Blobs, age};
 use crate::BlobError;
 
@@ -17,6 +18,8 @@ pub const MULTIPART_ABOVE_BYTES: usize = 16 * 1024 * 1024;
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
 /// How many unfinished uploads are aborted at once; more come another time.
 const ABORTS_MAX: usize = 100;
+/// Most pages of a list of unfinished uploads; one has up to 1000.
+const UPLOAD_PAGES_MAX: usize = 100;
 
 impl S3Blobs {
     /// Sends bytes in parts, one after the other.
@@ -81,20 +84,42 @@ impl S3Blobs {
         }
     }
 
-    /// Aborts our uploads that began longer ago; how many.
+    /// Aborts our uploads that began longer ago, a bounded number; how many.
     pub(super) async fn abort_uploads(&self, older_than: Duration) -> Result<u64, BlobError> {
-        let request = self.client.list_multipart_uploads().bucket(&self.location.bucket);
-        let listed = request.prefix(&self.location.prefix).send().await;
-        let listed = listed.map_err(|error| self.failed("list uploads", error))?;
-        let old = listed.uploads().iter().filter_map(|upload| {
-            let key = upload.key().filter(|key| self.digest(key).is_some())?;
-            (age(upload.initiated()) > older_than).then_some((key, upload.upload_id()?))
-        });
         let mut aborted = 0;
-        for (key, upload) in old.take(ABORTS_MAX) {
-            self.abort(key, upload).await?;
+        for (key, upload) in self.old_uploads(older_than).await? {
+            self.abort(&key, &upload).await?;
             aborted += 1;
         }
         Ok(aborted)
+    }
+
+    /// Keys and ids of our uploads that began longer ago, [`ABORTS_MAX`] at most.
+    async fn old_uploads(&self, older_than: Duration) -> Result<Vec<(String, String)>, BlobError> {
+        const ACTION: &str = "list uploads";
+        let mut places = Places::new(ACTION, UPLOAD_PAGES_MAX);
+        let mut old = Vec::new();
+        let (mut key_marker, mut id_marker) = (None, None);
+        loop {
+            let request = self.client.list_multipart_uploads().bucket(&self.location.bucket);
+            let request = request.prefix(&self.location.prefix).set_key_marker(key_marker);
+            let page = request.set_upload_id_marker(id_marker).send().await;
+            let page = page.map_err(|error| self.failed(ACTION, error))?;
+            for upload in page.uploads() {
+                let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
+                if self.digest(key).is_some() && age(upload.initiated()) > older_than {
+                    old.push((key.to_owned(), id.to_owned()));
+                }
+                if old.len() >= ABORTS_MAX {
+                    return Ok(old);
+                }
+            }
+            if !page.is_truncated().unwrap_or_default() {
+                return Ok(old);
+            }
+            (key_marker, id_marker) = (page.next_key_marker, page.next_upload_id_marker);
+            let place = [&key_marker, &id_marker].map(|marker| marker.as_deref().unwrap_or_default());
+            places.go_on(self, place.join("\n").trim())?;
+        }
     }
 }

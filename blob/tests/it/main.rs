@@ -12,4 +12,5 @@ mod contract;
 mod fs;
 mod place;
 mod s3;
+mod s3_endless;
 mod s3_faults;
