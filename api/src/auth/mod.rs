@@ -6,7 +6,7 @@ mod password;
 
 pub(crate) use jwt::JwtKeys;
 pub(crate) use limiter::{LoginLimiter, Windows, network};
-pub(crate) use password::Passwords;
+pub(crate) use password::{Passwords, check_hash};
 
 use uuid::Uuid;
 use wasmcloud_wire::body::User;

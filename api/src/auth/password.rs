@@ -17,6 +17,11 @@ pub(crate) const BYTES_MAX: usize = 256;
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
+/// The most that a hash may ask for to be checked: a few times as much work as this program's own. A hash that comes
+/// from elsewhere, in a database or an export, could ask for all of this machine's memory.
+const MEMORY_KIB_MAX: u32 = 65_536;
+const PASSES_MAX: u32 = 4;
+const LANES_MAX: u32 = 4;
 const SALT_BYTES: usize = 16;
 /// How many hashes are computed at once.
 const CONCURRENCY_MAX: usize = 2;
@@ -34,6 +39,11 @@ pub(crate) struct Passwords {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot hash a password: {0}")]
 pub(crate) struct HashError(String);
+
+/// Why a stored hash is not computed.
+#[derive(Debug, thiserror::Error)]
+#[error("the password hash is not taken: {0}")]
+pub(crate) struct HashRefused(String);
 
 impl Passwords {
     pub(crate) fn new() -> Result<Passwords, HashError> {
@@ -58,8 +68,21 @@ impl Passwords {
         self.in_turn(move || hash(&password)).await?.map_err(ApiError::internal)
     }
 
-    /// Whether a password belongs to a hash. Without a hash it is as much work, and false.
-    pub(crate) async fn verify(&self, password: String, known: Option<String>) -> Result<bool, ApiError> {
+    /// Whether a password belongs to the hash of this user. Without a hash it is as much work, and false; and so it
+    /// is with one that [`check_hash`] refuses, which is logged.
+    pub(crate) async fn verify(
+        &self,
+        user: &str,
+        password: String,
+        known: Option<String>,
+    ) -> Result<bool, ApiError> {
+        let known = known.filter(|phc| match check_hash(phc) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(user.name = user, %error, "a user cannot log in");
+                false
+            }
+        });
         // Nobody's password is longer, so nobody has to wait for a megabyte to be hashed.
         let exists = known.is_some() && password.len() <= BYTES_MAX;
         let password = if password.len() <= BYTES_MAX { password } else { String::new() };
@@ -109,19 +132,120 @@ fn verify(password: &str, phc: &str) -> Result<bool, HashError> {
     }
 }
 
+/// Whether a PHC string can be checked with a bounded amount of work: argon2id with no more memory, passes and lanes
+/// than this program takes. What is wrong otherwise, without the hash.
+pub(crate) fn check_hash(phc: &str) -> Result<(), HashRefused> {
+    let unreadable = |error: argon2::password_hash::Error| HashRefused(error.to_string());
+    let parsed = PasswordHash::new(phc).map_err(unreadable)?;
+    let algorithm = Algorithm::try_from(parsed.algorithm).map_err(unreadable)?;
+    if algorithm != Algorithm::Argon2id || parsed.hash.is_none() || parsed.salt.is_none() {
+        return Err(HashRefused("it is no whole argon2id hash".to_owned()));
+    }
+    let params = Params::try_from(&parsed).map_err(unreadable)?;
+    let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
+    if memory > MEMORY_KIB_MAX || passes > PASSES_MAX || lanes > LANES_MAX {
+        return Err(HashRefused(format!(
+            "it asks for {memory} KiB, {passes} passes and {lanes} lanes; at most {MEMORY_KIB_MAX} KiB, \
+             {PASSES_MAX} passes and {LANES_MAX} lanes are taken"
+        )));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+    use std::sync::Mutex;
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
     use super::*;
+
+    /// What is logged, a line an event.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<String>>>);
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.0.push_str(&format!(" {field}={value:?}"));
+        }
+    }
+
+    impl Subscriber for Log {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() == Level::ERROR
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.lock().unwrap().push(line.0);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    /// A password's hash with other parameters.
+    fn hash_with(password: &str, algorithm: Algorithm, memory: u32, passes: u32, lanes: u32) -> String {
+        let params = Params::new(memory, passes, lanes, None).unwrap();
+        let argon2 = Argon2::new(algorithm, Version::V0x13, params);
+        let salt = SaltString::encode_b64(&[7; SALT_BYTES]).unwrap();
+        argon2.hash_password(password.as_bytes(), &salt).unwrap().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_asks_for_too_much_is_not_computed_and_its_user_is_named() {
+        let passwords = Passwords::new().unwrap();
+        let password = "correct horse";
+        let log = Log::default();
+        let _logged = tracing::subscriber::set_default(log.clone());
+        let least = 8 * (LANES_MAX + 1);
+        let hostile =
+            "$argon2id$v=19$m=3145728,t=50,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA".to_owned();
+        for phc in [
+            hash_with(password, Algorithm::Argon2id, MEMORY_KIB_MAX + 1, 1, 1),
+            hash_with(password, Algorithm::Argon2id, least, PASSES_MAX + 1, 1),
+            hash_with(password, Algorithm::Argon2id, least, 1, LANES_MAX + 1),
+            hash_with(password, Algorithm::Argon2d, least, 1, 1),
+            hostile,
+            "$argon2id$of-somebody".to_owned(),
+            String::new(),
+        ] {
+            log.0.lock().unwrap().clear();
+            assert!(
+                !passwords.verify("mallory", password.to_owned(), Some(phc.clone())).await.unwrap(),
+                "{phc}"
+            );
+            let lines = log.0.lock().unwrap().clone();
+            assert!(
+                lines.len() == 1 && lines[0].contains("mallory") && lines[0].contains("ERROR"),
+                "{lines:?}"
+            );
+            assert!(!lines[0].contains("AAAAAAAA"), "{lines:?}");
+        }
+        log.0.lock().unwrap().clear();
+        let within = hash_with(password, Algorithm::Argon2id, least, PASSES_MAX, LANES_MAX);
+        assert!(passwords.verify("ada", password.to_owned(), Some(within)).await.unwrap());
+        assert_eq!(*log.0.lock().unwrap(), Vec::<String>::new());
+    }
 
     #[tokio::test]
     async fn a_password_matches_its_own_hash_only() {
         let passwords = Passwords::new().unwrap();
         let phc = passwords.hash("correct horse".to_owned()).await.unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
-        assert!(passwords.verify("correct horse".to_owned(), Some(phc.clone())).await.unwrap());
-        assert!(!passwords.verify("battery staple".to_owned(), Some(phc.clone())).await.unwrap());
-        assert!(!passwords.verify("x".repeat(1000), Some(phc)).await.unwrap());
-        assert!(!passwords.verify("correct horse".to_owned(), None).await.unwrap());
+        assert!(passwords.verify("ada", "correct horse".to_owned(), Some(phc.clone())).await.unwrap());
+        assert!(!passwords.verify("ada", "battery staple".to_owned(), Some(phc.clone())).await.unwrap());
+        assert!(!passwords.verify("ada", "x".repeat(1000), Some(phc)).await.unwrap());
+        assert!(!passwords.verify("ada", "correct horse".to_owned(), None).await.unwrap());
     }
 
     #[tokio::test]

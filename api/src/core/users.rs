@@ -87,7 +87,7 @@ impl Core {
             Err(_) => None,
         };
         let (user, hash) = known.unzip();
-        let right = self.passwords.verify(password, hash).await?;
+        let right = self.passwords.verify(name, password, hash).await?;
         Ok(user.filter(|_| right).ok_or(FailedLogin))
     }
 

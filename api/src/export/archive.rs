@@ -135,10 +135,18 @@ impl Reader {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Reader, ExportError> {
         let failed = |error| ExportError::file("read", path, error);
-        let file = File::open(path).map_err(failed)?;
-        if !file.metadata().map_err(failed)?.is_file() {
+        let no_file = || {
             let what = "it is no plain file".to_owned();
-            return Err(ExportError::NotAnExport { path: path.to_owned(), what });
+            ExportError::NotAnExport { path: path.to_owned(), what }
+        };
+        // Looked at first: to open a pipe is to wait for whoever writes to it.
+        if !fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(no_file());
+        }
+        let file = File::open(path).map_err(failed)?;
+        // It may be another by now.
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(no_file());
         }
         Ok(Reader { file: io::BufReader::new(file), path: path.to_owned(), sum: Sha256::new(), position: 0 })
     }

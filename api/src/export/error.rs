@@ -98,6 +98,16 @@ pub enum ExportError {
         /// What is wrong.
         what: String,
     },
+    /// The file is whole, and has a row that no API would have written.
+    #[error("{} has a row of {table} that cannot be taken: {what}", path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// The row's table.
+        table: &'static str,
+        /// What is wrong, in characters that can be shown.
+        what: String,
+    },
     /// The file is whole, and the passphrase is another.
     #[error("this is not the passphrase that {} is sealed with", .0.display())]
     WrongPassphrase(PathBuf),
@@ -129,6 +139,7 @@ impl ExportError {
             ExportError::NotAnExport { .. } => "no_export",
             ExportError::Format { .. } | ExportError::Schema { .. } => "other_version",
             ExportError::Damaged { .. } => "damaged",
+            ExportError::Unsound { .. } => "unsound",
             ExportError::WrongPassphrase(_) => "wrong_passphrase",
             ExportError::NotEmpty => "not_empty",
         }
@@ -177,6 +188,10 @@ impl ExportError {
                 );
             }
             ExportError::Damaged { .. } => "take another copy of it; nothing was written",
+            ExportError::Unsound { .. } => {
+                "nothing was written. Somebody who knows the passphrase may have changed the file: take one that you \
+                 trust, or mend that row in the installation that it comes from and export it again"
+            }
             ExportError::WrongPassphrase(_) => "try again; nothing was written",
             ExportError::NotEmpty => {
                 "import into a new installation, before its first start: another --data, or an empty database"

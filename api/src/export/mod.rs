@@ -5,16 +5,19 @@
 //! place, `keys`, the rows of each table as JSON lines in parts (`tables/users/0`), and `modules/DIGEST`. The last
 //! entry is a sha256 over all entries before it, so that damage is told from a wrong passphrase.
 //!
-//! An import reads the file to its end before it writes anything, then writes modules, then all rows in one
+//! An import reads the file to its end before it writes anything, and takes neither entries in another order nor rows
+//! that the API would not have written, whoever has the passphrase. Then it writes modules, then all rows in one
 //! transaction. No more than one module, or one part of a table, is in memory at a time.
 
 mod archive;
 mod error;
 mod keys;
 mod manifest;
+mod order;
 mod read;
 mod rows;
 mod seal;
+mod sound;
 mod write;
 
 use std::path::PathBuf;

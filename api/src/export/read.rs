@@ -11,8 +11,9 @@ use wasmcloud_wire::Digest;
 use super::archive::{Entry, Reader};
 use super::keys::{KEYS_ENTRY, Keys, Resealed};
 use super::manifest::{MANIFEST_ENTRY, Manifest};
+use super::order::Order;
 use super::seal::Seal;
-use super::{ExportError, Imported, Installation, Summary, off_thread, rows};
+use super::{ExportError, Imported, Installation, Summary, off_thread, rows, sound};
 use crate::store::{Cell, Row, TABLES, Table, newest_migration};
 
 /// The position of the keys: the first entry that is sealed.
@@ -48,7 +49,7 @@ pub async fn import(place: &Installation, passphrase: &str, path: &Path) -> Resu
     while let Some(item) = contents.next().await? {
         match item {
             Item::Keys(_) => {}
-            Item::Rows(table, mut rows) => {
+            Item::Rows(table, _, mut rows) => {
                 if table.name == "handler_settings" {
                     let done = placed.reseal(table, &mut rows);
                     settings.resealed += done.resealed;
@@ -56,7 +57,7 @@ pub async fn import(place: &Installation, passphrase: &str, path: &Path) -> Resu
                 }
                 restore.insert(table, &rows).await?;
             }
-            // No rows come after the modules.
+            // No rows come after the modules: that was looked at above.
             Item::Module(..) => break,
         }
     }
@@ -74,6 +75,8 @@ pub async fn import(place: &Installation, passphrase: &str, path: &Path) -> Resu
 
 /// Reads everything, and whether it is all there and fits together.
 async fn verify(contents: &mut Contents) -> Result<Keys, ExportError> {
+    counts_every_table(contents)?;
+    let mut order = Order::default();
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     let mut modules = 0_u64;
     let mut keys = None;
@@ -82,7 +85,11 @@ async fn verify(contents: &mut Contents) -> Result<Keys, ExportError> {
     while let Some(item) = contents.next().await? {
         match item {
             Item::Keys(found) => keys = Some(found),
-            Item::Rows(table, rows) => {
+            Item::Rows(table, part, rows) => {
+                order.part(table, part).map_err(|what| contents.damaged(what))?;
+                for row in &rows {
+                    sound::check(table, row).map_err(|what| contents.unsound(table, what))?;
+                }
                 *counts.entry(table.name).or_default() += rows.len() as u64;
                 match table.name {
                     "handlers" => handlers.extend(rows.iter().filter_map(|row| undeleted(table, row))),
@@ -93,6 +100,7 @@ async fn verify(contents: &mut Contents) -> Result<Keys, ExportError> {
                 }
             }
             Item::Module(digest, _) => {
+                order.module(&digest).map_err(|what| contents.damaged(what))?;
                 modules += 1;
                 needed.remove(digest.as_bytes().as_slice());
             }
@@ -119,6 +127,21 @@ async fn verify(contents: &mut Contents) -> Result<Keys, ExportError> {
     keys.ok_or_else(|| contents.damaged("it has no keys".to_owned()))
 }
 
+/// Whether the manifest says of every table, and of no other, how many rows it has; and that there is a user.
+fn counts_every_table(contents: &Contents) -> Result<(), ExportError> {
+    let manifest = &contents.manifest;
+    if let Some(missing) = TABLES.iter().find(|table| !manifest.rows.contains_key(table.name)) {
+        return Err(contents.damaged(format!("it does not say how many rows of {} it has", missing.name)));
+    }
+    if manifest.rows.len() > TABLES.len() {
+        return Err(contents.damaged("it has tables that no installation has".to_owned()));
+    }
+    match manifest.rows_of("users") {
+        0 => Err(contents.damaged("it has no users".to_owned())),
+        _ => Ok(()),
+    }
+}
+
 fn undeleted(table: &Table, row: &Row) -> Option<Uuid> {
     match (row.get(table.place("id")?)?, row.get(table.place("deleted_at")?)?) {
         (Cell::Uuid(id), Cell::Int(None)) => *id,
@@ -138,7 +161,8 @@ fn module_of(table: &Table, row: &Row, handlers: &HashSet<Uuid>) -> Option<Vec<u
 /// A part of an export.
 enum Item {
     Keys(Keys),
-    Rows(&'static Table, Vec<Row>),
+    /// The number of the part comes second.
+    Rows(&'static Table, u64, Vec<Row>),
     /// Its bytes have its digest.
     Module(Digest, Bytes),
 }
@@ -183,6 +207,10 @@ impl Contents {
         ExportError::Damaged { path: self.path.clone(), what }
     }
 
+    fn unsound(&self, table: &Table, what: String) -> ExportError {
+        ExportError::Unsound { path: self.path.clone(), table: table.name, what }
+    }
+
     /// The next part; nothing at the end.
     async fn next(&mut self) -> Result<Option<Item>, ExportError> {
         let mut reader = self.reader.take().ok_or_else(failed_before)?;
@@ -225,7 +253,8 @@ fn item(name: &str, position: u64, text: Vec<u8>) -> Option<Item> {
         let digest: Digest = digest.parse().ok()?;
         return (Digest::of(&text) == digest).then(|| Item::Module(digest, Bytes::from(text)));
     }
-    let (table, _part) = name.strip_prefix("tables/")?.split_once('/')?;
+    let (table, part) = name.strip_prefix("tables/")?.split_once('/')?;
+    let part: u64 = part.parse().ok()?;
     let table = TABLES.iter().find(|known| known.name == table)?;
-    Some(Item::Rows(table, rows::of_part(table, &text)?))
+    Some(Item::Rows(table, part, rows::of_part(table, &text)?))
 }

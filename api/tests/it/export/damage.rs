@@ -11,13 +11,13 @@ use super::place::{PASSPHRASE, Place};
 use crate::database::Database;
 
 /// Entries by name.
-type Entries = Vec<(String, Vec<u8>)>;
+pub type Entries = Vec<(String, Vec<u8>)>;
 
 /// The entries of an export, and where each begins.
-struct Parts(Vec<(u64, String, Vec<u8>)>);
+pub struct Parts(Vec<(u64, String, Vec<u8>)>);
 
 impl Parts {
-    fn read(file: &Path) -> Parts {
+    pub fn read(file: &Path) -> Parts {
         use std::io::Read as _;
         let mut archive = tar::Archive::new(std::fs::File::open(file).unwrap());
         let entries = archive.entries().unwrap().map(|entry| {
@@ -31,14 +31,14 @@ impl Parts {
     }
 
     /// Without the sum.
-    fn entries(&self) -> Entries {
+    pub fn entries(&self) -> Entries {
         let all = self.0.iter().map(|(_, name, bytes)| (name.clone(), bytes.clone()));
         all.filter(|(name, _)| name != "sha256").collect()
     }
 }
 
-/// Writes a file as somebody would who knows how they are made, but not the passphrase.
-fn forge(file: &Path, entries: &[(String, Vec<u8>)]) {
+/// Writes a file as somebody would who knows how they are made, with entries as they are.
+pub fn forge(file: &Path, entries: &[(String, Vec<u8>)]) {
     let mut sum = Sha256::new();
     let mut tar = tar::Builder::new(std::fs::File::create(file).unwrap());
     let mut add = |name: &str, bytes: &[u8]| {
@@ -236,4 +236,24 @@ async fn what_is_no_export_at_all_is_said_to_be_none() {
     assert!(matches!(refused(folder.path()).await, ExportError::NotAnExport { .. }));
     let missing = refused(&folder.path().join("missing")).await;
     assert!(missing.to_string().contains("missing") && missing.hint().contains("path"), "{missing}");
+}
+
+/// Longer than it takes to look at a file.
+const LOOK: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_plain_file_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for file in [pipe.as_path(), Path::new("/dev/zero")] {
+        let checked = tokio::time::timeout(LOOK, check(PASSPHRASE, file)).await;
+        if checked.is_err() {
+            // Whoever waits for the other end has it then.
+            std::fs::OpenOptions::new().write(true).open(file).unwrap();
+        }
+        let error = checked.expect("it is waited for").unwrap_err();
+        assert!(matches!(error, ExportError::NotAnExport { .. }), "{error}");
+        assert!(error.to_string().contains("no plain file"), "{error}");
+    }
 }

@@ -1,6 +1,7 @@
 //! A whole installation as one file: what comes back is what went in, and nothing else ever does.
 
 mod damage;
+mod forged;
 mod place;
 
 use std::collections::BTreeSet;
@@ -32,7 +33,7 @@ async fn what_is_exported_comes_back_row_for_row_in_either_database(database: Da
     // More than are read at once, with a key of two columns.
     let many = "INSERT INTO hosts (name, owner_id, challenge)
         WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 450)
-        SELECT 'Host-' || i, u.id, 'c' FROM numbers, users u WHERE u.name IN ('ada', 'bob')";
+        SELECT 'host-' || i || '.example.com', u.id, 'c' FROM numbers, users u WHERE u.name IN ('ada', 'bob')";
     place.database.sql(many).await.unwrap();
     let ada = place.installation.store.user_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap().0;
     let token = place.core().await.grant_token(&ada, "before", 1).await.unwrap();

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tempfile::TempDir;
 use wasmcloud_api::export::{ExportError, Imported, Installation, Summary, export, import};
-use wasmcloud_api::store::{Row, TABLES};
+use wasmcloud_api::store::{NewUser, Row, TABLES};
 use wasmcloud_api::{Config, Core, Target};
 use wasmcloud_blob::{BlobError, Blobs, FsBlobs, Stored};
 use wasmcloud_wire::body::User;
@@ -58,11 +58,15 @@ impl Place {
         let soon = Timestamp(Timestamp::now().0 + 60_000);
         store.create_invitation(&[1; 32], ada.id, soon).await.unwrap();
         store.create_invitation(&[2; 32], ada.id, soon).await.unwrap();
-        let invited = store.create_invited_user(new_user("cyd"), &[2; 32], Timestamp::now()).await;
+        let (_, password_hash) = store.user_by_name(&ada.name).await.unwrap().unwrap();
+        let cyd = NewUser { password_hash, ..new_user("cyd") };
+        let invited = store.create_invited_user(cyd, &[2; 32], Timestamp::now()).await;
         assert!(invited.unwrap().is_some());
         for sql in [
             "UPDATE handlers SET promoted_at = 5, previous_version = 1, split_version = 1, split_percent = 10,
-                auto_rollback = FALSE, rolled_back = '{}', recording = '{}' WHERE name = 'kettle'",
+                auto_rollback = FALSE, recording = '{}',
+                rolled_back = '{\"from\":2,\"to\":1,\"at\":5,\"reason\":\"why\"}'
+                WHERE name = 'kettle'",
             "INSERT INTO hosts (name, owner_id, challenge, proven_at, granted_by)
                 SELECT 'api.example.com', id, 'one', 7, id FROM users WHERE name = 'ada'",
             "INSERT INTO hosts (name, owner_id, challenge)
