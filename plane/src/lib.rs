@@ -8,7 +8,10 @@ mod service_token;
 mod signature;
 mod verifier;
 
-pub use client::{Address, AddressError, PlaneClient, SILENCE_MAX, bounded, chain, refusal, speaks_no_plain_http, unanswered};
+pub use client::{
+    Address, AddressError, PlaneClient, SILENCE_MAX, bounded, chain, refusal, speaks_no_plain_http,
+    unanswered,
+};
 pub use lines::{LINE_BYTES_MAX, LineError, lines};
 pub use service_keys::{LIVE_TOKENS_MAX, LOOK_EVERY, ServiceKeys};
 pub use service_token::{ServiceToken, ServiceTokenError};

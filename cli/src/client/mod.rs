@@ -12,13 +12,11 @@ use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
 use uuid::Uuid;
 use wasmcloud_wire::body::{
-    Deployed, ExecutorStatus, Handler, HandlerPatch, Invitation, Invocation, Invocations, InvokeRequest, LoginRequest, Logs,
-    NewToken, POLICY_HEADER, Promote, Promoted, RegisterRequest, Server as ServerInfo, Token, TokenGrant,
-    User, Version,
+    Deployed, ExecutorStatus, Handler, HandlerPatch, Invitation, Invocation, Invocations, InvokeRequest,
+    LoginRequest, Logs, NewToken, POLICY_HEADER, Promote, Promoted, RegisterRequest, Server as ServerInfo,
+    Token, TokenGrant, User, Version,
 };
-use wasmcloud_wire::{
-    ENV_HEADER, Env, EnvPatch, HandlerName, InvocationId, Policy, PolicyPatch,
-};
+use wasmcloud_wire::{ENV_HEADER, Env, EnvPatch, HandlerName, InvocationId, Policy, PolicyPatch};
 
 use crate::config::Secret;
 use crate::exit::Exit;
