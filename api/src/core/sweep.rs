@@ -27,6 +27,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 const SWEEP_TURN: Duration = Duration::from_secs(3_500);
 /// How many objects one sweep deletes at most; the next one goes on.
 const DELETIONS_MAX: usize = 10_000;
+/// How many modules that were never uploaded here are swept whatever their part is of all that there are: what
+/// crashes leave behind. When more than these and more than half of all are such, somebody else's are among them.
+const UNKNOWN_MAX: usize = 20;
+/// How many modules are asked about at once.
+const ASKED_AT_ONCE: usize = 100;
 /// How many modules are claimed at once: an upload of one of them waits for the others.
 const BATCH: usize = 20;
 /// For how long modules are claimed to be deleted.
@@ -64,6 +69,18 @@ pub enum SweepError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Most of what is there was never uploaded here. Nothing was deleted.
+    #[error(
+        "{unknown} of {objects} stored modules were never uploaded to this installation, so none is deleted: if \
+         another installation has the same place for modules, give each one of its own (--storage, or --data); if \
+         not, and the database is the right one, delete there what nobody needs"
+    )]
+    Foreign {
+        /// How many modules no version here ever had.
+        unknown: usize,
+        /// How many modules there are.
+        objects: usize,
+    },
 }
 
 impl Core {
@@ -103,6 +120,7 @@ impl Core {
                     "deleted modules that nothing refers to"
                 );
             }
+            Err(error @ SweepError::Foreign { .. }) => tracing::error!(%error, "the sweep stops"),
             Err(error) => tracing::warn!(%error, "cannot delete modules that nothing refers to"),
         }
     }
@@ -112,6 +130,10 @@ impl Core {
         let stored = self.blobs.list().await?;
         let mut swept = Swept { objects: stored.len(), ..Swept::default() };
         let old: Vec<_> = stored.iter().filter(|stored| stored.age >= grace).collect();
+        let unknown = self.count_unknown(old.iter().map(|stored| stored.digest)).await?;
+        if unknown > UNKNOWN_MAX && unknown > stored.len() / 2 {
+            return Err(SweepError::Foreign { unknown, objects: stored.len() });
+        }
         for batch in old.chunks(BATCH) {
             if swept.deleted >= DELETIONS_MAX {
                 break;
@@ -126,6 +148,16 @@ impl Core {
         }
         swept.aborted = self.blobs.abort_unfinished(grace).await?;
         Ok(swept)
+    }
+
+    /// How many of these modules no version here ever had.
+    async fn count_unknown(&self, digests: impl Iterator<Item = Digest>) -> Result<usize, SweepError> {
+        let digests: Vec<Digest> = digests.collect();
+        let mut known = 0;
+        for asked in digests.chunks(ASKED_AT_ONCE) {
+            known += self.store.count_known(asked).await?;
+        }
+        Ok(digests.len().saturating_sub(known))
     }
 
     /// Of these modules, deletes those that nothing refers to and nobody is uploading; which they were.

@@ -43,6 +43,8 @@ pub trait ModuleStore: Send + Sync {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Digest>, StoreError>;
+    /// How many of these modules (a hundred at most) were ever part of a version here, be its handler deleted or not.
+    async fn count_known(&self, digests: &[Digest]) -> Result<usize, StoreError>;
     /// Gives up everything that a holder has claimed.
     async fn release(&self, holder: Uuid) -> Result<(), StoreError>;
 }

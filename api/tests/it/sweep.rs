@@ -73,6 +73,24 @@ async fn what_nothing_refers_to_goes_when_it_is_a_day_old() {
 }
 
 #[tokio::test]
+async fn the_modules_of_another_installation_are_left_alone() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    let _: serde_json::Value = alice.create("ours", module("ours")).await.good(201);
+    alice.delete("/api/v1/handlers/ours").await.done();
+    // An empty database that was given the place where another one's modules are.
+    for number in 0..30 {
+        orphan(&app, &format!("theirs {number}")).await;
+    }
+    for stored in app.blobs.list().await.unwrap() {
+        age(&app, &stored.digest, DAY * 2);
+    }
+    let refused = app.core.sweep_modules(ORPHAN_GRACE).await.unwrap_err().to_string();
+    assert!(refused.contains("30 of 31 stored modules") && refused.contains("--storage"), "{refused}");
+    assert_eq!(app.blobs.list().await.unwrap().len(), 31);
+}
+
+#[tokio::test]
 async fn nothing_is_swept_that_is_uploaded_again_at_that_moment() {
     let app = TestApp::start().await;
     let alice = app.user("alice").await;

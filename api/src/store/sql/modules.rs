@@ -56,6 +56,18 @@ impl<B: Backend> ModuleStore for SqlStore<B> {
         Ok(free)
     }
 
+    async fn count_known(&self, digests: &[Digest]) -> Result<usize, StoreError> {
+        if digests.is_empty() {
+            return Ok(0);
+        }
+        let values: Vec<Value<'_>> = digests.iter().map(Value::from).collect();
+        let sql = format!("SELECT count(*) FROM modules WHERE digest IN ({})", placeholders(values.len()));
+        let mut connection = self.read.acquire().await?;
+        let rows = B::rows(&mut connection, AssertSqlSafe(sql), &values).await?;
+        let count = rows.first().map(|row| row.int(0)).transpose()?.unwrap_or_default();
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
     async fn release(&self, holder: Uuid) -> Result<(), StoreError> {
         write(&self.write, "DELETE FROM claims WHERE holder = $1", values![holder]).await.map(|_| ())
     }
