@@ -57,9 +57,12 @@ impl Bridge {
         let (parts, body) = request.into_parts();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let mut response = match self.app.bodies.admit(&self.app, &parts, body, &meta).await {
-            Ok(admitted) => self.dispatch(parts, admitted, Arc::clone(&meta)).await,
+            Ok(admitted) => Arc::clone(&self).dispatch(parts, admitted, Arc::clone(&meta)).await,
             Err(error) => error_response(&error, meta.request_id),
         };
+        if let Some(position) = meta.noted_at() {
+            self.app.core.finish_audit(position, response.status().as_u16()).await;
+        }
         finish(&mut response, meta.request_id);
         tracing::info!(
             %method,

@@ -144,6 +144,16 @@ impl ApiError {
         ApiError::new(401, "unauthorized", "this needs a valid token", "run `wasmcloud login`")
     }
 
+    /// 403: nothing of this account's is answered.
+    pub fn suspended(reason: &str) -> ApiError {
+        ApiError::new(
+            403,
+            "suspended",
+            format!("this account is suspended: {reason}"),
+            "whoever operates this server can lift it; ask them",
+        )
+    }
+
     /// 404 for a handler that the caller does not have, whether or not somebody else has it.
     pub fn handler_not_found(name: &str) -> ApiError {
         let name: String = name.chars().take(64).collect();
@@ -322,6 +332,14 @@ impl From<InvokeError> for ApiError {
                 ApiError::new(status, code, message, format!("try again in {retry_after_s} s"))
                     .retry_after(retry_after_s)
             }
+            InvokeError::OverQuota { message, retry_after_s } => ApiError::new(
+                429,
+                "over_quota",
+                message,
+                "`wasmcloud quota` shows all quotas, and how to get a larger plan",
+            )
+            .retry_after(retry_after_s),
+            InvokeError::Suspended(reason) => ApiError::suspended(&reason),
             InvokeError::BadRequest(message) => {
                 ApiError::invalid(message, "change the request that the program is to be given")
             }

@@ -2,11 +2,12 @@
 //!
 //! A guard that fails leaves the reason in the request, where `catchers.rs` finds it.
 
+mod changing;
 mod env;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use rocket::http::Status;
@@ -15,15 +16,17 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 use wasmcloud_plane::Unsigned;
-use wasmcloud_wire::body::POLICY_HEADER;
+use wasmcloud_wire::body::{POLICY_HEADER, Scope};
 use wasmcloud_wire::limits::{CALL_DEPTH_MAX, POLICY_BYTES_MAX};
 use wasmcloud_wire::{DEPTH_FIELD, Policy, depth};
 
 use crate::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::core::{has_scope, is_unlimited};
 use crate::json;
 
+pub(crate) use changing::{Changing, Note};
 pub(crate) use env::{EnvField, Unquoted};
 
 /// What the bridge knows of a request besides what Rocket does.
@@ -35,11 +38,19 @@ pub(crate) struct Meta {
     caller: OnceCell<Result<Caller, ApiError>>,
     /// Set when the request was found to be signed by an executor, body and all.
     is_executor: AtomicBool,
+    /// Where the audit log has what this request changes.
+    noted_at: OnceLock<i64>,
 }
 
 impl Meta {
     pub(crate) fn new(request_id: Uuid, peer: SocketAddr) -> Meta {
-        Meta { request_id, peer, caller: OnceCell::new(), is_executor: AtomicBool::new(false) }
+        Meta {
+            request_id,
+            peer,
+            caller: OnceCell::new(),
+            is_executor: AtomicBool::new(false),
+            noted_at: OnceLock::new(),
+        }
     }
 
     /// Whoever makes this request, found out once.
@@ -50,6 +61,17 @@ impl Meta {
     /// Notes that an executor has signed the request, body and all.
     pub(crate) fn is_from_executor(&self) {
         self.is_executor.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes where the audit log has what this request changes.
+    fn is_noted_at(&self, position: i64) {
+        // A request notes one change.
+        let _ = self.noted_at.set(position);
+    }
+
+    /// Where the audit log has what this request changes, if it changes anything.
+    pub(crate) fn noted_at(&self) -> Option<i64> {
+        self.noted_at.get().copied()
     }
 
     /// The user's name, if it is known by now; for the log.
@@ -115,7 +137,10 @@ impl<'r> FromRequest<'r> for Admin {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Admin, ()> {
         match request.guard::<Caller>().await {
-            Outcome::Success(caller) if caller.user.is_admin => Outcome::Success(Admin(caller)),
+            Outcome::Success(caller) if caller.user.is_admin => {
+                let whole = has_scope(&caller, Scope::Admin).and_then(|()| is_unlimited(&caller));
+                or_reject(request, whole.map(|()| Admin(caller)))
+            }
             Outcome::Success(_) => reject(
                 request,
                 ApiError::new(
@@ -125,6 +150,25 @@ impl<'r> FromRequest<'r> for Admin {
                     "ask them to do it",
                 ),
             ),
+            Outcome::Error(error) => Outcome::Error(error),
+            Outcome::Forward(status) => Outcome::Forward(status),
+        }
+    }
+}
+
+/// A caller who may do all that the user may, with the account as well.
+pub(crate) struct Whole(pub Caller);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Whole {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Whole, ()> {
+        match request.guard::<Caller>().await {
+            Outcome::Success(caller) => {
+                let whole = has_scope(&caller, Scope::Admin).and_then(|()| is_unlimited(&caller));
+                or_reject(request, whole.map(|()| Whole(caller)))
+            }
             Outcome::Error(error) => Outcome::Error(error),
             Outcome::Forward(status) => Outcome::Forward(status),
         }

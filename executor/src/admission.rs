@@ -143,6 +143,8 @@ mod tests {
             secrets: Default::default(),
             split: None,
             recording: None,
+            quota: Default::default(),
+            suspended: None,
         }
     }
 

@@ -127,6 +127,10 @@ async fn invoke(executor: &Executor, call: Call) -> Result<Response<ResponseBody
             retry_after_s: Some(retry_after_s),
             ..Failure::new(if executor_full { 503 } else { 429 }, "busy", message)
         },
+        InvokeError::OverQuota { message, retry_after_s } => {
+            Failure { retry_after_s: Some(retry_after_s), ..Failure::new(429, "over_quota", message) }
+        }
+        InvokeError::Suspended(reason) => Failure::new(403, "suspended", reason),
         InvokeError::BadRequest(message) => Failure::new(400, "bad_request", message),
         InvokeError::Unavailable(reason) => Failure::new(503, "unavailable", reason),
     })?;

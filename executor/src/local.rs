@@ -224,6 +224,8 @@ pub(crate) fn call(run: Run, digest: Digest, abi: wasmcloud_wire::Abi) -> (Call,
         secrets: Default::default(),
         split: None,
         recording: None,
+        quota: Default::default(),
+        suspended: None,
     };
     let call = Call {
         invocation: InvocationId::new(),

@@ -85,6 +85,8 @@ mod tests {
             secrets: Default::default(),
             split: None,
             recording: None,
+            quota: Default::default(),
+            suspended: None,
         };
         let request = RequestHead {
             method: "GET".to_owned(),

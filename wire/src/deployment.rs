@@ -99,6 +99,45 @@ pub struct Deployment {
     /// What of its invocations is recorded, so that they can be replayed; nothing if absent.
     #[serde(default)]
     pub recording: Option<RecordingPolicy>,
+    /// What all handlers of the owner together may use.
+    #[serde(default)]
+    pub quota: AccountQuota,
+    /// Why nothing of the owner's answers, if so, as everybody is told who asks.
+    #[serde(default)]
+    pub suspended: Option<String>,
+}
+
+/// What all handlers of an account together may use, on all executors; what is absent is not limited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountQuota {
+    /// The plan's name, for messages.
+    pub plan: String,
+    /// Most invocations in a minute of UTC.
+    pub invocations_per_minute_max: Option<u64>,
+    /// Most invocations at once.
+    pub concurrent_max: Option<u64>,
+    /// Most CPU time in a day of UTC, in milliseconds.
+    pub cpu_ms_per_day_max: Option<u64>,
+}
+
+/// What one executor has run for an account since its start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountUse {
+    /// The account.
+    pub account: UserId,
+    /// The day, in days since 1970, UTC.
+    pub day: i64,
+    /// Invocations that began on that day.
+    pub invocations: u64,
+    /// CPU time on that day, in microseconds; the Olin family's gas is counted as [`crate::limits::GAS_PER_CPU_MS`].
+    pub cpu_us: u64,
+    /// The minute, in minutes since 1970.
+    pub minute: i64,
+    /// Invocations that began in that minute.
+    pub minute_invocations: u64,
+    /// Invocations that run right now.
+    pub running: u32,
 }
 
 /// A part of a live address's clients that another version answers.
@@ -137,6 +176,8 @@ impl fmt::Debug for Deployment {
             .field("forward_authorization", &self.forward_authorization)
             .field("split", &self.split)
             .field("recording", &self.recording)
+            .field("quota", &self.quota)
+            .field("suspended", &self.suspended)
             .finish()
     }
 }

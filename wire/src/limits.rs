@@ -69,6 +69,9 @@ pub const BODY_TIMEOUT_MS: u64 = 30_000;
 /// The slowest that a request's body may arrive, on average, after [`BODY_TIMEOUT_MS`].
 pub const BODY_BYTES_PER_SECOND_MIN: u64 = 1 << 10;
 
+/// Gas that counts as a millisecond of CPU time against a quota: what the default limits of both families make of it.
+pub const GAS_PER_CPU_MS: u64 = 2_000_000;
+
 /// Most hosts that one user may add.
 pub const HOSTS_PER_USER_MAX: u32 = 20;
 /// Most routes of one user's host.

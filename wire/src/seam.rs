@@ -9,8 +9,8 @@ use futures::Stream;
 use uuid::Uuid;
 
 use crate::{
-    Call, Change, Deployment, Digest, Event, ExecutorReport, HostName, HostRoute, Inspection, Record,
-    Refusal, RouteKey,
+    AccountUse, Call, Change, Deployment, Digest, Event, ExecutorReport, HostName, HostRoute, Inspection,
+    Record, Refusal, RouteKey,
 };
 
 /// An invocation's events, in the order that [`Event`] promises.
@@ -52,6 +52,17 @@ pub trait ControlPlane: Send + Sync {
     /// Says that an executor is there, and how it is; to be said again every few seconds.
     async fn report(&self, report: ExecutorReport) -> Result<(), ControlPlaneError>;
 
+    /// Tells what this executor has run for the accounts that used it lately, and learns what all others have run
+    /// for them on the same day and in the same minute; to be asked again every few seconds.
+    async fn usage(
+        &self,
+        executor: Uuid,
+        used: Vec<AccountUse>,
+    ) -> Result<Vec<AccountUse>, ControlPlaneError> {
+        let _ = (executor, used);
+        Ok(Vec::new())
+    }
+
     /// What changes from now on. The stream begins with [`Change::Resync`] and ends when the
     /// control plane goes away; the executor then asks for another.
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError>;
@@ -88,6 +99,17 @@ pub enum InvokeError {
         /// When to try again, in seconds.
         retry_after_s: u32,
     },
+    /// A quota of the account's plan is used up.
+    #[error("{message}")]
+    OverQuota {
+        /// Which quota, its value, and when it resets.
+        message: String,
+        /// When to try again, in seconds.
+        retry_after_s: u32,
+    },
+    /// The account is suspended; why.
+    #[error("{0}")]
+    Suspended(String),
     /// The request cannot be put to a program.
     #[error("{0}")]
     BadRequest(String),

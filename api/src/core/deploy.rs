@@ -276,6 +276,8 @@ pub(crate) fn handler_body(row: HandlerRow, edge: &EdgeUrl) -> Handler {
         url: edge.url(&RouteKey { handler: row.name.clone(), version: None }),
         id: row.id,
         name: row.name,
+        owner: Some(row.owner_name),
+        role: None,
         live: row.live,
         abi: row.abi,
         digest: row.digest,

@@ -9,7 +9,7 @@ use futures::{Stream, stream};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
-use wasmcloud_wire::{HandlerId, HandlerName, LogLine, Receipt, Timestamp};
+use wasmcloud_wire::{HandlerId, HandlerName, LogLine, Receipt};
 
 use super::Core;
 use crate::ApiError;
@@ -143,10 +143,10 @@ impl Follower {
         }
         self.checked_at = Instant::now();
         let (store, caller) = (&self.core.store, &self.follow.caller);
-        let token = store.live_token(caller.token, Timestamp::now()).await;
-        let handler = store.handler(caller.user.id, &self.follow.name).await;
+        let known = self.core.is_live(caller).await;
+        let found = store.find_handler(caller.user.id, &self.follow.name).await;
         let same = |id| id == self.follow.handler;
-        !matches!(token, Ok(None)) && handler.map_or(true, |row| row.is_some_and(|row| same(row.id)))
+        known && found.map_or(true, |found| found.is_some_and(|found| same(found.id)))
     }
 
     /// The newest lines and receipts up to `known`, which may be fewer than asked for.

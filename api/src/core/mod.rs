@@ -1,5 +1,7 @@
 //! The control plane itself: what it knows, and what it does. No HTTP here.
 
+mod access;
+mod audit;
 mod compare;
 mod deploy;
 mod dns;
@@ -36,6 +38,7 @@ use crate::sealing::SettingsKey;
 use crate::store::{SettingCounts, Store, StoreError};
 use crate::{ApiError, Config};
 
+pub(crate) use access::{Right, has_scope, is_unlimited};
 pub use deploy::Target;
 pub(crate) use deploy::{handler_body, inspect};
 pub(crate) use follow::{Follow, ResumeAt};

@@ -2,12 +2,12 @@
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
-use wasmcloud_wire::body::{Invitation, TokenGrant, User};
+use wasmcloud_wire::body::{Invitation, Scope, TokenGrant, User};
 use wasmcloud_wire::{Timestamp, UserId, UserName};
 
 use super::{Core, DAY_MS};
-use crate::auth::{Caller, bearer};
-use crate::store::{NewTokenRow, NewUser, StoreError};
+use crate::auth::{Caller, Via, bearer};
+use crate::store::{LiveToken, NewTokenRow, NewUser, StoreError};
 use crate::{ApiError, Registration};
 
 /// How long a login lasts, in days.
@@ -96,7 +96,8 @@ impl Core {
         let (id, now) = (Uuid::now_v7(), Timestamp::now());
         let expires_at = Timestamp(now.0 + i64::from(days) * DAY_MS);
         let token = self.keys.sign(user.id, id, now, expires_at).map_err(ApiError::internal)?;
-        let row = NewTokenRow { id, user: user.id, label: label.to_owned(), expires_at };
+        let (scopes, handlers) = (Scope::ALL.to_vec(), None);
+        let row = NewTokenRow { id, user: user.id, label: label.to_owned(), expires_at, scopes, handlers };
         self.store.create_token(row).await?;
         Ok(TokenGrant { token, id, expires_at, user: user.clone() })
     }
@@ -108,11 +109,15 @@ impl Core {
             .and_then(bearer)
             .and_then(|token| self.keys.verify(token, now))
             .ok_or_else(ApiError::unauthorized)?;
-        let user = self.store.live_token(claims.jti, now).await?.ok_or_else(ApiError::unauthorized)?;
-        if user.id != claims.sub {
+        let live = self.store.live_token(claims.jti, now).await?.ok_or_else(ApiError::unauthorized)?;
+        if live.user.id != claims.sub {
             return Err(ApiError::unauthorized());
         }
-        Ok(Caller { user, token: claims.jti })
+        if let Some(reason) = live.suspended {
+            return Err(ApiError::suspended(&reason));
+        }
+        let LiveToken { user, scopes, handlers, .. } = live;
+        Ok(Caller { user, via: Via::Token(claims.jti), scopes, handlers })
     }
 
     /// Makes an invitation for one new user.

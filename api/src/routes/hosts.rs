@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{State, delete, get, post, put};
+use serde_json::json;
 use wasmcloud_wire::HostName;
-use wasmcloud_wire::body::{Grant, Host, NewGrant, NewHost};
+use wasmcloud_wire::body::{Grant, Host, NewGrant, NewHost, Scope};
 
 use crate::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::guards::{Admin, Json};
+use crate::core::has_scope;
+use crate::guards::{Admin, Changing, Json};
 use crate::reply::{Done, Reply, Result};
 
 /// The host under which this server was asked, without its port.
@@ -30,6 +32,7 @@ impl<'r> FromRequest<'r> for AskedHost {
 /// The user's hosts by name.
 #[get("/hosts")]
 pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller) -> Result<Reply<Vec<Host>>> {
+    has_scope(&caller, Scope::Read)?;
     Reply::ok(app.core.hosts(caller.user.id).await?)
 }
 
@@ -37,11 +40,13 @@ pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller) -> Result<Reply<
 #[post("/hosts")]
 pub(crate) async fn add(
     app: &State<Arc<App>>,
-    caller: Caller,
+    changing: Changing,
     asked: AskedHost,
     body: Json<NewHost>,
 ) -> Result<Reply<Host>> {
-    let (host, is_new) = app.core.add_host(caller.user.id, &body.0.name, asked.0.as_deref()).await?;
+    let owner = changing.caller.user.id;
+    changing.other(Scope::Deploy, owner, "host.add", &body.0.name, json!({})).await?;
+    let (host, is_new) = app.core.add_host(owner, &body.0.name, asked.0.as_deref()).await?;
     let location = format!("/api/v1/hosts/{}", host.name);
     if is_new { Reply::created(host, location) } else { Reply::ok(host) }
 }
@@ -49,20 +54,25 @@ pub(crate) async fn add(
 /// A host.
 #[get("/hosts/<name>")]
 pub(crate) async fn show(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Reply<Host>> {
+    has_scope(&caller, Scope::Read)?;
     Reply::ok(app.core.host(caller.user.id, &host_name(name)?).await?)
 }
 
 /// Forgets a host without routes.
 #[delete("/hosts/<name>")]
-pub(crate) async fn remove(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Done> {
-    app.core.remove_host(&app.invoker, caller.user.id, &host_name(name)?).await?;
+pub(crate) async fn remove(app: &State<Arc<App>>, changing: Changing, name: &str) -> Result<Done> {
+    let owner = changing.caller.user.id;
+    changing.other(Scope::Deploy, owner, "host.remove", name, json!({})).await?;
+    app.core.remove_host(&app.invoker, owner, &host_name(name)?).await?;
     Ok(Done)
 }
 
 /// Looks for the host's DNS record.
 #[post("/hosts/<name>/verify")]
-pub(crate) async fn verify(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Reply<Host>> {
-    Reply::ok(app.core.verify_host(&app.invoker, caller.user.id, &host_name(name)?).await?)
+pub(crate) async fn verify(app: &State<Arc<App>>, changing: Changing, name: &str) -> Result<Reply<Host>> {
+    let owner = changing.caller.user.id;
+    changing.other(Scope::Deploy, owner, "host.verify", name, json!({})).await?;
+    Reply::ok(app.core.verify_host(&app.invoker, owner, &host_name(name)?).await?)
 }
 
 /// Lets a user route a host without a DNS record; for operators.
@@ -70,17 +80,25 @@ pub(crate) async fn verify(app: &State<Arc<App>>, caller: Caller, name: &str) ->
 pub(crate) async fn grant(
     app: &State<Arc<App>>,
     admin: Admin,
+    changing: Changing,
     asked: AskedHost,
     name: &str,
     body: Json<NewGrant>,
 ) -> Result<Reply<Grant>> {
+    changing.noted(admin.0.user.id, "host.grant", name, json!({ "user": body.0.user })).await?;
     let (by, own) = (admin.0.user.id, asked.0.as_deref());
     Reply::ok(app.core.grant_host(&app.invoker, by, name, &body.0.user, own).await?)
 }
 
 /// Takes a host from whoever has proven it or was granted it; for operators.
 #[delete("/hosts/<name>/grant")]
-pub(crate) async fn revoke(app: &State<Arc<App>>, _admin: Admin, name: &str) -> Result<Reply<Grant>> {
+pub(crate) async fn revoke(
+    app: &State<Arc<App>>,
+    admin: Admin,
+    changing: Changing,
+    name: &str,
+) -> Result<Reply<Grant>> {
+    changing.noted(admin.0.user.id, "host.revoke", name, json!({})).await?;
     Reply::ok(app.core.revoke_host(&app.invoker, &host_name(name)?).await?)
 }
 

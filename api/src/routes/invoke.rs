@@ -12,9 +12,10 @@ use wasmcloud_wire::body::InvokeRequest;
 use wasmcloud_wire::limits::{HEADER_BYTES_MAX, HEADER_FIELDS_MAX, REQUEST_BODY_BYTES_MAX, URL_BYTES_MAX};
 use wasmcloud_wire::{Call, DEPTH_FIELD, Deployment, Header, InvocationId, RequestHead, RouteKey, Trigger};
 
-use super::{handler_name, own_handler};
+use super::{handler_for, handler_name};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::core::Right;
 use crate::guards::{Depth, Json, Peer};
 use crate::reply::{Live, Result};
 use crate::{ApiError, EdgeUrl};
@@ -30,7 +31,7 @@ pub(crate) async fn invoke(
     body: Json<InvokeRequest>,
 ) -> Result<Live> {
     let name = handler_name(name)?;
-    let row = own_handler(&app.core, caller.user.id, &name).await?;
+    let row = handler_for(&app.core, &caller, &name, Right::Invoke).await?;
     let key = RouteKey { handler: name.clone(), version: body.0.version };
     let deployment = app.core.deployment(&key).await?.filter(|deployment| deployment.handler == row.id);
     let deployment = match (deployment, key.version) {

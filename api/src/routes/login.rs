@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rocket::{State, get, post};
+use serde_json::json;
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{LoginRequest, TokenGrant, User};
 
 use crate::ApiError;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Via};
 use crate::core::SESSION_DAYS;
-use crate::guards::{Json, Peer};
+use crate::guards::{Changing, Json, Note, Peer};
 use crate::reply::{Done, Reply, Result};
 
 /// What a token is called that a login made.
@@ -22,11 +23,13 @@ pub(super) const SESSION_LABEL: &str = "login";
 pub(crate) async fn login(
     app: &State<Arc<App>>,
     peer: Peer,
+    note: Note,
     body: Json<LoginRequest>,
 ) -> Result<Reply<TokenGrant>> {
     let (Json(LoginRequest { username, password }), ip, now) = (body, peer.0.ip(), Instant::now());
     app.limiter.try_peer(ip, now)?;
     app.limiter.try_account(&username, now)?;
+    note.begin(None, "login", &username, None, json!({})).await?;
     let user = app.core.check_password(&username, password).await?.map_err(|_| {
         ApiError::new(
             401,
@@ -41,8 +44,12 @@ pub(crate) async fn login(
 
 /// Revokes the token that the request is made with.
 #[post("/logout")]
-pub(crate) async fn logout(app: &State<Arc<App>>, caller: Caller) -> Result<Done> {
-    app.core.store.revoke_token(caller.user.id, caller.token, Timestamp::now()).await?;
+pub(crate) async fn logout(app: &State<Arc<App>>, changing: Changing) -> Result<Done> {
+    let caller = &changing.caller;
+    changing.noted(caller.user.id, "logout", caller.user.name.as_str(), json!({})).await?;
+    if let Via::Token(id) = caller.via {
+        app.core.store.revoke_token(caller.user.id, id, Timestamp::now()).await?;
+    }
     Ok(Done)
 }
 

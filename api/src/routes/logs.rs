@@ -8,11 +8,11 @@ use rocket::{Request, State, get};
 use wasmcloud_wire::body::{Invocation, Invocations, Logs};
 use wasmcloud_wire::{InvocationId, Timestamp};
 
-use super::{handler_name, own_handler};
+use super::{handler_for, handler_name};
 use crate::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::core::{Follow, ResumeAt};
+use crate::core::{Follow, ResumeAt, Right};
 use crate::guards::{Query, reject};
 use crate::reply::{Live, Reply, Result};
 use crate::store::LogQuery;
@@ -73,7 +73,7 @@ pub(crate) async fn logs(
     query: Query,
     resume: LastEventId,
 ) -> Result<LogAnswer> {
-    let row = own_handler(&app.core, caller.user.id, &handler_name(name)?).await?;
+    let row = handler_for(&app.core, &caller, &handler_name(name)?, Right::Read).await?;
     query.only(FIELDS)?;
     let wanted = log_query(&query)?;
     if query.parse("follow", "true or false")?.unwrap_or(false) {
@@ -94,7 +94,7 @@ pub(crate) async fn invocations(
     name: &str,
     query: Query,
 ) -> Result<Reply<Invocations>> {
-    let row = own_handler(&app.core, caller.user.id, &handler_name(name)?).await?;
+    let row = handler_for(&app.core, &caller, &handler_name(name)?, Right::Read).await?;
     query.only(&["since", "limit"])?;
     let receipts = app.core.store.receipts(row.id, &log_query(&query)?).await?;
     Reply::ok(Invocations { receipts: receipts.into_iter().map(|receipt| receipt.record).collect() })
@@ -108,7 +108,7 @@ pub(crate) async fn invocation(
     name: &str,
     id: &str,
 ) -> Result<Reply<Invocation>> {
-    let row = own_handler(&app.core, caller.user.id, &handler_name(name)?).await?;
+    let row = handler_for(&app.core, &caller, &handler_name(name)?, Right::Read).await?;
     let id: InvocationId = id.parse().map_err(|_| invocation_not_found())?;
     let query = LogQuery { since: None, invocation: Some(id), after: None, limit: INVOCATION_LINES_MAX };
     // The receipt first: whoever sees it finds all of the lines, which came with it or before it.

@@ -21,10 +21,12 @@ mod versions;
 
 use rocket::{Route, routes};
 
+use crate::auth::Caller;
+use crate::core::Right;
 use crate::reply::Result;
 use crate::store::HandlerRow;
 use crate::{ApiError, Core};
-use wasmcloud_wire::{HandlerName, UserId};
+use wasmcloud_wire::HandlerName;
 
 /// `/api/v1`
 pub(crate) fn api() -> Vec<Route> {
@@ -104,7 +106,8 @@ fn handler_name(text: &str) -> Result<HandlerName> {
     text.parse().map_err(|_| ApiError::handler_not_found(text))
 }
 
-/// A user's handler; 404 if it is not there or not the user's.
-async fn own_handler(core: &Core, user: UserId, name: &HandlerName) -> Result<HandlerRow> {
-    core.store.handler(user, name).await?.ok_or_else(|| ApiError::handler_not_found(name.as_str()))
+/// A handler that the caller may do this with; 404 if it is not there, or nothing that the caller can see.
+async fn handler_for(core: &Core, caller: &Caller, name: &HandlerName, right: Right) -> Result<HandlerRow> {
+    let owner = core.may(caller, name, right).await?;
+    core.store.handler(owner, name).await?.ok_or_else(|| ApiError::handler_not_found(name.as_str()))
 }

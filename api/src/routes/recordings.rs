@@ -7,10 +7,11 @@ use wasmcloud_wire::{
     CompareRequest, Comparison, InvocationId, Recorded, Recording, RecordingPolicy, Replay, ReplayRequest,
 };
 
-use super::{handler_name, own_handler};
+use super::handler_name;
 use crate::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::core::Right;
 use crate::guards::{Depth, Json};
 use crate::reply::{Module, Reply, Result};
 
@@ -21,14 +22,17 @@ pub(crate) async fn policy(
     caller: Caller,
     name: &str,
 ) -> Result<Reply<Option<RecordingPolicy>>> {
-    let row = own_handler(&app.core, caller.user.id, &handler_name(name)?).await?;
-    Reply::ok(app.core.store.recording_policy(caller.user.id, &row.name).await?)
+    let name = handler_name(name)?;
+    let owner = app.core.may(&caller, &name, Right::Read).await?;
+    Reply::ok(app.core.store.recording_policy(owner, &name).await?)
 }
 
 /// A recorded invocation of any of the user's handlers.
 #[get("/recordings/<id>")]
 pub(crate) async fn find(app: &State<Arc<App>>, caller: Caller, id: &str) -> Result<Reply<Recorded>> {
-    Reply::ok(app.core.recording(caller.user.id, None, invocation(id)?).await?)
+    let found = app.core.recording(caller.user.id, None, invocation(id)?).await?;
+    app.core.may(&caller, &found.handler, Right::Read).await?;
+    Reply::ok(found)
 }
 
 /// A recorded invocation of this handler.
@@ -40,7 +44,8 @@ pub(crate) async fn show(
     id: &str,
 ) -> Result<Reply<Recording>> {
     let name = handler_name(name)?;
-    Reply::ok(app.core.recording(caller.user.id, Some(&name), invocation(id)?).await?.recording)
+    let owner = app.core.may(&caller, &name, Right::Read).await?;
+    Reply::ok(app.core.recording(owner, Some(&name), invocation(id)?).await?.recording)
 }
 
 /// Runs a recorded invocation again.
@@ -54,7 +59,8 @@ pub(crate) async fn replay(
     body: Json<ReplayRequest>,
 ) -> Result<Reply<Replay>> {
     let (name, id) = (handler_name(name)?, invocation(id)?);
-    Reply::ok(app.core.replay(&app.invoker, caller.user.id, &name, id, &body.0, depth.0).await?)
+    let owner = app.core.may(&caller, &name, Right::Invoke).await?;
+    Reply::ok(app.core.replay(&app.invoker, owner, &name, id, &body.0, depth.0).await?)
 }
 
 /// Replays recorded requests against the live version and another.
@@ -67,7 +73,8 @@ pub(crate) async fn compare(
     body: Json<CompareRequest>,
 ) -> Result<Reply<Comparison>> {
     let name = handler_name(name)?;
-    Reply::ok(app.core.compare(&app.invoker, caller.user.id, &name, body.0, depth.0).await?)
+    let owner = app.core.may(&caller, &name, Right::Invoke).await?;
+    Reply::ok(app.core.compare(&app.invoker, owner, &name, body.0, depth.0).await?)
 }
 
 /// A version's module, as it was uploaded.
@@ -83,7 +90,8 @@ pub(crate) async fn module(
     let number = number.map_err(|_| {
         ApiError::invalid("a version is a number from 1 on", "write it like /versions/3/module")
     })?;
-    app.core.version_module(caller.user.id, &name, number).await.map(Module)
+    let owner = app.core.may(&caller, &name, Right::Read).await?;
+    app.core.version_module(owner, &name, number).await.map(Module)
 }
 
 fn invocation(text: &str) -> Result<InvocationId> {

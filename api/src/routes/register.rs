@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rocket::{State, post};
+use serde_json::json;
 use wasmcloud_wire::UserName;
 use wasmcloud_wire::body::{RegisterRequest, TokenGrant};
 
 use super::login::SESSION_LABEL;
 use crate::app::App;
 use crate::core::SESSION_DAYS;
-use crate::guards::{Json, Peer};
+use crate::guards::{Json, Note, Peer};
 use crate::reply::{Reply, Result};
 
 /// Adds a user and logs them in.
@@ -18,11 +19,13 @@ use crate::reply::{Reply, Result};
 pub(crate) async fn register(
     app: &State<Arc<App>>,
     peer: Peer,
+    note: Note,
     body: Json<RegisterRequest>,
 ) -> Result<Reply<TokenGrant>> {
     app.limiter.try_peer(peer.0.ip(), Instant::now())?;
     let Json(RegisterRequest { username, password, invitation }) = body;
     let name: UserName = username.parse()?;
+    note.begin(None, "register", name.as_str(), None, json!({ "invited": invitation.is_some() })).await?;
     let user = app.core.register(name, password, invitation.as_deref()).await?;
     Reply::created(app.core.grant_token(&user, SESSION_LABEL, SESSION_DAYS).await?, None)
 }

@@ -9,8 +9,8 @@ use wasmcloud_wire::body::{NewToken, Token, TokenGrant};
 
 use crate::ApiError;
 use crate::app::App;
-use crate::auth::Caller;
-use crate::guards::Json;
+use crate::auth::Via;
+use crate::guards::{Changing, Json, Whole};
 use crate::reply::{Done, Reply, Result};
 
 const DAYS: u32 = 90;
@@ -21,10 +21,11 @@ const TOKENS_MAX: usize = 1_000;
 
 /// The user's live tokens.
 #[get("/tokens")]
-pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller) -> Result<Reply<Vec<Token>>> {
+pub(crate) async fn list(app: &State<Arc<App>>, whole: Whole) -> Result<Reply<Vec<Token>>> {
+    let caller = whole.0;
     let mut tokens = app.core.store.tokens(caller.user.id, Timestamp::now()).await?;
     for token in &mut tokens {
-        token.current = token.id == caller.token;
+        token.current = caller.via == Via::Token(token.id);
     }
     Reply::ok(tokens)
 }
@@ -33,10 +34,12 @@ pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller) -> Result<Reply<
 #[post("/tokens")]
 pub(crate) async fn create(
     app: &State<Arc<App>>,
-    caller: Caller,
+    changing: Changing,
     body: Json<NewToken>,
 ) -> Result<Reply<TokenGrant>> {
-    let Json(NewToken { label, days }) = body;
+    changing.own("token.create", &body.0.label).await?;
+    let caller = &changing.caller;
+    let Json(NewToken { label, days, .. }) = body;
     let label = label.trim();
     if !(1..=LABEL_CHARS_MAX).contains(&label.chars().count()) || label.chars().any(char::is_control) {
         return Err(ApiError::invalid(
@@ -64,7 +67,9 @@ pub(crate) async fn create(
 
 /// Revokes a token.
 #[delete("/tokens/<id>")]
-pub(crate) async fn revoke(app: &State<Arc<App>>, caller: Caller, id: &str) -> Result<Done> {
+pub(crate) async fn revoke(app: &State<Arc<App>>, changing: Changing, id: &str) -> Result<Done> {
+    changing.own("token.revoke", id).await?;
+    let caller = &changing.caller;
     let revoked = match Uuid::parse_str(id) {
         Ok(id) => app.core.store.revoke_token(caller.user.id, id, Timestamp::now()).await?,
         Err(_) => false,

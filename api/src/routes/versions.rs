@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use rocket::{State, get, post, put};
+use serde_json::json;
 use wasmcloud_wire::body::{Deployed, Promote, Promoted, Version};
 use wasmcloud_wire::{HandlerName, RouteKey, Split};
 
 use super::handler_name;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::core::Target;
-use crate::guards::{EnvField, Json, Payload, PolicyField, Query};
+use crate::core::{Right, Target};
+use crate::guards::{Changing, EnvField, Json, Payload, PolicyField, Query};
 use crate::reply::{Reply, Result};
 use crate::store::{Move, VersionRow};
 use crate::{ApiError, EdgeUrl};
@@ -19,7 +20,7 @@ use crate::{ApiError, EdgeUrl};
 #[put("/handlers/<name>/module")]
 pub(crate) async fn upload(
     app: &State<Arc<App>>,
-    caller: Caller,
+    changing: Changing,
     name: &str,
     query: Query,
     policy: PolicyField,
@@ -29,19 +30,23 @@ pub(crate) async fn upload(
     let name = handler_name(name)?;
     let location = format!("/api/v1/handlers/{name}");
     query.only(&["promote"])?;
-    let target = match query.parse("promote", "true or false")?.unwrap_or(true) {
+    let promote = query.parse("promote", "true or false")?.unwrap_or(true);
+    let detail = json!({ "bytes": module.0.len(), "promote": promote });
+    let owner = changing.handler(&name, Right::Deploy, "handler.upload", detail).await?;
+    let target = match promote {
         true => Target::Existing { name, policy: policy.0, env: env.0 },
         false if policy.0.is_some() || !env.0.is_empty() => return Err(preview_with_changes(&name)),
         false => Target::Preview { name },
     };
-    Reply::created(app.core.deploy(&app.invoker, caller.user.id, target, module.0).await?, location)
+    Reply::created(app.core.deploy(&app.invoker, owner, target, module.0).await?, location)
 }
 
 /// A handler's versions, newest first.
 #[get("/handlers/<name>/versions")]
 pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Reply<Vec<Version>>> {
     let name = handler_name(name)?;
-    let rows = app.core.store.versions(caller.user.id, &name).await?;
+    let owner = app.core.may(&caller, &name, Right::Read).await?;
+    let rows = app.core.store.versions(owner, &name).await?;
     let rows = rows.ok_or_else(|| ApiError::handler_not_found(name.as_str()))?;
     Reply::ok(rows.into_iter().map(|row| version_body(row, &name, &app.core.config.edge_url)).collect())
 }
@@ -50,10 +55,12 @@ pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller, name: &str) -> R
 #[post("/handlers/<name>/promote")]
 pub(crate) async fn promote(
     app: &State<Arc<App>>,
-    caller: Caller,
+    changing: Changing,
     name: &str,
     body: Json<Promote>,
 ) -> Result<Reply<Promoted>> {
+    let name = handler_name(name)?;
+    let owner = changing.handler(&name, Right::Deploy, "handler.promote", json!(&body.0)).await?;
     let Promote { version, percent } = body.0;
     let step = match percent {
         None | Some(100) => Move::Promote(version),
@@ -61,14 +68,19 @@ pub(crate) async fn promote(
         Some(percent @ 1..=99) => Move::Split(Split { version, percent }),
         Some(percent) => return Err(no_percentage(percent)),
     };
-    Reply::ok(app.core.move_version(&app.invoker, caller.user.id, handler_name(name)?, step).await?)
+    Reply::ok(app.core.move_version(&app.invoker, owner, name, step).await?)
 }
 
 /// Goes back to the version that was live before.
 #[post("/handlers/<name>/rollback")]
-pub(crate) async fn rollback(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Reply<Promoted>> {
+pub(crate) async fn rollback(
+    app: &State<Arc<App>>,
+    changing: Changing,
+    name: &str,
+) -> Result<Reply<Promoted>> {
     let name = handler_name(name)?;
-    Reply::ok(app.core.move_version(&app.invoker, caller.user.id, name, Move::Rollback).await?)
+    let owner = changing.handler(&name, Right::Deploy, "handler.rollback", json!({})).await?;
+    Reply::ok(app.core.move_version(&app.invoker, owner, name, Move::Rollback).await?)
 }
 
 fn no_percentage(percent: u8) -> ApiError {

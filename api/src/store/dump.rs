@@ -92,9 +92,27 @@ macro_rules! tables {
 }
 
 tables! {
-    users (0) { id: Uuid, name: Text, password_hash: Text, is_admin: Flag }
+    plans (0) {
+        name: Text, handlers_max: MaybeInt, storage_bytes_max: MaybeInt, invocations_per_minute_max: MaybeInt,
+        concurrent_max: MaybeInt, cpu_ms_per_day_max: MaybeInt, is_default: Flag,
+    }
+    users (0) {
+        id: Uuid, name: Text, password_hash: Text, is_admin: Flag, kind: Text, plan: MaybeText, suspended_at: MaybeInt,
+        suspended_reason: MaybeText,
+    }
+    members (0, 1) { team_id: Uuid, user_id: Uuid, role: Text }
+    identities (0) {
+        id: Uuid, user_id: Uuid, provider: Text, issuer: Text, subject: Text, label: Text, used_at: MaybeInt,
+    }
+    plan_requests (0) {
+        id: Uuid, account_id: Uuid, asked_by: Uuid, plan: Text, reason: Text, state: Text, decided_by: MaybeUuid,
+        decided_at: MaybeInt, note: MaybeText,
+    }
     invitations (0) { code_hash: Bytes, created_by: Uuid, expires_at: Int, used_at: MaybeInt, used_by: MaybeUuid }
-    tokens (0) { id: Uuid, user_id: Uuid, label: Text, expires_at: Int, revoked_at: MaybeInt }
+    tokens (0) {
+        id: Uuid, user_id: Uuid, label: Text, expires_at: Int, revoked_at: MaybeInt, scopes: Text, handlers: MaybeText,
+        used_at: MaybeInt,
+    }
     modules (0) { digest: Bytes, size_bytes: Int, abi: Text, inspection: Text }
     handlers (0) {
         id: Uuid, owner_id: Uuid, name: Text, forward_authorization: Flag, live_version: Int, last_version: Int,
@@ -120,6 +138,14 @@ pub const LEFT_OUT: &[&str] = &[
     "executors",
     "nonces",
     "claims",
+    "usage",
+    "sessions",
+    "tickets",
+    "logins",
+    "audit",
+    "tries",
+    "chart_minutes",
+    "chart_walls",
     "schema_floor",
     "_sqlx_migrations",
 ];

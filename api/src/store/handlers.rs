@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wasmcloud_wire::body::RolledBack;
 use wasmcloud_wire::{
     Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, Limits, Policy, RecordingPolicy, Split,
-    Timestamp, UserId, VersionNumber,
+    Timestamp, UserId, UserName, VersionNumber,
 };
 
 use super::{SealedSetting, SettingRow, Unfit};
@@ -58,6 +58,8 @@ pub struct HandlerRow {
     pub name: HandlerName,
     /// Whose it is.
     pub owner: UserId,
+    /// The name of that user or team.
+    pub owner_name: UserName,
     /// The live version.
     pub live: VersionNumber,
     /// The live version's ABI.
@@ -136,6 +138,8 @@ impl DeploymentRow {
             forward_authorization: self.forward_authorization,
             split: self.split,
             recording: self.recording,
+            quota: Default::default(),
+            suspended: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! One verb, one transaction. Lookups return `Option`; ownership is part of every query, so that
 //! another user's thing is simply not found. The store never sees HTTP.
 
+mod audit;
 mod changes;
 mod dump;
 mod error;
@@ -15,6 +16,7 @@ mod records;
 mod routes;
 mod settings;
 mod sql;
+mod teams;
 mod users;
 mod versions;
 
@@ -25,6 +27,7 @@ use wasmcloud_wire::{
     Digest, HandlerId, HandlerName, LogLine, Policy, Receipt, Record, RouteKey, Timestamp, UserId, UserName,
 };
 
+pub use audit::{AuditStore, NewAuditRow};
 pub use changes::{ChangeStore, ChangeWatch};
 pub use dump::{Cell, Column, Dump, DumpStore, Kind, LEFT_OUT, Restore, Row, TABLES, Table};
 pub use error::{Refused, StoreError};
@@ -45,7 +48,8 @@ pub use settings::{
 };
 pub(crate) use sql::newest_migration;
 pub use sql::{Migrated, PostgresStore, Schema, SqliteStore};
-pub use users::{NewTokenRow, NewUser};
+pub use teams::{FoundHandler, TeamStore};
+pub use users::{LiveToken, NewTokenRow, NewUser};
 pub use versions::{
     AddPreview, Move, MoveResult, Newness, TakeBack, Tally, VersionStore, WatchedVersion, program_failed,
 };
@@ -53,7 +57,17 @@ pub use versions::{
 /// Everything that the control plane remembers.
 #[async_trait]
 pub trait Store:
-    ChangeStore + DumpStore + FleetStore + ModuleStore + RecordingStore + RouteStore + VersionStore + Send + Sync
+    AuditStore
+    + ChangeStore
+    + DumpStore
+    + FleetStore
+    + ModuleStore
+    + RecordingStore
+    + RouteStore
+    + TeamStore
+    + VersionStore
+    + Send
+    + Sync
 {
     // Users and tokens.
 
@@ -80,8 +94,8 @@ pub trait Store:
     ) -> Result<(), StoreError>;
     /// Keeps a token's id, so that the token is live.
     async fn create_token(&self, new: NewTokenRow) -> Result<(), StoreError>;
-    /// The user that a live token speaks for: neither revoked nor expired.
-    async fn live_token(&self, id: Uuid, now: Timestamp) -> Result<Option<User>, StoreError>;
+    /// What a token is good for that is neither revoked nor expired.
+    async fn live_token(&self, id: Uuid, now: Timestamp) -> Result<Option<LiveToken>, StoreError>;
     /// A user's live tokens, newest first. `current` is false in each.
     async fn tokens(&self, user: UserId, now: Timestamp) -> Result<Vec<Token>, StoreError>;
     /// Revokes a user's token; false if the user has no such live token.

@@ -1,5 +1,6 @@
 //! The store in SQL: one set of queries, over SQLite and over PostgreSQL.
 
+mod audit;
 mod backend;
 mod changes;
 mod connect;
@@ -15,6 +16,7 @@ mod records;
 mod routes;
 mod settings;
 mod sweep;
+mod teams;
 mod users;
 mod value;
 mod versions;
@@ -33,8 +35,8 @@ pub(crate) use self::dump::newest_migration;
 pub use self::migrate::{Migrated, Schema};
 use super::{
     AddVersion, CreateHandler, DeploymentRow, EditPolicy, EditSettings, Fits, HandlerRow, HandlerSettings,
-    LogQuery, NewHandler, NewModule, NewTokenRow, NewUser, PolicyEdit, Positioned, Positions, SettingCounts,
-    SettingsEdit, Store, StoreError, VersionRow,
+    LiveToken, LogQuery, NewHandler, NewModule, NewTokenRow, NewUser, PolicyEdit, Positioned, Positions,
+    SettingCounts, SettingsEdit, Store, StoreError, VersionRow,
 };
 
 /// The store over one of the databases. Each verb's queries are in the submodule of its noun.
@@ -94,7 +96,7 @@ impl<B: Backend> Store for SqlStore<B> {
         users::create_token(&self.write, &new).await
     }
 
-    async fn live_token(&self, id: Uuid, now: Timestamp) -> Result<Option<User>, StoreError> {
+    async fn live_token(&self, id: Uuid, now: Timestamp) -> Result<Option<LiveToken>, StoreError> {
         users::live_token(&self.read, id, now).await
     }
 

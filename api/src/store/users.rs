@@ -1,7 +1,8 @@
 //! What the store is told, and tells, of users and tokens.
 
 use uuid::Uuid;
-use wasmcloud_wire::{Timestamp, UserId, UserName};
+use wasmcloud_wire::body::{Scope, User};
+use wasmcloud_wire::{HandlerName, Timestamp, UserId, UserName};
 
 /// A user to be added.
 #[derive(Clone, Debug)]
@@ -27,4 +28,21 @@ pub struct NewTokenRow {
     pub label: String,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// The handlers that it is limited to; all if absent.
+    pub handlers: Option<Vec<HandlerName>>,
+}
+
+/// A token that is neither revoked nor expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveToken {
+    /// The user that it speaks for.
+    pub user: User,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// The handlers that it is limited to; all if absent.
+    pub handlers: Option<Vec<HandlerName>>,
+    /// Why the user is suspended, if so.
+    pub suspended: Option<String>,
 }

@@ -77,7 +77,7 @@ async fn a_recording_is_found_by_its_id_by_its_owner_alone() {
     assert_eq!((found.handler.as_str(), &found.recording), ("tea", &recording));
     let path = format!("/api/v1/handlers/tea/invocations/{id}/recording");
     assert_eq!(ada.get(&path).await.good::<Recording>(200), recording);
-    bob.get(&path).await.error(404, "not_recorded");
+    bob.get(&path).await.error(404, "handler_not_found");
     bob.get(&format!("/api/v1/recordings/{id}")).await.error(404, "not_recorded");
     ada.has_handler("coffee").await;
     let elsewhere = format!("/api/v1/handlers/coffee/invocations/{id}/recording");
@@ -119,7 +119,7 @@ async fn a_replay_has_what_was_recorded_and_says_whether_the_answer_is_the_same(
     assert_eq!(call.deployment.urls.allow, ["https://example.com/"]);
 
     ada.post(&path, json!({"version": 9})).await.error(404, "version_not_found");
-    app.user("bob").await.post(&path, json!({})).await.error(404, "not_recorded");
+    app.user("bob").await.post(&path, json!({})).await.error(404, "handler_not_found");
 }
 
 #[tokio::test]

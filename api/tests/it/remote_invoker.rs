@@ -163,6 +163,8 @@ fn call() -> Call {
             secrets: Default::default(),
             split: None,
             recording: None,
+            quota: Default::default(),
+            suspended: None,
         },
         trigger: Trigger::Invoke,
         request: RequestHead {

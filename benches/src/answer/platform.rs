@@ -100,5 +100,7 @@ fn deployment(name: &str, module: &[u8]) -> anyhow::Result<Deployment> {
         secrets: Default::default(),
         split: None,
         recording: None,
+        quota: Default::default(),
+        suspended: None,
     })
 }

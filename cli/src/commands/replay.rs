@@ -141,6 +141,8 @@ async fn deployment(
         secrets: Default::default(),
         split: None,
         recording: None,
+        quota: Default::default(),
+        suspended: None,
     })
 }
 

@@ -34,7 +34,9 @@ pub enum Command {
 pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::List => list(session).await,
-        Command::Create { label, days } => create(session, NewToken { label, days }).await,
+        Command::Create { label, days } => {
+            create(session, NewToken { label, days, scopes: None, handlers: None }).await
+        }
         Command::Revoke { ids } => revoke(session, &ids).await,
     }
 }

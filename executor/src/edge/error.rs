@@ -84,9 +84,10 @@ impl EdgeError {
     /// The answer. 5xx say no cause; the log has it under the same id.
     pub(crate) fn response(self, invocation: InvocationId) -> Response<ResponseBody> {
         let retry_after = match &self {
-            EdgeError::Start(StartError::Invoke(InvokeError::Busy { retry_after_s, .. })) => {
-                Some(*retry_after_s)
-            }
+            EdgeError::Start(StartError::Invoke(
+                InvokeError::Busy { retry_after_s, .. } | InvokeError::OverQuota { retry_after_s, .. },
+            )) => Some(*retry_after_s),
+            EdgeError::Start(StartError::Invoke(InvokeError::Suspended(_))) => None,
             EdgeError::BodiesFull(_) => Some(BODIES_RETRY_AFTER_S),
             EdgeError::Start(StartError::Invoke(_) | StartError::Program(_))
             | EdgeError::ControlPlane(_)
@@ -248,6 +249,15 @@ fn invoke_error(error: &InvokeError, invocation: InvocationId) -> Said {
             let status = if *executor_full { 503 } else { 429 };
             Said(status, "busy", message.clone(), "try again after the time in Retry-After".into())
         }
+        InvokeError::OverQuota { message, .. } => {
+            Said(429, "over_quota", message.clone(), "try again after the time in Retry-After".into())
+        }
+        InvokeError::Suspended(reason) => Said(
+            403,
+            "suspended",
+            format!("what is at this address is suspended: {reason}"),
+            "whoever operates this server can lift it".into(),
+        ),
         InvokeError::BadRequest(message) => {
             Said(400, "bad_request", message.clone(), "correct the request".into())
         }

@@ -170,6 +170,8 @@ impl TestExecutor {
                 secrets: Default::default(),
                 split: None,
                 recording: None,
+                quota: Default::default(),
+                suspended: None,
             },
         };
         adjust(&mut deployment);

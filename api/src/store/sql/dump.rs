@@ -63,7 +63,11 @@ impl<B: Backend> DumpStore for SqlStore<B> {
         check_schema::<B>(&mut transaction).await?;
         let rows = B::rows(&mut transaction, "SELECT count(*) FROM users", &[]).await?;
         match rows.first().map(|row| row.int(0)).transpose()? {
-            Some(0) => Ok(Some(Box::new(SqlRestore::<B>(transaction)))),
+            Some(0) => {
+                // Those that every new installation has: the ones of the export come instead.
+                B::execute(&mut transaction, "DELETE FROM plans", &[]).await?;
+                Ok(Some(Box::new(SqlRestore::<B>(transaction))))
+            }
             _ => Ok(None),
         }
     }

@@ -24,8 +24,9 @@ macro_rules! select_handlers {
         concat!(
             "SELECT h.id, h.name, h.owner_id, h.live_version, m.abi, v.digest, h.forward_authorization,
                 h.created_at, h.updated_at, h.policy, h.previous_version, h.promoted_at,
-                h.split_version, h.split_percent, h.split_at, h.auto_rollback, h.rolled_back
+                h.split_version, h.split_percent, h.split_at, h.auto_rollback, h.rolled_back, u.name
             FROM handlers h
+            JOIN users u ON u.id = h.owner_id
             JOIN versions v ON v.handler_id = h.id AND v.number = h.live_version
             JOIN modules m ON m.digest = v.digest
             WHERE h.deleted_at IS NULL AND ",
@@ -36,6 +37,9 @@ macro_rules! select_handlers {
 
 const FIND: &str = select_handlers!("h.owner_id = $1 AND h.name = $2");
 const LIST: &str = select_handlers!("h.owner_id = $1");
+const VISIBLE: &str = select_handlers!(
+    "(h.owner_id = $1 OR EXISTS (SELECT 1 FROM members t WHERE t.team_id = h.owner_id AND t.user_id = $1))"
+);
 
 /// The name is tried first and its past looked at afterwards: the other way round, its owner could
 /// delete it in between.
@@ -165,7 +169,15 @@ pub(super) async fn find_in<B: Backend>(
 }
 
 pub async fn list<B: Backend>(pool: &Pool<B>, owner: UserId) -> Result<Vec<HandlerRow>, StoreError> {
-    let rows = read(pool, LIST, values![owner]).await?;
+    sorted(read(pool, LIST, values![owner]).await?)
+}
+
+/// Those of a user, and of the teams that the user belongs to.
+pub async fn visible<B: Backend>(pool: &Pool<B>, user: UserId) -> Result<Vec<HandlerRow>, StoreError> {
+    sorted(read(pool, VISIBLE, values![user]).await?)
+}
+
+fn sorted(rows: Vec<impl Columns>) -> Result<Vec<HandlerRow>, StoreError> {
     let mut handlers = rows.iter().map(handler_row).collect::<Result<Vec<_>, _>>()?;
     // Here and not in SQL: PostgreSQL sorts by the database's locale, which may pass over dashes.
     handlers.sort_by(|one, other| one.name.cmp(&other.name));
@@ -320,6 +332,7 @@ fn handler_row(row: &impl Columns) -> Result<HandlerRow, StoreError> {
         split_at: row.maybe_int(14)?.map(Timestamp),
         auto_rollback: row.flag(15)?,
         rolled_back: row.maybe_text(16)?.as_deref().map(rolled_back).transpose()?,
+        owner_name: parse(&row.text(17)?)?,
     })
 }
 

@@ -2,12 +2,12 @@
 
 use sqlx::Pool;
 use uuid::Uuid;
-use wasmcloud_wire::body::{Token, User};
-use wasmcloud_wire::{Timestamp, UserId, UserName};
+use wasmcloud_wire::body::{Scope, Token, User};
+use wasmcloud_wire::{HandlerName, Timestamp, UserId, UserName};
 
 use super::backend::{Backend, Columns, begin, read, write};
 use super::value::{parse, values};
-use crate::store::{NewTokenRow, NewUser, StoreError};
+use crate::store::{LiveToken, NewTokenRow, NewUser, StoreError};
 
 pub async fn create<B: Backend>(pool: &Pool<B>, new: NewUser) -> Result<User, StoreError> {
     let mut transaction = begin(pool).await?;
@@ -69,18 +69,52 @@ pub async fn create_invitation<B: Backend>(
 }
 
 pub async fn create_token<B: Backend>(pool: &Pool<B>, new: &NewTokenRow) -> Result<(), StoreError> {
-    let sql = "INSERT INTO tokens (id, user_id, label, expires_at) VALUES ($1, $2, $3, $4)";
-    write(pool, sql, values![new.id, new.user, new.label.as_str(), new.expires_at]).await.map(|_| ())
+    let sql = "INSERT INTO tokens (id, user_id, label, expires_at, scopes, handlers) VALUES ($1, $2, $3, $4, $5, $6)";
+    let handlers = new.handlers.as_ref().map(serde_json::to_string).transpose();
+    let handlers = handlers.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let scopes = scopes_text(&new.scopes);
+    let values =
+        values![new.id, new.user, new.label.as_str(), new.expires_at, scopes.as_str(), handlers.as_deref()];
+    write(pool, sql, values).await.map(|_| ())
 }
 
 pub async fn live_token<B: Backend>(
     pool: &Pool<B>,
     id: Uuid,
     now: Timestamp,
-) -> Result<Option<User>, StoreError> {
-    let sql = "SELECT u.id, u.name, u.is_admin, u.created_at FROM tokens t JOIN users u ON u.id = t.user_id
+) -> Result<Option<LiveToken>, StoreError> {
+    let sql = "SELECT u.id, u.name, u.is_admin, u.created_at, t.scopes, t.handlers, u.suspended_at, u.suspended_reason
+        FROM tokens t JOIN users u ON u.id = t.user_id
         WHERE t.id = $1 AND t.revoked_at IS NULL AND t.expires_at > $2";
-    read(pool, sql, values![id, now]).await?.first().map(user).transpose()
+    let live = |row: &B::Row| {
+        Ok(LiveToken {
+            user: user(row)?,
+            scopes: scopes(&row.text(4)?)?,
+            handlers: row.maybe_text(5)?.as_deref().map(handlers).transpose()?,
+            suspended: row
+                .maybe_int(6)?
+                .map(|_| row.maybe_text(7))
+                .transpose()?
+                .map(Option::unwrap_or_default),
+        })
+    };
+    read(pool, sql, values![id, now]).await?.first().map(live).transpose()
+}
+
+/// Scopes as their column has them.
+fn scopes_text(scopes: &[Scope]) -> String {
+    scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn scopes(text: &str) -> Result<Vec<Scope>, StoreError> {
+    text.split(' ')
+        .filter(|word| !word.is_empty())
+        .map(|word| word.parse().map_err(StoreError::Corrupt))
+        .collect()
+}
+
+fn handlers(text: &str) -> Result<Vec<HandlerName>, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("a token's handlers: {error}")))
 }
 
 pub async fn tokens<B: Backend>(
@@ -88,7 +122,7 @@ pub async fn tokens<B: Backend>(
     owner: UserId,
     now: Timestamp,
 ) -> Result<Vec<Token>, StoreError> {
-    let sql = "SELECT id, label, created_at, expires_at FROM tokens
+    let sql = "SELECT id, label, created_at, expires_at, scopes, handlers, used_at FROM tokens
         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY created_at DESC, id DESC";
     let rows = read(pool, sql, values![owner, now]).await?;
     rows.iter().map(token).collect()
@@ -120,6 +154,9 @@ fn token(row: &impl Columns) -> Result<Token, StoreError> {
         label: row.text(1)?,
         created_at: Timestamp(row.int(2)?),
         expires_at: Timestamp(row.int(3)?),
+        scopes: scopes(&row.text(4)?)?,
+        handlers: row.maybe_text(5)?.as_deref().map(handlers).transpose()?,
+        used_at: row.maybe_int(6)?.map(Timestamp),
         current: false,
     })
 }

@@ -76,6 +76,12 @@ impl From<Uuid> for Value<'_> {
     }
 }
 
+impl From<Option<Uuid>> for Value<'_> {
+    fn from(value: Option<Uuid>) -> Self {
+        Value::MaybeUuid(value)
+    }
+}
+
 impl From<HandlerId> for Value<'_> {
     fn from(value: HandlerId) -> Self {
         Value::Uuid(value.0)

@@ -59,7 +59,7 @@ async fn what_is_exported_comes_back_row_for_row_in_either_database(database: Da
         same_rows(&before, &target.rows().await);
 
         let store = &target.installation.store;
-        assert_eq!(store.live_token(token.id, Timestamp::now()).await.unwrap().unwrap(), ada);
+        assert_eq!(store.live_token(token.id, Timestamp::now()).await.unwrap().unwrap().user, ada);
         let (old, new) = (place.deployment("teapot").await, target.deployment("teapot").await);
         assert_eq!((&new.digest, &new.env, &new.limits), (&old.digest, &old.env, &old.limits));
         assert_eq!(new.env.get("POT").map(String::as_str), Some("brown"));

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 use wasmcloud_api::store::{NewTokenRow, Store};
 use wasmcloud_wire::Timestamp;
+use wasmcloud_wire::body::Scope;
 
 use super::{NOW, People, later, new_user};
 
@@ -10,7 +11,8 @@ pub async fn ends_tokens_and_invitations(store: &dyn Store, people: &People) {
     store.sweep_expired(Timestamp(i64::MAX)).await.unwrap();
     let (live, revoked, expired) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
     for (id, expires_at) in [(live, later(1_000)), (revoked, later(1_000)), (expired, NOW)] {
-        let row = NewTokenRow { id, user: people.ada.id, label: "token".to_owned(), expires_at };
+        let (label, scopes) = ("token".to_owned(), Scope::ALL.to_vec());
+        let row = NewTokenRow { id, user: people.ada.id, label, expires_at, scopes, handlers: None };
         store.create_token(row).await.unwrap();
     }
     assert!(store.revoke_token(people.ada.id, revoked, NOW).await.unwrap());

@@ -1,5 +1,11 @@
 //! The JSON bodies of `/api/v1`, as the API writes and the command line reads them.
 
+mod accounts;
+mod audit;
+mod charts;
+mod quotas;
+mod teams;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
@@ -7,6 +13,16 @@ use crate::{
     Abi, Digest, ExecutorReport, HandlerId, HandlerName, Header, HostName, Inspection, Limits, LogLine,
     Receipt, RecordingPolicy, Split, Timestamp, UserId, UserName, VersionNumber,
 };
+
+pub use accounts::{
+    Account, BeginOidc, ChangePassword, FinishLogin, FinishOidc, Identity, InvitationInfo, LoginBegun,
+    LoginDecided, LoginDecision, NewLogin, OidcBegun, OidcFinished, PasswordReset, PendingLogin, Provider,
+    RegisterOidc, ResetPassword, SessionGrant, SessionInfo, SignIn, Suspend, Suspension, UserInfo, UserPatch,
+};
+pub use audit::{Audit, AuditEntry};
+pub use charts::{Chart, ChartPoint, Span, Sparkline};
+pub use quotas::{NewPlanRequest, Plan, PlanDecision, PlanRequest, PlanRequestState, Quota, Quotas};
+pub use teams::{Member, NewTeam, Role, Scope, SetMember, Team, TeamWithMembers, Transfer};
 
 /// The header field of an upload that sets the handler's policy together with the version.
 pub const POLICY_HEADER: &str = "wasmcloud-policy";
@@ -69,6 +85,12 @@ pub struct NewToken {
     /// How long it lasts, in days, 1 to 365; 90 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<u32>,
+    /// What it may be used for, at most what the request itself may; as much if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<Scope>>,
+    /// The handlers that it is limited to, 1 to 20, which need not be there yet; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handlers: Option<Vec<HandlerName>>,
 }
 
 /// One of `GET /api/v1/tokens`; never the token itself.
@@ -82,6 +104,15 @@ pub struct Token {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// When it was last used, to the minute.
+    #[serde(default)]
+    pub used_at: Option<Timestamp>,
+    /// What it may be used for.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+    /// The handlers that it is limited to; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handlers: Option<Vec<HandlerName>>,
     /// Whether this very request was made with it.
     pub current: bool,
 }
@@ -105,6 +136,12 @@ pub struct Handler {
     pub id: HandlerId,
     /// Its name.
     pub name: HandlerName,
+    /// The user or the team that has it; absent from servers before there were teams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<UserName>,
+    /// What whoever asks may do with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// Its address.
     pub url: String,
     /// The version that the address serves.
@@ -275,7 +312,8 @@ pub struct InvokeRequest {
     pub count_gas: bool,
 }
 
-/// `GET /api/v1/handlers/N/logs?since=…&invocation=…&limit=…`: the newest `limit` lines, oldest first.
+/// `GET /api/v1/handlers/N/logs?since=…&invocation=…&limit=…&level=…&text=…`: the newest `limit` lines, oldest first.
+/// `level` is the least severe that is wanted (`error`, `warning`, `information`), `text` what a line has to contain.
 ///
 /// With `follow=true` the answer is `text/event-stream`: events named `line` ([`LogLine`]) and
 /// `receipt` ([`Receipt`]), each with an `id` that `Last-Event-ID` takes.

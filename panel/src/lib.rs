@@ -1,0 +1,1 @@
+//! The panel: pages for people, made of what the public API answers.
