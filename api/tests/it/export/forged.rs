@@ -121,7 +121,7 @@ async fn entries_in_another_order_and_tables_that_are_missing_are_refused() {
         edit(&mut copy);
         forged.push((what, words, copy));
     };
-    change("the modules come before the tables", "`tables/users/0`", &|all| {
+    change("the modules come before the tables", "`tables/plans/0`", &|all| {
         all.entries[1..].rotate_left(modules - 1)
     });
     change("a table comes after the modules", "`tables/users/0`", &|all| all.entries[users..].rotate_left(1));
