@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use wasmcloud_wire::{HostName, Limits, RouteKey, Scheme};
 
-use crate::ServiceKeys;
+use crate::{PublicUrl, ServiceKeys};
 
 /// The file of the settings key, unless an operator says otherwise.
 const SETTINGS_KEY_FILE: &str = "settings-key";
@@ -27,6 +27,8 @@ pub struct Config {
     pub registration: Registration,
     /// Under which addresses handlers answer.
     pub edge_url: EdgeUrl,
+    /// Where people find the API and the panel.
+    pub public_url: PublicUrl,
     /// What executors sign their requests to `/internal/v1` with; without it that interface is not there at all.
     pub service_keys: Option<ServiceKeys>,
     /// For how many days records are kept.
@@ -53,6 +55,7 @@ impl Config {
             jwt_key_file,
             registration: Registration::Off,
             edge_url,
+            public_url: PublicUrl::default(),
             service_keys: None,
             record_days: RECORD_DAYS,
             record_rows_max: RECORD_ROWS_MAX,

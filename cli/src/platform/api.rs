@@ -74,9 +74,11 @@ async fn serve(
         .map_err(|error| failed("executor", error, "check --executor and --plane-ca"))?;
     let invoker: Arc<dyn Invoker> = Arc::new(invoker);
     let listener = bind(api.address(), "--api-listen").await?;
-    let server = server(local(&listener)?, tls.is_some())?;
+    let address = local(&listener)?;
+    let server = server(address, tls.is_some())?;
 
-    let config = Config { service_keys: Some(keys), ..api.config(&data, edge_url, limits) };
+    let public_url = api.public_url(address)?;
+    let config = Config { service_keys: Some(keys), public_url, ..api.config(&data, edge_url, limits) };
     let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
     let mut said = vec![
         format!("wasmcloud {} api", env!("CARGO_PKG_VERSION")),

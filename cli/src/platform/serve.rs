@@ -72,7 +72,8 @@ async fn serve(
     let edge_listener = bind(edge.address(), "--edge-listen").await?;
     let (api_address, edge_address) = (local(&api_listener)?, local(&edge_listener)?);
 
-    let config = api.config(&data, edge.url(edge_address)?, limits);
+    let public_url = api.public_url(api_address)?;
+    let config = Config { public_url, ..api.config(&data, edge.url(edge_address)?, limits) };
     let edge_rules = edge.edge(edge_address)?;
     let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
     let executor = super::start_executor(&data, &common.limits, egress, engine, core.clone())?;

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use wasmcloud_api::EdgeUrl;
+use wasmcloud_api::{EdgeUrl, PublicUrl};
 use wasmcloud_executor::CompileBudget;
 use wasmcloud_listener::Tls;
 use wasmcloud_plane::{Address, ServiceKeys};
@@ -27,6 +27,16 @@ impl ApiOptions {
     /// Where the API listens.
     pub fn address(&self) -> SocketAddr {
         self.listen.map_or_else(|| (Ipv4Addr::LOCALHOST, 3000).into(), |listen| listen.0)
+    }
+
+    /// Where people find the API that listens at `local`.
+    pub fn public_url(&self, local: SocketAddr) -> Result<PublicUrl, Failure> {
+        if let Some(url) = &self.public_url {
+            return Ok(url.0.clone());
+        }
+        let here = server(local, self.tls_cert.is_some() || self.tls.is_some())?.to_string();
+        here.parse()
+            .map_err(|error| failed("public_url", error, "say it: --public-url https://cloud.example.net"))
     }
 
     /// The API's certificate, if it has one.

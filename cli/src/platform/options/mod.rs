@@ -17,7 +17,7 @@ use crate::failure::Failure;
 pub use check::LimitPair;
 pub use engine::EngineOptions;
 pub use storage::StorageOptions;
-pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, Range, RegistrationText};
+pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, PublicUrlText, Range, RegistrationText};
 pub use tls::{API, TlsMode, absolute, how_to_trust};
 
 /// Declares a group of settings, each a flag, an environment variable and a key of `server.toml`.
@@ -58,6 +58,8 @@ group! {
     "tls_key" "api-tls-key" "WASMCLOUD_API_TLS_KEY" tls_key: PathBuf, "FILE";
     /// self-signed: HTTPS with a certificate that is made here and kept in the data directory
     "tls" "api-tls" "WASMCLOUD_API_TLS" tls: TlsMode, "MODE";
+    /// Where people find the API and the panel, such as https://cloud.example.net [default: localhost, and the API's port]
+    "public_url" "public-url" "WASMCLOUD_PUBLIC_URL" public_url: PublicUrlText, "URL";
     /// Who may register: off, open, or invitation [default: off]
     "registration" "registration" "WASMCLOUD_REGISTRATION" registration: RegistrationText, "MODE";
     /// For how many days logs and receipts are kept [default: 7]

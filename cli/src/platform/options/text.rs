@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
-use wasmcloud_api::{EdgeUrl, Registration};
+use wasmcloud_api::{EdgeUrl, PublicUrl, Registration};
 use wasmcloud_executor::egress::{IpNet, parse_range};
 
 use crate::failure::Failure;
@@ -28,6 +28,11 @@ pub struct RegistrationText(pub Registration);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct EdgeUrlText(pub EdgeUrl);
+
+/// Where people find the API and the panel, read from a flag or a file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PublicUrlText(pub PublicUrl);
 
 /// A database's URL. It may carry a password, so it does not show itself, and whether it is one is asked later:
 /// what reads flags shows a value that it cannot take.
@@ -153,6 +158,7 @@ parsed!(DnsServer, text => {
 });
 parsed!(RegistrationText, text => text.parse().map(RegistrationText));
 parsed!(EdgeUrlText, text => text.parse().map(EdgeUrlText).map_err(|error: wasmcloud_api::EdgeUrlError| error.to_string()));
+parsed!(PublicUrlText, text => text.parse().map(PublicUrlText).map_err(|error: wasmcloud_api::PublicUrlError| error.to_string()));
 parsed!(Listen, text => text.parse().map(Listen).map_err(|_| {
     format!("`{text}` is no address to listen on: write it with an IP address and a port, like 127.0.0.1:3001")
 }));
