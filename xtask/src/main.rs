@@ -3,6 +3,7 @@
 //! CI is this program: `.ci/run` calls `cargo xtask test`, as a person would.
 
 mod bench;
+mod browser;
 mod checks;
 mod guests;
 mod process;
@@ -113,5 +114,6 @@ fn test(project: &Project, rest: Vec<String>) -> anyhow::Result<()> {
     // Measurements have no tests, and building the engine that they compare with takes minutes.
     let command: Command =
         project.cargo(["test", "--workspace", "--exclude", "wasmcloud-benches"]).args(rest);
+    let command = command.env(browser::VARIABLE, browser::Browser::new(project).folder());
     command.run()
 }

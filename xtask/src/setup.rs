@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 
+use crate::browser::Browser;
 use crate::guests::{Toolbox, Toolchain};
 use crate::process::{Command, on_path};
 use crate::project::Project;
@@ -50,13 +51,19 @@ const NEEDS: &[Need] = &[
         met: |_| Command::new("python3").args(["-c", "import ensurepip, venv"]).answer().is_some(),
     },
     Need {
-        what: "Node.js, for the examples in JavaScript and AssemblyScript",
+        what: "Node.js, for the examples in JavaScript and AssemblyScript, and for tests in a browser",
         packages: &["nodejs", "npm"],
         elsewhere: "install Node.js 20 or newer, with npm",
         met: |_| {
             let new_enough = "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)";
             Command::new("node").args(["-e", new_enough]).answer().is_some() && !on_path("npm").is_empty()
         },
+    },
+    Need {
+        what: "Chromium, in which the panel is tested",
+        packages: &["chromium"],
+        elsewhere: "install Chromium",
+        met: |_| !on_path("chromium").is_empty(),
     },
     Need {
         what: "PostgreSQL's server programs",
@@ -94,6 +101,7 @@ pub fn run(project: &Project) -> anyhow::Result<()> {
         bail!("{}", report(&missing));
     }
     Toolbox::new(project).install()?;
+    Browser::new(project).install()?;
     if tools::typos_installed(project).is_none()
         && let Err(error) = tools::install_typos(project)
     {
