@@ -5,6 +5,7 @@
 //! many has to wait, and whoever holds none does not. Memory counts as it arrives, so a slow body takes
 //! little of it. Who logs in is not known yet: their bodies are small, and so many for each address.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use wasmcloud_wire::limits::{JSON_BODY_BYTES_MAX, POLICY_BYTES_MAX, UPLOAD_BYTES
 use crate::ApiError;
 use crate::app::App;
 use crate::auth;
+use crate::bridge::is_page;
 use crate::guards::Meta;
 use crate::signed;
 use crate::slots::Slots;
@@ -30,6 +32,8 @@ use crate::slots::Slots;
 const LARGE_JSON_BYTES_MAX: usize = 14 << 20;
 /// Largest body of whoever logs in or registers.
 const LOGIN_BODY_BYTES_MAX: usize = 16 << 10;
+/// What a form with a module may have besides the module.
+const FORM_BYTES: usize = 256 << 10;
 /// Largest body that is read without a place being taken for it.
 const LITTLE_BODY_BYTES_MAX: u64 = 16 << 10;
 
@@ -70,7 +74,9 @@ enum Class {
     Policy,
     /// A module.
     Upload,
-    /// JSON with a request's body in it.
+    /// A form of the panel with a module in it.
+    PanelUpload,
+    /// JSON with a request's body in it, or a form of the panel with one.
     Invoke,
     /// JSON from an executor.
     Records,
@@ -80,6 +86,9 @@ impl Class {
     fn of(parts: &Parts) -> Class {
         let mut segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty());
         let path: [Option<&str>; 6] = std::array::from_fn(|_| segments.next());
+        if is_page(parts.uri.path()) {
+            return Class::of_page(parts, path);
+        }
         match (parts.method.as_str(), path) {
             ("POST", [Some("api"), Some("v1"), Some("login" | "register"), None, ..]) => Class::Login,
             ("POST", [Some("api"), Some("v1"), Some("handlers" | "inspect"), None, ..]) => Class::Upload,
@@ -95,8 +104,21 @@ impl Class {
         }
     }
 
+    /// Forms of the panel: only those that carry a module or a request's body are large.
+    fn of_page(parts: &Parts, path: [Option<&str>; 6]) -> Class {
+        let kind = parts.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let has_files = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
+        match (parts.method.as_str(), path) {
+            ("POST", [Some("sign-in" | "register" | "reset"), ..]) => Class::Login,
+            ("POST", [Some("handlers"), Some(_), Some("try"), ..]) => Class::Invoke,
+            ("POST", [Some("handlers"), ..]) if has_files => Class::PanelUpload,
+            _ => Class::Small,
+        }
+    }
+
     fn bytes_max(self) -> usize {
         match self {
+            Class::PanelUpload => UPLOAD_BYTES_MAX + FORM_BYTES,
             Class::Small => JSON_BODY_BYTES_MAX,
             Class::Login => LOGIN_BODY_BYTES_MAX,
             Class::Policy => POLICY_BYTES_MAX,
@@ -181,8 +203,8 @@ impl Bodies {
             Class::Small | Class::Policy | Class::Invoke if little => {
                 plain(body, class, BODY_MAX, None).await
             }
-            Class::Small | Class::Policy | Class::Upload | Class::Invoke => {
-                let user = meta.caller(app, authorization).await?.user.id;
+            Class::Small | Class::Policy | Class::Upload | Class::PanelUpload | Class::Invoke => {
+                let user = meta.caller(app, authorization.as_deref()).await?.user.id;
                 self.users_body(class, body, user).await
             }
         }
@@ -206,7 +228,7 @@ impl Bodies {
     /// A body of some size, from a user who is known.
     async fn users_body(&self, class: Class, body: Body, user: UserId) -> Result<Admitted, ApiError> {
         let (slots, wait_max, what) = match class {
-            Class::Upload => (Some(&self.uploads), UPLOAD_WAIT_MAX, "one of your uploads is"),
+            Class::Upload | Class::PanelUpload => (Some(&self.uploads), UPLOAD_WAIT_MAX, "one of your uploads is"),
             Class::Invoke => (Some(&self.invokes), self.wait_max, "one of your large requests is"),
             _ => (None, self.wait_max, "requests of yours are"),
         };
@@ -290,10 +312,14 @@ fn is_too_slow(bytes: u64, waited: Duration) -> bool {
     waited >= SLOW_AFTER && bytes < waited.as_secs() * BYTES_PER_SECOND_MIN
 }
 
-fn only_authorization(parts: &Parts) -> Option<&str> {
+/// What says who asks. Pages are asked for with the panel's cookie, which the API itself never reads.
+fn only_authorization(parts: &Parts) -> Option<Cow<'_, str>> {
+    if is_page(parts.uri.path()) {
+        return wasmcloud_panel::session_secret(&parts.headers).map(|secret| format!("Session {secret}").into());
+    }
     let mut fields = parts.headers.get_all(http::header::AUTHORIZATION).iter();
     let first = fields.next().filter(|_| fields.next().is_none())?;
-    first.to_str().ok()
+    first.to_str().ok().map(Cow::from)
 }
 
 fn too_many(message: String, retry_after_s: u32) -> ApiError {

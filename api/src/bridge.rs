@@ -9,9 +9,11 @@
 //! away.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -27,7 +29,7 @@ use wasmcloud_listener::{Body, Peer, ResponseBody};
 
 use crate::ApiError;
 use crate::app::App;
-use crate::bodies::Admitted;
+use crate::bodies::{Admitted, Held};
 use crate::guards::{Meta, Payload};
 
 /// Parts of a streamed answer that wait for the client.
@@ -57,6 +59,7 @@ impl Bridge {
         let (parts, body) = request.into_parts();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let mut response = match self.app.bodies.admit(&self.app, &parts, body, &meta).await {
+            Ok(admitted) if is_page(&path) => self.page(parts, admitted, &meta).await,
             Ok(admitted) => Arc::clone(&self).dispatch(parts, admitted, Arc::clone(&meta)).await,
             Err(error) => error_response(&error, meta.request_id),
         };
@@ -73,6 +76,20 @@ impl Bridge {
             user = meta.user(),
             "request"
         );
+        response
+    }
+
+    /// A page of the panel, which asks the API in turn.
+    async fn page(
+        self: &Arc<Bridge>,
+        parts: Parts,
+        admitted: Admitted,
+        meta: &Meta,
+    ) -> Response<ResponseBody> {
+        let Admitted { body, held } = admitted;
+        let api = PanelApi { bridge: Arc::clone(self), request_id: meta.request_id, peer: meta.peer };
+        let response = wasmcloud_panel::answer(Request::from_parts(parts, body), Arc::new(api)).await;
+        drop(held);
         response
     }
 
@@ -120,6 +137,34 @@ impl Bridge {
         request.inner().local_cache(|| Payload(body));
         request.inner().local_cache(|| meta);
         Ok(request)
+    }
+}
+
+/// Whether a path is one of the panel's.
+pub(crate) fn is_page(path: &str) -> bool {
+    let first = path.split('/').find(|segment| !segment.is_empty());
+    !matches!(first, Some("api" | "internal" | "healthz" | "readyz"))
+}
+
+/// The API as the panel asks it: as the client that asked the panel.
+struct PanelApi {
+    bridge: Arc<Bridge>,
+    request_id: Uuid,
+    peer: SocketAddr,
+}
+
+#[async_trait]
+impl wasmcloud_panel::Api for PanelApi {
+    async fn call(&self, request: Request<Bytes>) -> Response<ResponseBody> {
+        let meta = Arc::new(Meta::new(self.request_id, self.peer));
+        let (parts, body) = request.into_parts();
+        // What is in memory already takes no further place.
+        let admitted = Admitted { body, held: Held::default() };
+        let response = Arc::clone(&self.bridge).dispatch(parts, admitted, Arc::clone(&meta)).await;
+        if let Some(position) = meta.noted_at() {
+            self.bridge.app.core.finish_audit(position, response.status().as_u16()).await;
+        }
+        response
     }
 }
 
@@ -200,7 +245,8 @@ fn finish(response: &mut Response<ResponseBody>, request_id: Uuid) {
         headers.insert("x-request-id", id);
     }
     headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The panel's styles and scripts alone may be kept.
+    headers.entry(http::header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 fn unknown_method(method: &str) -> ApiError {
