@@ -1,6 +1,7 @@
 //! The public listener: from an HTTP request to an invocation, and from its answer to a response.
 
 mod bodies;
+mod cookies;
 mod error;
 mod request;
 mod response;
@@ -63,7 +64,8 @@ async fn answer(
     request: Request<Body>,
     peer: Peer,
 ) -> Result<Response<ResponseBody>, EdgeError> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    cookies::hide_panels(&mut parts.headers);
     let asked = request::address(edge, &executor.routes.hosts, &parts, peer).await?;
     let deployment =
         executor.routes.lookup(&asked.key).await?.ok_or(EdgeError::NoHandler(asked.key.clone()))?;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use wasmcloud_listener::ResponseBody;
 use wasmcloud_wire::{Header, InvocationId};
 
+use super::cookies::sets_panels;
 use super::error::EdgeError;
 use crate::guest::Part;
 
@@ -82,6 +83,7 @@ fn header_map(headers: Vec<Header>) -> HeaderMap {
     for (name, value) in headers {
         // Both were checked when the program's header was parsed.
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()))
+            && !sets_panels(&name, &value)
         {
             map.append(name, value);
         }

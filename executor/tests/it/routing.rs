@@ -43,7 +43,7 @@ async fn a_host_names_a_handler_with_any_port_in_any_case_and_with_a_final_dot()
 #[tokio::test]
 async fn a_program_is_told_what_cgi_owes_it_and_nothing_else() {
     let app = with_env().await;
-    let request = "GET / HTTP/1.1\r\nhost: hello.localhost\r\naccept: a\r\naccept: b\r\ncookie: x=1\r\ncookie: y=2\r\n\
+    let request = "GET / HTTP/1.1\r\nhost: hello.localhost\r\naccept: a\r\naccept: b\r\ncookie: x=1\r\ncookie: y=2; __Host-wasmcloud=panels\r\n\
                    proxy: evil\r\nauthorization: Bearer secret\r\nuser-agent: test\r\n\r\n";
     let answer = app.raw(request).await;
     let seen = variables(answer.text());

@@ -57,6 +57,17 @@ async fn what_is_the_connections_or_the_hosts_is_stripped() {
 }
 
 #[tokio::test]
+async fn the_panels_cookies_are_not_a_programs_to_set() {
+    let app = TestExecutor::start().await;
+    for kind in KINDS {
+        let output = "Set-Cookie: __Host-wasmcloud=mine; Secure; Path=/\nSet-Cookie: __Host-a=1; Secure; Path=/\n\
+             Content-Type: text/plain\n\nx";
+        let (answer, _) = app.try_out(kind.name(), &kind.prints(output), |_| ()).await;
+        assert_eq!(answer.all("set-cookie"), ["__Host-a=1; Secure; Path=/"], "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_cookie_stays_with_its_own_host() {
     let app = TestExecutor::start().await;
     for kind in KINDS {
