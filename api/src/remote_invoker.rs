@@ -189,6 +189,7 @@ async fn begin_at(
     match response.status() {
         StatusCode::OK => Ok(response),
         StatusCode::TOO_MANY_REQUESTS => Err(Refused::Anywhere(busy(response, false).await)),
+        StatusCode::FORBIDDEN => Err(suspended(response).await),
         StatusCode::SERVICE_UNAVAILABLE => Err(Refused::Here(busy(response, true).await)),
         StatusCode::BAD_REQUEST => Err(Refused::Anywhere(match error_body(response).await {
             Ok(body) => InvokeError::BadRequest(body.error.message),
@@ -255,12 +256,27 @@ async fn busy(response: Response, executor_full: bool) -> InvokeError {
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after_s = retry_after.and_then(|text| text.parse().ok());
     match (error_body(response).await, retry_after_s) {
+        // Quotas count on all executors together.
+        (Ok(body), Some(retry_after_s)) if body.error.code == "over_quota" => {
+            InvokeError::OverQuota { message: body.error.message, retry_after_s }
+        }
         (Ok(body), Some(retry_after_s)) => {
             InvokeError::Busy { message: body.error.message, executor_full, retry_after_s }
         }
         // Without a time to try again it is not a limit that was hit.
         (Ok(body), None) => InvokeError::Unavailable(body.error.code),
         (Err(error), _) => InvokeError::Unavailable(error),
+    }
+}
+
+/// Whether it is the account that is refused, everywhere; or the call, by something in between.
+async fn suspended(response: Response) -> Refused {
+    match error_body(response).await {
+        Ok(body) if body.error.code == "suspended" => {
+            Refused::Anywhere(InvokeError::Suspended(body.error.message))
+        }
+        Ok(body) => Refused::Here(InvokeError::Unavailable(body.error.code)),
+        Err(error) => Refused::Here(InvokeError::Unavailable(error)),
     }
 }
 

@@ -1,4 +1,5 @@
-//! How many invocations run at once: per handler, per user, per executor.
+//! How many invocations run at once: per handler, per user, per executor; and what an account's plan allows, which is
+//! asked first.
 //!
 //! Whoever finds no place waits for at most [`CONCURRENCY_WAIT_MS_MAX`] and is then turned away. The
 //! executor's places are shared fairly ([`FairPool`]): as they fill, those who hold many have to wait, and
@@ -18,6 +19,9 @@ use wasmcloud_wire::limits::{
 };
 use wasmcloud_wire::{Deployment, HandlerId, InvokeError, UserId};
 
+use crate::quota::{Begun, Quotas};
+use crate::suspension::Listed;
+
 /// When to try again, as it is told to clients, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 /// Handlers, and users, whose counts are kept before those with nothing running are forgotten.
@@ -25,6 +29,7 @@ const COUNTS_MAX: usize = 4_096;
 
 /// The places of one executor.
 pub(crate) struct Admission {
+    quotas: Arc<Quotas>,
     executor: FairPool<UserId>,
     handlers: Places<HandlerId>,
     users: Places<UserId>,
@@ -34,11 +39,21 @@ pub(crate) struct Admission {
 pub(crate) struct Place {
     _share: Share<UserId>,
     _permits: [OwnedSemaphorePermit; 2],
+    _begun: Begun,
+    listed: Option<Listed>,
+}
+
+impl Place {
+    /// Keeps the invocation listed for as long as it has its place.
+    pub(crate) fn keep(&mut self, listed: Listed) {
+        self.listed = Some(listed);
+    }
 }
 
 impl Admission {
-    pub(crate) fn new() -> Admission {
+    pub(crate) fn new(quotas: Arc<Quotas>) -> Admission {
         Admission {
+            quotas,
             executor: FairPool::new(CONCURRENCY_PER_EXECUTOR_MAX),
             handlers: Places::new(CONCURRENCY_PER_HANDLER_MAX),
             users: Places::new(CONCURRENCY_PER_USER_MAX),
@@ -49,9 +64,12 @@ impl Admission {
     ///
     /// # Errors
     ///
-    /// `Busy`, naming the limit that stayed hit: the handler's before the user's before the executor's.
+    /// `OverQuota`, naming the quota that is used up; `Busy`, naming the limit that stayed hit: the handler's before
+    /// the user's before the executor's.
     pub(crate) async fn admit(&self, deployment: &Deployment) -> Result<Place, InvokeError> {
         let until = Instant::now() + Duration::from_millis(CONCURRENCY_WAIT_MS_MAX);
+        // Counted now, so that no two have the last place of a quota; taken back if it comes to nothing.
+        let mut begun = self.quotas.begin(deployment, until).await?;
         let handler = self.handlers.of(deployment.handler);
         let handler = wait(handler, until, || {
             format!("{CONCURRENCY_PER_HANDLER_MAX} invocations of this handler are running, as many as may at once")
@@ -62,7 +80,8 @@ impl Admission {
         })
         .await?;
         let share = self.executor.take(deployment.owner, 1, until).await.map_err(executor_busy)?;
-        Ok(Place { _share: share, _permits: [handler, user] })
+        begun.begun();
+        Ok(Place { _share: share, _permits: [handler, user], _begun: begun, listed: None })
     }
 
     /// How many invocations run right now.
@@ -158,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn with_greedy_users_a_newcomer_gets_places_at_once_and_they_get_429() {
         for (users, newcomer_places) in [(1, 64), (2, 34), (4, 14), (8, 4)] {
-            let admission = Admission::new();
+            let admission = Admission::new(Arc::default());
             let all = join_all((0..users).map(|_| greedy(&admission, UserId::new()))).await;
             let all: Vec<_> = all.into_iter().flatten().collect();
             for refused in all.iter().filter_map(|admitted| admitted.as_ref().err()) {
@@ -179,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_an_executor_without_any_place_is_full() {
-        let admission = Admission::new();
+        let admission = Admission::new(Arc::default());
         let users: Vec<UserId> = (0..CONCURRENCY_PER_EXECUTOR_MAX).map(|_| UserId::new()).collect();
         let mut places = Vec::new();
         for user in users {

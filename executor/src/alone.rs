@@ -7,10 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
+use uuid::Uuid;
 use wasmcloud_egress::{self as egress, Egress};
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
-    HostRoute, Limits, Record, RouteKey,
+    AccountUse, Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport,
+    HostName, HostRoute, Limits, Record, RouteKey,
 };
 
 use crate::local::RunError;
@@ -53,6 +54,10 @@ impl ControlPlane for Alone {
 
     async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
         Ok(())
+    }
+
+    async fn usage(&self, _: Uuid, _: Vec<AccountUse>) -> Result<Vec<AccountUse>, ControlPlaneError> {
+        Ok(Vec::new())
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

@@ -6,6 +6,7 @@ mod error;
 mod request;
 mod response;
 mod split;
+mod suspended;
 
 use std::sync::Arc;
 
@@ -76,6 +77,11 @@ async fn answer(
     let mut request = request::head(&parts, asked, peer);
     let Chosen { deployment, cookie, by_client } =
         split::choose(&executor.routes, deployment, &mut request).await;
+    // Before anything of the request is kept.
+    if let Some(reason) = &deployment.suspended {
+        let html = suspended::wants_html(&parts.headers);
+        return Err(EdgeError::Suspended { reason: reason.clone(), html });
+    }
     let body = request::has_body(&parts.headers, &body).then_some(body);
     let (body, streamed) = match body {
         Some(body) if !deployment.abi.is_http() => {

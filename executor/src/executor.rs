@@ -24,9 +24,11 @@ use crate::guest::{Network, Part};
 use crate::invocation::{self, StartError};
 use crate::long_runs::LongRuns;
 use crate::programs::{Compiler, ProgramError, Programs};
+use crate::quota::Quotas;
 use crate::recorder::Recorder;
 use crate::reporter::Reporter;
 use crate::routes::Routes;
+use crate::suspension::Suspension;
 use crate::{edge, internal};
 
 /// How long a stopping executor waits for running invocations, and then for their records to arrive.
@@ -70,7 +72,9 @@ pub struct Executor {
     settings: Settings,
     pub(crate) control: Arc<dyn ControlPlane>,
     pub(crate) programs: Programs,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) admission: Admission,
+    pub(crate) suspension: Arc<Suspension>,
     pub(crate) bodies: Bodies,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) routes: Arc<Routes>,
@@ -95,7 +99,8 @@ impl Executor {
             settings.wasi_http_3,
         )
         .map_err(|source| ExecutorError::Cache { path: settings.cache_dir.clone(), source })?;
-        let routes = Arc::new(Routes::new(control.clone()));
+        let suspension = Arc::new(Suspension::default());
+        let routes = Arc::new(Routes::new(control.clone(), suspension.clone()));
         let recorder = Recorder::new();
         let stopped = CancellationToken::new();
         let (token, follower) = (stopped.clone(), routes.clone());
@@ -103,12 +108,15 @@ impl Executor {
         let (token, records, target) = (stopped.clone(), recorder.clone(), control.clone());
         tokio::spawn(async move { token.run_until_cancelled(records.run(target)).await });
         let network = Network::new(settings.egress.clone(), settings.gemini_dir.clone());
-        let (admission, tasks) = (Admission::new(), TaskTracker::new());
+        let quotas = Arc::new(Quotas::default());
+        let (admission, tasks) = (Admission::new(quotas.clone()), TaskTracker::new());
         Ok(Arc::new(Executor {
             settings,
             control,
             programs,
+            quotas,
             admission,
+            suspension,
             bodies: Bodies::default(),
             recorder,
             routes,

@@ -24,6 +24,7 @@ mod olin;
 mod outcome;
 mod program;
 mod programs;
+mod quota;
 mod raise;
 mod receipt;
 mod recorder;
@@ -31,6 +32,8 @@ mod recording;
 mod remote;
 mod reporter;
 mod routes;
+mod suspension;
+mod usage;
 mod wasi;
 
 pub use alone::alone;

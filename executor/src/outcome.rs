@@ -148,6 +148,7 @@ fn stopped(stop: Stop, call: &Call, watch: &Watch, raised: &impl Fn(Raisable, u6
 fn killed(place: &str, call: &Call, watch: &Watch, raised: &impl Fn(Raisable, u64) -> String) -> Outcome {
     match watch.reason() {
         Some(Kill::ClientGone) => Outcome::Cancelled,
+        Some(Kill::Suspended) => Outcome::Suspended,
         Some(Kill::Wall) | None => {
             let seconds = seconds(call.deployment.limits.wall_ms);
             Outcome::Limit {
@@ -209,7 +210,9 @@ pub(crate) fn too_many_redirects(target: &str) -> Outcome {
 pub(crate) fn log(outcome: &Outcome, backtrace: &[String], session: &mut Session) {
     match outcome {
         Outcome::Ok => return,
-        Outcome::Cancelled => session.logs.platform(Level::WARNING, &outcome.to_string()),
+        Outcome::Cancelled | Outcome::Suspended => {
+            session.logs.platform(Level::WARNING, &outcome.to_string())
+        }
         _ => session.logs.platform(Level::ERROR, &outcome.to_string()),
     }
     for frame in backtrace {
@@ -235,6 +238,7 @@ pub(crate) fn status(outcome: &Outcome) -> u16 {
         Outcome::Limit { limit: LimitName::Gas | LimitName::Cpu | LimitName::Wall, .. } => 504,
         Outcome::Limit { limit: LimitName::Request, .. } => 413,
         Outcome::Limit { limit: LimitName::LocalRedirects, .. } => 508,
+        Outcome::Suspended => 403,
         Outcome::Internal { .. } => 500,
         _ => 502,
     }

@@ -204,8 +204,10 @@ fn dropped_line(record: &Record, dropped: u64) -> LogLine {
 mod tests {
     use async_trait::async_trait;
     use bytes::Bytes;
+    use uuid::Uuid;
     use wasmcloud_wire::{
-        ChangeStream, Deployment, Digest, ExecutorReport, HostName, HostRoute, InvocationId, RouteKey,
+        AccountUse, ChangeStream, Deployment, Digest, ExecutorReport, HostName, HostRoute, InvocationId,
+        RouteKey,
     };
 
     use super::*;
@@ -243,6 +245,10 @@ mod tests {
 
         async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
             Ok(())
+        }
+
+        async fn usage(&self, _: Uuid, _: Vec<AccountUse>) -> Result<Vec<AccountUse>, ControlPlaneError> {
+            Ok(Vec::new())
         }
 
         async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

@@ -9,13 +9,14 @@ use futures::{StreamExt, future};
 use http::StatusCode;
 use reqwest::{RequestBuilder, Response};
 use serde::Serialize;
+use uuid::Uuid;
 use wasmcloud_plane::{
     API, Address, AddressError, PlaneClient, ServiceKeys, bounded, lines, refusal, unanswered,
 };
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
-    HostRoute, Record, RouteKey,
+    AccountUse, Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport,
+    HostName, HostRoute, Record, RouteKey, UsageReport,
 };
 
 /// How long an answer may take; a module's bytes have [`MODULE_MAX`].
@@ -164,6 +165,19 @@ impl ControlPlane for RemoteControlPlane {
             StatusCode::NO_CONTENT => Ok(()),
             _ => Err(refused("executors", response).await),
         }
+    }
+
+    async fn usage(
+        &self,
+        executor: Uuid,
+        used: Vec<AccountUse>,
+    ) -> Result<Vec<AccountUse>, ControlPlaneError> {
+        let response = self.post("usage", &UsageReport { executor, used }, ANSWER_MAX).await?;
+        if response.status() != StatusCode::OK {
+            return Err(refused("usage", response).await);
+        }
+        let body = bounded(response, ANSWER_BYTES_MAX).await.map_err(unavailable)?;
+        serde_json::from_slice(&body).map_err(|error| unavailable(error.to_string()))
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

@@ -12,6 +12,7 @@ use wasmcloud_wire::limits::CONCURRENCY_PER_EXECUTOR_MAX;
 use wasmcloud_wire::{ControlPlaneError, ExecutorReport, REPORT_EVERY_S, Timestamp};
 
 use crate::Executor;
+use crate::usage::tell_on;
 
 /// How long one report may take; the next one says more.
 const REPORT_MAX: Duration = Duration::from_secs(5);
@@ -59,7 +60,8 @@ impl Executor {
         self.reporter.id
     }
 
-    /// Says every few seconds that this executor is there, beginning now, until it has stopped. `internal_url`
+    /// Says every few seconds that this executor is there, and what accounts use of it, beginning now, until it has
+    /// stopped. `internal_url`
     /// is where the control plane reaches it; none if it is in the same process. Returns when the control plane
     /// knows, or does not answer at once.
     ///
@@ -72,7 +74,10 @@ impl Executor {
         // Whether it is taken or not, the reports that follow say the same.
         let _ = tokio::time::timeout(FIRST_TOLD_MAX, self.report()).await;
         let (stopped, executor) = (self.stopped.clone(), Arc::downgrade(self));
+        let user = executor.clone();
         tokio::spawn(async move { stopped.run_until_cancelled(report_on(executor)).await });
+        let stopped = self.stopped.clone();
+        tokio::spawn(async move { stopped.run_until_cancelled(tell_on(user)).await });
     }
 
     /// Whether requests that are signed for `audience` are this executor's, and from which time on they are
@@ -97,11 +102,13 @@ impl Executor {
         }
     }
 
-    /// Tells the control plane, which knows of the stop, how many records did not arrive in the end.
+    /// Tells the control plane, which knows of the stop, how many records did not arrive in the end, and what accounts
+    /// used up to now.
     pub(crate) async fn report_last(&self) {
         if self.reporter.draining.load(Ordering::SeqCst) {
             // Nobody waits for it: the executor is gone either way.
             let _ = tokio::time::timeout(DRAIN_TOLD_MAX, self.report()).await;
+            let _ = tokio::time::timeout(DRAIN_TOLD_MAX, self.tell_usage()).await;
         }
     }
 

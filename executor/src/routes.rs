@@ -17,6 +17,7 @@ use wasmcloud_wire::{
 };
 
 use crate::hosts::Hosts;
+use crate::suspension::Suspension;
 
 /// How long it is remembered that there is no such handler, if no change tells otherwise.
 const ABSENT_FOR: Duration = Duration::from_secs(1);
@@ -53,6 +54,8 @@ pub(crate) struct Routes {
     work: Notify,
     /// Hosts that lead to handlers by the routes that their owners have made.
     pub(crate) hosts: Arc<Hosts>,
+    /// Hears of every answer.
+    suspension: Arc<Suspension>,
 }
 
 #[derive(Default)]
@@ -84,9 +87,10 @@ enum Known {
 }
 
 impl Routes {
-    pub(crate) fn new(control: Arc<dyn ControlPlane>) -> Routes {
+    pub(crate) fn new(control: Arc<dyn ControlPlane>, suspension: Arc<Suspension>) -> Routes {
         let hosts = Hosts::new(control.clone());
-        Routes { control, table: RwLock::default(), to_warm: Mutex::default(), work: Notify::new(), hosts }
+        let (table, to_warm) = (RwLock::default(), Mutex::default());
+        Routes { control, table, to_warm, work: Notify::new(), hosts, suspension }
     }
 
     /// The deployment that an address names. No I/O when it is known.
@@ -113,6 +117,7 @@ impl Routes {
     async fn ask(&self, key: &RouteKey) -> Result<Option<Arc<Deployment>>, ControlPlaneError> {
         let generation = self.table.read().unwrap_or_else(PoisonError::into_inner).generation;
         let found = self.control.resolve(key).await?;
+        found.iter().for_each(|deployment| self.suspension.learn(deployment));
         let found = self.learn(key, found.map(Arc::new), generation);
         self.warm_split(found.as_deref());
         Ok(found)
@@ -189,7 +194,7 @@ impl Routes {
     }
 
     /// Forgets what a change has made untrue. New lookups see the change when this returns. Returns
-    /// what was known before.
+    /// what is to be asked for: what was known before, and what runs.
     fn apply(&self, change: &Change) -> Vec<RouteKey> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         match change {
@@ -201,6 +206,10 @@ impl Routes {
                 let mut versions: Vec<Option<VersionNumber>> = versions.into_keys().collect();
                 versions.sort_unstable();
                 versions.truncate(WARM_PER_HANDLER_MAX);
+                if versions.first() != Some(&None) && self.suspension.runs(name) {
+                    // Nobody may have asked for it here: the control plane calls it by itself.
+                    versions.insert(0, None);
+                }
                 versions.into_iter().map(|version| RouteKey { handler: name.clone(), version }).collect()
             }
             Change::Resync => {
@@ -210,7 +219,9 @@ impl Routes {
                 table.absent.clear();
                 self.work.notify_one();
                 self.hosts.resync();
-                Vec::new()
+                // What runs comes first: it may be suspended by now.
+                let running = self.suspension.running().into_iter();
+                running.map(|handler| RouteKey { handler, version: None }).collect()
             }
             Change::Host { host } => {
                 if self.hosts.changed(host) {
@@ -239,7 +250,11 @@ impl Routes {
             }
             let answers = stream::iter(round).map(|key| async move {
                 let answer = tokio::time::timeout(REFRESH_WAIT_MAX, self.ask(&key)).await;
-                matches!(answer, Ok(Ok(_)))
+                let answered = matches!(answer, Ok(Ok(_)));
+                if !answered && self.suspension.runs(&key.handler) {
+                    self.warm_later(vec![key]);
+                }
+                answered
             });
             let answered = answers.buffer_unordered(REFRESH_AT_ONCE);
             let all = answered.fold(true, |all, answered| std::future::ready(all && answered)).await;
@@ -251,8 +266,8 @@ impl Routes {
         }
     }
 
-    /// Some of what is to be asked for. What is doubtful stays so until there is an answer; what is
-    /// unknown is tried once, and is then the next request's.
+    /// Some of what is to be asked for. What is doubtful stays so until there is an answer, and so does what runs;
+    /// what else is unknown is tried once, and is then the next request's.
     fn doubtful(&self) -> Vec<RouteKey> {
         let mut keys: Vec<RouteKey> = {
             let mut to_warm = self.to_warm.lock().unwrap_or_else(PoisonError::into_inner);

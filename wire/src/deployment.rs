@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::env::Names;
 use crate::{
@@ -138,6 +139,17 @@ pub struct AccountUse {
     pub minute_invocations: u64,
     /// Invocations that run right now.
     pub running: u32,
+}
+
+/// `POST /internal/v1/usage`: what an executor tells of the accounts that used it lately. The answer is an array of
+/// [`AccountUse`]: what all others have run for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageReport {
+    /// The executor's id.
+    pub executor: Uuid,
+    /// One for each account and day; at most [`crate::limits::USAGE_ACCOUNTS_MAX`].
+    pub used: Vec<AccountUse>,
 }
 
 /// A part of a live address's clients that another version answers.

@@ -30,7 +30,7 @@ mod time;
 
 pub use abi::Abi;
 pub use call::{Call, Event, Header, RequestHead, Scheme};
-pub use deployment::{AccountQuota, AccountUse, Change, Deployment, HostRoute, RouteKey, Split};
+pub use deployment::{AccountQuota, AccountUse, Change, Deployment, HostRoute, RouteKey, Split, UsageReport};
 pub use depth::{DEPTH_FIELD, depth};
 pub use digest::{Digest, DigestError};
 pub use env::{ENV_HEADER, Env, EnvPatch, NewSetting, Setting};

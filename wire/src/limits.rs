@@ -71,11 +71,20 @@ pub const BODY_BYTES_PER_SECOND_MIN: u64 = 1 << 10;
 
 /// Gas that counts as a millisecond of CPU time against a quota: what the default limits of both families make of it.
 pub const GAS_PER_CPU_MS: u64 = 2_000_000;
+/// Most accounts and days that an executor tells the use of at once.
+pub const USAGE_ACCOUNTS_MAX: usize = 1_000;
 
 /// Most hosts that one user may add.
 pub const HOSTS_PER_USER_MAX: u32 = 20;
 /// Most routes of one user's host.
 pub const ROUTES_PER_HOST_MAX: u32 = 100;
+
+/// Most handlers that a token can be limited to.
+pub const TOKEN_HANDLERS_MAX: usize = 20;
+/// Most teams that one user may own.
+pub const TEAMS_PER_OWNER_MAX: u32 = 10;
+/// Most members of one team.
+pub const MEMBERS_PER_TEAM_MAX: u32 = 100;
 
 /// How many days a deleted handler's name is kept from everyone but its last owner.
 pub const DELETED_NAME_HELD_DAYS: i64 = 30;

@@ -127,6 +127,8 @@ pub enum Outcome {
     },
     /// The client went away before the answer was complete.
     Cancelled,
+    /// The account that owns the handler was suspended while it ran.
+    Suspended,
     /// The executor failed; its own log says why.
     Internal {
         /// A short reason that names no internals.
@@ -145,6 +147,7 @@ impl Outcome {
             Outcome::Denied { .. } => "denied",
             Outcome::BadOutput { .. } => "bad_output",
             Outcome::Cancelled => "cancelled",
+            Outcome::Suspended => "suspended",
             Outcome::Internal { .. } => "internal",
         }
     }
@@ -165,6 +168,7 @@ impl fmt::Display for Outcome {
             Outcome::Denied { message } => write!(f, "ended by its policy: {message}"),
             Outcome::BadOutput { message } => write!(f, "no CGI answer: {message}"),
             Outcome::Cancelled => f.write_str("cancelled: the client went away"),
+            Outcome::Suspended => f.write_str("ended: the account that owns the handler is suspended"),
             Outcome::Internal { message } => write!(f, "the platform failed: {message}"),
         }
     }

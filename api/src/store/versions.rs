@@ -160,9 +160,10 @@ pub fn program_failed(receipt: &Receipt) -> Option<bool> {
     }
     match receipt.outcome {
         Outcome::Ok => Some(receipt.status.is_some_and(|status| status >= 500)),
-        Outcome::Limit { limit: LimitName::Request, .. } | Outcome::Cancelled | Outcome::Internal { .. } => {
-            None
-        }
+        Outcome::Limit { limit: LimitName::Request, .. }
+        | Outcome::Cancelled
+        | Outcome::Suspended
+        | Outcome::Internal { .. } => None,
         Outcome::Exit { .. }
         | Outcome::Trap { .. }
         | Outcome::Limit { .. }

@@ -41,6 +41,8 @@ pub(crate) enum EdgeError {
     Body(CollectError),
     /// There is no memory for the request's body.
     BodiesFull(Full),
+    /// The account that owns the handler is suspended; whether the client shows pages.
+    Suspended { reason: String, html: bool },
     /// The invocation did not begin.
     Start(StartError),
     /// What the address serves could not be found out.
@@ -83,6 +85,9 @@ struct Said(u16, &'static str, String, String);
 impl EdgeError {
     /// The answer. 5xx say no cause; the log has it under the same id.
     pub(crate) fn response(self, invocation: InvocationId) -> Response<ResponseBody> {
+        if let EdgeError::Suspended { reason, html: true } = &self {
+            return super::suspended::page(reason, invocation);
+        }
         let retry_after = match &self {
             EdgeError::Start(StartError::Invoke(
                 InvokeError::Busy { retry_after_s, .. } | InvokeError::OverQuota { retry_after_s, .. },
@@ -170,6 +175,7 @@ impl EdgeError {
             ),
             EdgeError::Body(error) => body_error(&error),
             EdgeError::BodiesFull(full) => bodies_full(full, invocation),
+            EdgeError::Suspended { reason, .. } => suspended(&reason),
             EdgeError::Start(StartError::BadRequest(error)) => bad_request(&error),
             EdgeError::Start(StartError::Malformed(message)) => Said(
                 400,
@@ -252,12 +258,7 @@ fn invoke_error(error: &InvokeError, invocation: InvocationId) -> Said {
         InvokeError::OverQuota { message, .. } => {
             Said(429, "over_quota", message.clone(), "try again after the time in Retry-After".into())
         }
-        InvokeError::Suspended(reason) => Said(
-            403,
-            "suspended",
-            format!("what is at this address is suspended: {reason}"),
-            "whoever operates this server can lift it".into(),
-        ),
+        InvokeError::Suspended(reason) => suspended(reason),
         InvokeError::BadRequest(message) => {
             Said(400, "bad_request", message.clone(), "correct the request".into())
         }
@@ -266,6 +267,15 @@ fn invoke_error(error: &InvokeError, invocation: InvocationId) -> Said {
             unavailable()
         }
     }
+}
+
+fn suspended(reason: &str) -> Said {
+    Said(
+        403,
+        "suspended",
+        format!("what is at this address is suspended: {reason}"),
+        "whoever operates this server can lift it".into(),
+    )
 }
 
 fn program_error(error: &ProgramError, invocation: InvocationId) -> Said {
@@ -284,6 +294,7 @@ fn failed(receipt: &Receipt, invocation: InvocationId) -> Said {
             ("loop", "the handler redirects to itself without end")
         }
         Outcome::Limit { .. } => ("limit", "the handler hit a limit"),
+        Outcome::Suspended => ("suspended", "the handler's owner was suspended while it ran"),
         Outcome::Internal { .. } => ("internal", "the platform failed"),
         Outcome::Denied { .. } => ("denied", "the handler opened what its policy does not allow"),
         Outcome::BadOutput { .. } => ("bad_output", "the handler's answer is malformed"),

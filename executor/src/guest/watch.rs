@@ -13,6 +13,8 @@ pub(crate) enum Kill {
     Wall,
     /// The client went away.
     ClientGone,
+    /// The account that owns the handler was suspended.
+    Suspended,
 }
 
 /// How often a guest that was interrupted, but has not stopped yet, is interrupted again.
@@ -30,6 +32,9 @@ pub(crate) struct Watch {
     /// Wakes those who wait; they look at the reason then.
     killed: Notify,
     reason: OnceLock<Kill>,
+    /// Why somebody else than the one who watches wants the guest killed.
+    asked: OnceLock<Kill>,
+    asking: Notify,
     /// Whether the guest has computed for long.
     long: AtomicBool,
     interrupt: Mutex<Option<Arc<dyn Interrupt>>>,
@@ -42,6 +47,8 @@ impl Watch {
             deadline,
             killed: Notify::new(),
             reason: OnceLock::new(),
+            asked: OnceLock::new(),
+            asking: Notify::new(),
             long: AtomicBool::new(false),
             interrupt: Mutex::new(None),
         }
@@ -90,6 +97,23 @@ impl Watch {
     /// How a guest that is running right now is interrupted; `None` once it runs no more.
     pub(crate) fn set_interrupt(&self, interrupt: Option<Arc<dyn Interrupt>>) {
         *self.interrupt.lock().unwrap_or_else(PoisonError::into_inner) = interrupt;
+    }
+
+    /// Asks the one who watches to kill the guest.
+    pub(crate) fn ask_to_end(&self, why: Kill) {
+        self.asked.get_or_init(|| why);
+        self.asking.notify_one();
+    }
+
+    /// Waits until the guest is to be killed for somebody else's reason. For the one who watches, alone.
+    pub(crate) async fn asked_to_end(&self) -> Kill {
+        loop {
+            // One who asks between the look and the wait leaves a mark.
+            if let Some(why) = self.asked.get() {
+                return *why;
+            }
+            self.asking.notified().await;
+        }
     }
 
     /// Kills the guest, again and again until `stopped` is ready: an interrupt is missed when it comes

@@ -13,10 +13,12 @@ use wasmcloud_cgi::{Context, RequestError, Variables};
 use wasmcloud_listener::Body;
 use wasmcloud_wire::{Abi, Call, InvokeError, Limits, Record, RequestHead, Timestamp};
 
+use crate::admission::Place;
 use crate::guest::{Advice, Answered, CgiAnswer, Logs, Outbound, Output, Part, Reader, Session, Watch};
 use crate::outcome::Over;
 use crate::program::Program;
 use crate::programs::{Lease, ProgramError};
+use crate::quota::Quotas;
 use crate::recorder::Recorder;
 use crate::recording::{self, Tape};
 use crate::wasi::Incoming;
@@ -64,17 +66,21 @@ pub(crate) async fn start(
     live_log: bool,
 ) -> Result<mpsc::Receiver<Part>, StartError> {
     let began = Instant::now();
+    if let Some(reason) = &call.deployment.suspended {
+        return Err(InvokeError::Suspended(reason.clone()).into());
+    }
     let tape = recording::tape(&call).map_err(StartError::Malformed)?;
     let tap = recording::tap(&call, streamed.is_some());
     let input = input(executor.worker_id(), &mut call, streamed)?;
     let program = program(executor, &call).await?;
-    let place = executor.admission.admit(&call.deployment).await?;
+    let mut place = admit(executor, &call).await?;
 
     let (parts, receiver) = mpsc::channel(PARTS_MAX + 1);
     // The end has its place from the beginning: a slow reader keeps no thread once the guest is done.
     let end = parts.clone().try_reserve_owned().ok();
     // The guest's time begins with the guest; what it waited for before was not its own doing.
     let watch = Arc::new(Watch::new(Instant::now() + Duration::from_millis(call.deployment.limits.wall_ms)));
+    place.keep(executor.suspension.list(&call.deployment, &watch, &executor.routes).await?);
     let outbound = Outbound::new(
         executor.network.clone(),
         std::mem::take(&mut call.deployment.urls),
@@ -92,6 +98,7 @@ pub(crate) async fn start(
         ceiling: executor.ceiling().clone(),
         worker_id: executor.worker_id().to_owned(),
         recorder: executor.recorder.clone(),
+        quotas: executor.quotas.clone(),
         began,
         started_at: Timestamp::now(),
         program,
@@ -133,6 +140,15 @@ fn input(worker_id: &str, call: &mut Call, streamed: Option<Body>) -> Result<Inp
     Ok(Input::Http(Box::new(incoming.map_err(StartError::Malformed)?)))
 }
 
+/// A place for the invocation. Where a quota is in its way, the handler's owner is told too.
+async fn admit(executor: &Executor, call: &Call) -> Result<Place, InvokeError> {
+    let admitted = executor.admission.admit(&call.deployment).await;
+    if let Err(InvokeError::OverQuota { message, .. }) = &admitted {
+        executor.quotas.tell_owner(&executor.recorder, call.deployment.handler, call.invocation, message);
+    }
+    admitted
+}
+
 async fn program(executor: &Executor, call: &Call) -> Result<Lease<Program>, ProgramError> {
     let (digest, owner) = (&call.deployment.digest, Some(call.deployment.owner));
     match call.count_gas && call.deployment.abi.is_wasi() {
@@ -164,6 +180,7 @@ struct Job {
     ceiling: Limits,
     worker_id: String,
     recorder: Arc<Recorder>,
+    quotas: Arc<Quotas>,
     began: Instant,
     started_at: Timestamp,
     program: Lease<Program>,
@@ -239,6 +256,7 @@ impl Job {
             log_lines_dropped,
         };
         let receipt = receipt.make(over);
+        self.quotas.charge(self.call.deployment.owner, &receipt);
         let recording = match (&self.tape, &self.reader.tap) {
             (Some(tape), Some(tap)) => Some(Box::new(recording::make(&self.call, tape, tap, &receipt))),
             _ => None,

@@ -24,6 +24,7 @@ impl Job {
             () = &mut guest => return drop(place),
             () = tokio::time::sleep_until(reader.watch.deadline().into()) => Kill::Wall,
             () = reader.parts.closed() => Kill::ClientGone,
+            why = reader.watch.asked_to_end() => why,
         };
         reader.watch.kill(why, guest).await;
         drop(place);

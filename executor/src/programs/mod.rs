@@ -343,7 +343,10 @@ mod tests {
 
     use async_trait::async_trait;
     use tempfile::TempDir;
-    use wasmcloud_wire::{ChangeStream, Deployment, ExecutorReport, HostName, HostRoute, Record, RouteKey};
+    use uuid::Uuid;
+    use wasmcloud_wire::{
+        AccountUse, ChangeStream, Deployment, ExecutorReport, HostName, HostRoute, Record, RouteKey,
+    };
 
     use super::*;
 
@@ -366,6 +369,10 @@ mod tests {
 
         async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
             Ok(())
+        }
+
+        async fn usage(&self, _: Uuid, _: Vec<AccountUse>) -> Result<Vec<AccountUse>, ControlPlaneError> {
+            Ok(Vec::new())
         }
 
         async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

@@ -80,6 +80,9 @@ pub(crate) fn make(call: &Call, tape: &Tape, tap: &Tap, receipt: &Receipt) -> Re
     if receipt.outcome == Outcome::Cancelled {
         gaps.push("the client went away before the answer was whole".to_owned());
     }
+    if receipt.outcome == Outcome::Suspended {
+        gaps.push("the handler's owner was suspended before the answer was whole".to_owned());
+    }
     Recording {
         invocation: call.invocation,
         handler: call.deployment.handler,

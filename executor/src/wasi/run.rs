@@ -257,6 +257,7 @@ async fn interruptible(guest: &Arc<Guest>, work: impl Future<Output = wasmtime::
         result = &mut work => return came(result),
         () = tokio::time::sleep_until(watch.deadline().into()) => Some(Kill::Wall),
         () = reader_gone(guest.reader.as_ref()) => Some(Kill::ClientGone),
+        why = watch.asked_to_end() => Some(why),
         () = guest.stopped() => None,
         never = reporting(guest) => match never {},
     };

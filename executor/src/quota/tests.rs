@@ -1,0 +1,1 @@
+//! Counting, by clocks that are given.
