@@ -20,10 +20,11 @@ struct Asset {
 const ASSETS: &[Asset] = &[
     Asset { name: "panel.css", kind: "text/css; charset=utf-8", body: include_str!("../assets/panel.css") },
     Asset {
-        name: "panel.js",
+        name: "copy.js",
         kind: "text/javascript; charset=utf-8",
-        body: include_str!("../assets/panel.js"),
+        body: include_str!("../assets/copy.js"),
     },
+    Asset { name: "icon.svg", kind: "image/svg+xml", body: include_str!("../assets/icon.svg") },
 ];
 
 /// A hash of all of them, for their addresses.

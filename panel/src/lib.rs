@@ -11,10 +11,12 @@ mod request;
 mod response;
 mod router;
 mod shell;
+mod view;
 
 mod pages {
     //! One file a group of pages.
     pub mod handlers;
+    pub mod operator;
     pub mod sign_in;
 }
 
@@ -25,7 +27,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use wasmcloud_listener::ResponseBody;
 
-/// Answers a request for a page. `https` says whether the browser came over HTTPS, or from the machine itself.
+/// Answers a request for a page.
 pub async fn answer(request: http::Request<Bytes>, api: Arc<dyn Api>) -> http::Response<ResponseBody> {
     router::answer(request, api).await
 }

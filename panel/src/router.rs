@@ -8,7 +8,7 @@ use wasmcloud_wire::ErrorDetail;
 
 use crate::api::{Api, Refused};
 use crate::assets;
-use crate::pages::{handlers, sign_in};
+use crate::pages::{handlers, operator, sign_in};
 use crate::request::{Form, Request};
 use crate::response::{Response, protect, see_other};
 use crate::shell::Visitor;
@@ -55,7 +55,8 @@ async fn shown(request: &Request, segments: &[&str], visitor: &Visitor) -> Resul
     match segments {
         [] => Ok(see_other(if visitor.user.is_some() { "/handlers" } else { "/sign-in" })),
         ["sign-in"] => sign_in::show(request, visitor).await,
-        ["handlers"] => handlers::list(visitor).await,
+        ["handlers", rest @ ..] => handlers::show(request, rest, visitor).await,
+        ["operator", rest @ ..] => operator::show(request, rest, visitor).await,
         _ => Err(not_found()),
     }
 }
@@ -80,6 +81,8 @@ async fn post(
     match segments {
         ["sign-in"] => sign_in::send(request, visitor, form).await,
         ["sign-out"] => sign_in::out(visitor).await,
+        ["handlers", rest @ ..] => handlers::send(request, rest, visitor, form).await,
+        ["operator", rest @ ..] => operator::send(request, rest, visitor, form).await,
         _ => Err(not_found()),
     }
 }
@@ -90,7 +93,8 @@ pub(crate) fn said(status: StatusCode, code: &str, message: &str, hint: &str) ->
     Refused { status, error: ErrorDetail { code, message, hint, request_id: String::new() } }
 }
 
-fn not_found() -> Refused {
+/// No page.
+pub(crate) fn not_found() -> Refused {
     said(StatusCode::NOT_FOUND, "not_found", "there is no page at this address", "go to your handlers")
 }
 
