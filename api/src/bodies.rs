@@ -18,11 +18,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmcloud_fair::{FairPool, Full, Share};
 use wasmcloud_listener::{Body, BodyError, CollectError};
 use wasmcloud_wire::UserId;
+use wasmcloud_wire::body::Scope;
 use wasmcloud_wire::limits::{JSON_BODY_BYTES_MAX, POLICY_BYTES_MAX, UPLOAD_BYTES_MAX};
 
 use crate::ApiError;
 use crate::app::App;
 use crate::auth;
+use crate::core::has_scope;
 use crate::bridge::is_page;
 use crate::guards::Meta;
 use crate::signed;
@@ -78,8 +80,10 @@ enum Class {
     PanelUpload,
     /// JSON with a request's body in it, or a form of the panel with one.
     Invoke,
-    /// JSON from an executor.
+    /// Records, from an executor.
     Records,
+    /// What accounts use, from an executor.
+    Usage,
 }
 
 impl Class {
@@ -90,7 +94,7 @@ impl Class {
             return Class::of_page(parts, path);
         }
         match (parts.method.as_str(), path) {
-            ("POST", [Some("api"), Some("v1"), Some("login" | "register"), None, ..]) => Class::Login,
+            ("POST", [Some("api"), Some("v1"), Some("login" | "register" | "sessions"), None, ..]) => Class::Login,
             ("POST", [Some("api"), Some("v1"), Some("handlers" | "inspect"), None, ..]) => Class::Upload,
             ("PUT", [Some("api"), Some("v1"), Some("handlers"), Some(_), Some("module"), None]) => {
                 Class::Upload
@@ -100,6 +104,7 @@ impl Class {
             }
             (_, [Some("api"), Some("v1"), Some("handlers"), Some(_), Some("policy"), None]) => Class::Policy,
             ("POST", [Some("internal"), Some("v1"), Some("records"), None, ..]) => Class::Records,
+            ("POST", [Some("internal"), Some("v1"), Some("usage"), None, ..]) => Class::Usage,
             _ => Class::Small,
         }
     }
@@ -116,10 +121,19 @@ impl Class {
         }
     }
 
+    /// The scope that every route of the class needs.
+    fn scope(self) -> Option<Scope> {
+        match self {
+            Class::Upload => Some(Scope::Deploy),
+            Class::Invoke => Some(Scope::Invoke),
+            _ => None,
+        }
+    }
+
     fn bytes_max(self) -> usize {
         match self {
             Class::PanelUpload => UPLOAD_BYTES_MAX + FORM_BYTES,
-            Class::Small => JSON_BODY_BYTES_MAX,
+            Class::Small | Class::Usage => JSON_BODY_BYTES_MAX,
             Class::Login => LOGIN_BODY_BYTES_MAX,
             Class::Policy => POLICY_BYTES_MAX,
             Class::Upload => UPLOAD_BYTES_MAX,
@@ -196,7 +210,7 @@ impl Bodies {
         let little = body.size_hint().upper().is_some_and(|bytes| bytes <= LITTLE_BODY_BYTES_MAX);
         match class {
             Class::Login => self.login(body, meta.peer.ip()).await,
-            Class::Records => {
+            Class::Records | Class::Usage => {
                 let permit = if little { None } else { Some(self.record_place().await?) };
                 plain(body, class, BODY_MAX, permit).await
             }
@@ -204,8 +218,10 @@ impl Bodies {
                 plain(body, class, BODY_MAX, None).await
             }
             Class::Small | Class::Policy | Class::Upload | Class::PanelUpload | Class::Invoke => {
-                let user = meta.caller(app, authorization.as_deref()).await?.user.id;
-                self.users_body(class, body, user).await
+                let caller = meta.caller(app, authorization.as_deref()).await?;
+                // Before the body is read: it would be read for nothing.
+                class.scope().map_or(Ok(()), |scope| has_scope(&caller, scope))?;
+                self.users_body(class, body, caller.user.id).await
             }
         }
     }
@@ -354,6 +370,7 @@ mod tests {
         assert_eq!(class("PUT", "/api/v1/handlers/hello/module"), Class::Upload);
         assert_eq!(class("POST", "/api/v1/handlers/hello/invoke"), Class::Invoke);
         assert_eq!(class("POST", "/internal/v1/records"), Class::Records);
+        assert_eq!(class("POST", "/internal/v1/usage"), Class::Usage);
         assert_eq!(class("PUT", "/api/v1/handlers/hello/policy"), Class::Policy);
         assert_eq!(class("POST", "/api/v1/login"), Class::Login);
         assert_eq!(class("POST", "/api/v1//register?x"), Class::Login);

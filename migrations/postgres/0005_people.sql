@@ -133,6 +133,7 @@ CREATE TABLE logins (
     state         TEXT   NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'used')),
     user_id       UUID   REFERENCES users (id),
     code_hash     BYTEA  CHECK (octet_length(code_hash) = 32),
+    polled_at     BIGINT,
     expires_at    BIGINT NOT NULL,
     created_at    BIGINT NOT NULL DEFAULT now_ms(),
     updated_at    BIGINT NOT NULL DEFAULT now_ms()
@@ -171,6 +172,11 @@ CREATE TABLE tries (
 );
 CREATE INDEX tries_by_age ON tries (created_at);
 
+-- Whether an invocation failed, whatever asked for it: those alone can be listed.
+ALTER TABLE invocations ADD COLUMN is_failure BOOLEAN NOT NULL DEFAULT FALSE;
+UPDATE invocations SET is_failure = TRUE WHERE failed = 1;
+CREATE INDEX invocations_failed ON invocations (handler_id, started_at, position) WHERE is_failure;
+
 -- A handler's invocations in sum, for each minute (since 1970).
 CREATE TABLE chart_minutes (
     handler_id        UUID   NOT NULL,
@@ -207,6 +213,8 @@ ALTER TABLE users ADD FOREIGN KEY (plan) REFERENCES plans (name);
 
 -- Whose a handler is, whether that account is suspended, and its plan are parts of what executors know of it.
 CREATE TRIGGER handlers_told_owner AFTER UPDATE OF owner_id ON handlers FOR EACH ROW EXECUTE FUNCTION tell_handler();
+-- An executor may know a version that is deleted, by its own address.
+CREATE TRIGGER versions_told_delete AFTER DELETE ON versions FOR EACH ROW EXECUTE FUNCTION tell_setting();
 CREATE FUNCTION tell_account() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM tell_change('handler', name) FROM handlers WHERE owner_id = NEW.id AND deleted_at IS NULL;

@@ -133,6 +133,7 @@ CREATE TABLE logins (
     state         TEXT    NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'used')),
     user_id       BLOB    REFERENCES users (id),
     code_hash     BLOB    CHECK (length(code_hash) = 32),
+    polled_at     INTEGER,
     expires_at    INTEGER NOT NULL,
     created_at    INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
     updated_at    INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER))
@@ -171,6 +172,11 @@ CREATE TABLE tries (
 ) STRICT;
 CREATE INDEX tries_by_age ON tries (created_at);
 
+-- Whether an invocation failed, whatever asked for it: those alone can be listed.
+ALTER TABLE invocations ADD COLUMN is_failure INTEGER NOT NULL DEFAULT 0 CHECK (is_failure IN (0, 1));
+UPDATE invocations SET is_failure = 1 WHERE failed = 1;
+CREATE INDEX invocations_failed ON invocations (handler_id, started_at, position) WHERE is_failure;
+
 -- A handler's invocations in sum, for each minute (since 1970).
 CREATE TABLE chart_minutes (
     handler_id        BLOB    NOT NULL,
@@ -207,6 +213,10 @@ UPDATE users SET plan = 'unlimited';
 -- Whose a handler is, whether that account is suspended, and its plan are parts of what executors know of it.
 CREATE TRIGGER handlers_told_owner AFTER UPDATE OF owner_id ON handlers BEGIN
     INSERT INTO changes (kind, name) VALUES ('handler', NEW.name);
+END;
+-- An executor may know a version that is deleted, by its own address.
+CREATE TRIGGER versions_told_delete AFTER DELETE ON versions BEGIN
+    INSERT INTO changes (kind, name) SELECT 'handler', name FROM handlers WHERE id = OLD.handler_id;
 END;
 CREATE TRIGGER users_told_update AFTER UPDATE OF suspended_at, suspended_reason, plan ON users BEGIN
     INSERT INTO changes (kind, name) SELECT 'handler', name FROM handlers WHERE owner_id = NEW.id AND deleted_at IS NULL;

@@ -85,6 +85,7 @@ impl Core {
         if !missing.required.is_empty() {
             return Err(missing_for(&target, missing.required));
         }
+        self.check_room(owner, &target, &digest, &inspection).await?;
         let upload = async {
             self.blobs.put(&digest, module).await?;
             Ok(self.prepare_and_commit(invoker, owner, &target, digest, &inspection).await)
@@ -205,6 +206,7 @@ impl Core {
                     CreateHandler::Created(row) => Ok(and_live(*row)),
                     CreateHandler::NameTaken => Err(name_taken(name)),
                     CreateHandler::NameHeld(until) => Err(name_held(name, until)),
+                    CreateHandler::OverQuota(over) => Err(over.into()),
                 }
             }
             Target::Existing { name, policy, env } => {
@@ -218,6 +220,7 @@ impl Core {
                     AddVersion::Added(row) => Ok(and_live(*row)),
                     AddVersion::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
                     AddVersion::Refused(unfit) => Err(self.unfit(name, "the module", unfit)),
+                    AddVersion::OverQuota(over) => Err(over.into()),
                 }
             }
             Target::Preview { name } => {
@@ -228,6 +231,7 @@ impl Core {
                     AddPreview::Added(row, version) => Ok((*row, version)),
                     AddPreview::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
                     AddPreview::Refused(unfit) => Err(self.unfit(name, "the module", unfit)),
+                    AddPreview::OverQuota(over) => Err(over.into()),
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod charts;
 mod compare;
 mod deploy;
 mod dns;
@@ -15,10 +16,15 @@ mod hub;
 mod moves;
 mod needs;
 mod plane;
+mod plans;
 mod policies;
+mod quotas;
 mod recordings;
 mod room;
+mod sessions;
 mod sweep;
+mod teams;
+mod tokens;
 mod users;
 mod verdict;
 mod watch;
@@ -44,8 +50,10 @@ pub(crate) use deploy::{handler_body, inspect};
 pub(crate) use follow::{Follow, ResumeAt};
 pub(crate) use hub::LogHub;
 pub(crate) use plane::DeploymentError;
+pub(crate) use plans::plan_not_found;
 pub use recordings::{answer_of, replay_call};
 pub use sweep::{ORPHAN_GRACE, SweepError, Swept};
+pub use tokens::TokenLimits;
 pub(crate) use users::SESSION_DAYS;
 
 /// How many changes a slow follower may lag behind before it has to ask for everything again.
@@ -78,6 +86,8 @@ pub struct Core {
     dns: dns::Dns,
     /// The modules that were told to be missing.
     missing: plane::Missing,
+    /// The tokens whose use is being noted.
+    used: Arc<tokens::UseNotes>,
 }
 
 /// Why there is no control plane.
@@ -134,6 +144,7 @@ impl Core {
             learning: Semaphore::new(policies::LEARNING_AT_ONCE),
             dns,
             missing: plane::Missing::default(),
+            used: Arc::default(),
         }))
     }
 
@@ -157,11 +168,15 @@ impl Core {
                 Ok(rows) => tracing::info!(rows, "dropped old records"),
                 Err(error) => tracing::warn!(%error, "cannot drop old records"),
             }
+            self.prune_charts(Timestamp::now()).await;
             match shutdown.run_until_cancelled(self.recheck_hosts(Timestamp::now())).await {
                 None => return,
                 Some(Ok(0)) => {}
                 Some(Ok(hosts)) => tracing::info!(hosts, "asked DNS again about proven hosts"),
                 Some(Err(error)) => tracing::warn!(%error, "cannot check proven hosts"),
+            }
+            if let Err(error) = self.sweep_usage(Timestamp::now()).await {
+                tracing::warn!(%error, "cannot forget what was used long ago");
             }
             match self.store.sweep_expired(Timestamp::now()).await {
                 Ok(0) => {}

@@ -8,7 +8,7 @@ use wasmcloud_wire::{Change, HandlerName, Inspection, Invoker, Policy, Timestamp
 use super::Core;
 use super::deploy::handler_body;
 use crate::ApiError;
-use crate::store::{Move, MoveResult, SettingRow};
+use crate::store::{DeleteVersion, Move, MoveResult, Needed, SettingRow};
 
 impl Core {
     /// Does one step among a handler's versions; new requests see it when this returns.
@@ -38,6 +38,42 @@ impl Core {
             }
         }
     }
+}
+
+impl Core {
+    /// Deletes a version that its handler does not need; its own address answers 404 when this returns.
+    pub(crate) async fn delete_version(
+        &self,
+        invoker: &Arc<dyn Invoker>,
+        owner: UserId,
+        name: HandlerName,
+        version: VersionNumber,
+    ) -> Result<(), ApiError> {
+        match self.store.delete_version(owner, &name, version).await? {
+            DeleteVersion::Deleted => {
+                self.announce(invoker, Change::Handler { name }).await;
+                Ok(())
+            }
+            DeleteVersion::HandlerNotFound => Err(ApiError::handler_not_found(name.as_str())),
+            DeleteVersion::VersionNotFound => Err(ApiError::version_not_found(&name, version)),
+            DeleteVersion::Needed(why) => Err(version_needed(&name, version, why)),
+        }
+    }
+}
+
+fn version_needed(name: &HandlerName, version: VersionNumber, why: Needed) -> ApiError {
+    let (why, hint) = match why {
+        Needed::Live => ("is live", format!("make another one live: wasmcloud promote {name} N")),
+        Needed::Previous => (
+            "was live before, and is what a rollback would bring back",
+            format!("it is free once another version was live since: wasmcloud promote {name} N"),
+        ),
+        Needed::Split => (
+            "answers a part of the clients",
+            format!("end that first: wasmcloud promote {name} {version} --percent 0"),
+        ),
+    };
+    ApiError::new(409, "version_needed", format!("version {version} of {name} {why}"), hint)
 }
 
 fn is_live(name: &HandlerName, version: VersionNumber) -> ApiError {

@@ -10,8 +10,9 @@ use futures::stream::{self, StreamExt as _};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
+    AccountUse, Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
     HostRoute, Invoker, Record, RouteKey, Timestamp,
 };
 
@@ -49,6 +50,14 @@ impl ControlPlane for Core {
 
     async fn report(&self, report: ExecutorReport) -> Result<(), ControlPlaneError> {
         self.store.see_executor(&report, Timestamp::now()).await.map_err(unavailable)
+    }
+
+    async fn usage(
+        &self,
+        executor: Uuid,
+        used: Vec<AccountUse>,
+    ) -> Result<Vec<AccountUse>, ControlPlaneError> {
+        self.keep_usage(executor, used).await
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {
@@ -127,7 +136,7 @@ pub(crate) enum DeploymentError {
     Sealed(#[from] SealError),
 }
 
-fn unavailable(error: impl std::error::Error) -> ControlPlaneError {
+pub(super) fn unavailable(error: impl std::error::Error) -> ControlPlaneError {
     ControlPlaneError::Unavailable(error.to_string())
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rocket::{State, get, post};
 use wasmcloud_plane::Address;
 use wasmcloud_wire::{
-    Change, ControlPlane as _, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName, HostRoute,
-    Record, RouteKey,
+    AccountUse, Change, ControlPlane as _, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName, HostRoute,
+    Record, RouteKey, UsageReport,
 };
 
 use crate::ApiError;
@@ -57,6 +57,17 @@ pub(crate) async fn report(
     Ok(Done)
 }
 
+/// An executor tells what it has run for accounts, and learns what the others have.
+#[post("/usage")]
+pub(crate) async fn usage(
+    app: &State<Arc<App>>,
+    _executor: Executor,
+    report: Json<UsageReport>,
+) -> Result<Reply<Vec<AccountUse>>> {
+    let UsageReport { executor, used } = report.0;
+    Reply::ok(app.core.usage(executor, used).await.map_err(usage_error)?)
+}
+
 /// What changes from now on.
 #[get("/changes")]
 pub(crate) async fn changes(app: &State<Arc<App>>, _executor: Executor) -> Result<Live> {
@@ -87,6 +98,13 @@ pub(crate) async fn module(app: &State<Arc<App>>, _executor: Executor, digest: &
 
 fn nothing(message: &str) -> ApiError {
     ApiError::new(404, "not_found", message, "ask for the handler again")
+}
+
+fn usage_error(error: ControlPlaneError) -> ApiError {
+    match error {
+        ControlPlaneError::Refused(why) => ApiError::invalid(why, "tell of fewer at once"),
+        other => plane_error(other),
+    }
 }
 
 fn plane_error(error: ControlPlaneError) -> ApiError {

@@ -1,5 +1,6 @@
 //! The routes, one file a group.
 
+mod charts;
 mod env;
 mod executors;
 mod handlers;
@@ -12,10 +13,14 @@ mod invitations;
 mod invoke;
 mod login;
 mod logs;
+mod plans;
 mod policy;
+mod quotas;
 mod recordings;
 mod register;
 mod server;
+mod sessions;
+mod teams;
 mod tokens;
 mod versions;
 
@@ -35,18 +40,35 @@ pub(crate) fn api() -> Vec<Route> {
         login::login,
         login::logout,
         login::whoami,
+        sessions::create,
+        sessions::list,
+        sessions::end,
         server::server,
         tokens::list,
         tokens::create,
         tokens::revoke,
+        teams::list,
+        teams::create,
+        teams::show,
+        teams::delete,
+        teams::set_member,
+        teams::remove_member,
         invitations::create,
         executors::list,
+        quotas::show,
+        plans::list,
+        plans::set,
+        plans::delete,
+        plans::ask,
+        plans::requests,
+        plans::decide,
         inspect::inspect,
         handlers::list,
         handlers::create,
         handlers::show,
         handlers::patch,
         handlers::delete,
+        handlers::transfer,
         policy::show,
         policy::replace,
         policy::change,
@@ -57,6 +79,7 @@ pub(crate) fn api() -> Vec<Route> {
         env::unset,
         versions::upload,
         versions::list,
+        versions::delete,
         versions::promote,
         versions::rollback,
         hosts::list,
@@ -70,6 +93,8 @@ pub(crate) fn api() -> Vec<Route> {
         host_routes::add,
         host_routes::remove,
         invoke::invoke,
+        charts::chart,
+        charts::list,
         logs::logs,
         logs::invocations,
         logs::invocation,
@@ -84,6 +109,11 @@ pub(crate) fn api() -> Vec<Route> {
     ]
 }
 
+/// The method and the path of each route of `/api/v1`, so that nothing is forgotten where all of them are listed.
+pub fn api_routes() -> Vec<(String, String)> {
+    api().iter().map(|route| (route.method.to_string(), route.uri.to_string())).collect()
+}
+
 /// `/`
 pub(crate) fn root() -> Vec<Route> {
     routes![health::healthz, health::readyz]
@@ -95,6 +125,7 @@ pub(crate) fn internal() -> Vec<Route> {
         internal::resolve,
         internal::routes,
         internal::report,
+        internal::usage,
         internal::changes,
         internal::records,
         internal::module,

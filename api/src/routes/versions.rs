@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use rocket::{State, get, post, put};
+use rocket::{State, delete, get, post, put};
 use serde_json::json;
 use wasmcloud_wire::body::{Deployed, Promote, Promoted, Version};
-use wasmcloud_wire::{HandlerName, RouteKey, Split};
+use wasmcloud_wire::{HandlerName, RouteKey, Split, VersionNumber};
 
 use super::handler_name;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{Right, Target};
 use crate::guards::{Changing, EnvField, Json, Payload, PolicyField, Query};
-use crate::reply::{Reply, Result};
+use crate::reply::{Done, Reply, Result};
 use crate::store::{Move, VersionRow};
 use crate::{ApiError, EdgeUrl};
 
@@ -51,6 +51,22 @@ pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller, name: &str) -> R
     Reply::ok(rows.into_iter().map(|row| version_body(row, &name, &app.core.config.edge_url)).collect())
 }
 
+/// Deletes a version that the handler does not need.
+#[delete("/handlers/<name>/versions/<version>")]
+pub(crate) async fn delete(
+    app: &State<Arc<App>>,
+    changing: Changing,
+    name: &str,
+    version: &str,
+) -> Result<Done> {
+    let name = handler_name(name)?;
+    let detail = json!({ "version": version.chars().take(20).collect::<String>() });
+    let owner = changing.handler(&name, Right::Deploy, "version.delete", detail).await?;
+    let number = version.parse().map(VersionNumber).map_err(|_| no_version(version))?;
+    app.core.delete_version(&app.invoker, owner, name, number).await?;
+    Ok(Done)
+}
+
 /// Makes a version live, or lets it answer a part of the clients.
 #[post("/handlers/<name>/promote")]
 pub(crate) async fn promote(
@@ -81,6 +97,11 @@ pub(crate) async fn rollback(
     let name = handler_name(name)?;
     let owner = changing.handler(&name, Right::Deploy, "handler.rollback", json!({})).await?;
     Reply::ok(app.core.move_version(&app.invoker, owner, name, Move::Rollback).await?)
+}
+
+fn no_version(text: &str) -> ApiError {
+    let text: String = text.chars().take(64).collect();
+    ApiError::invalid(format!("`{text}` is no version"), "a version is a whole number: 1, 2, 3 …")
 }
 
 fn no_percentage(percent: u8) -> ApiError {

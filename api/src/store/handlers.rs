@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wasmcloud_wire::body::RolledBack;
 use wasmcloud_wire::{
-    Abi, Deployment, Digest, HandlerId, HandlerName, Inspection, Limits, Policy, RecordingPolicy, Split,
+    Abi, AccountQuota, Deployment, Digest, HandlerId, HandlerName, Inspection, Limits, Policy, RecordingPolicy, Split,
     Timestamp, UserId, UserName, VersionNumber,
 };
 
-use super::{SealedSetting, SettingRow, Unfit};
+use super::{OverQuota, SealedSetting, SettingRow, Unfit};
 
 /// A module that is stored already.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub enum CreateHandler {
     NameTaken,
     /// Somebody else's deleted handler had this name, until when it is held.
     NameHeld(Timestamp),
+    /// The account's plan does not allow it.
+    OverQuota(OverQuota),
 }
 
 /// A handler and its live version.
@@ -113,6 +115,10 @@ pub struct DeploymentRow {
     pub split: Option<Split>,
     /// What is recorded.
     pub recording: Option<RecordingPolicy>,
+    /// What all handlers of the owner together may use.
+    pub quota: AccountQuota,
+    /// Why the owner is suspended, if so.
+    pub suspended: Option<String>,
 }
 
 impl DeploymentRow {
@@ -138,8 +144,8 @@ impl DeploymentRow {
             forward_authorization: self.forward_authorization,
             split: self.split,
             recording: self.recording,
-            quota: Default::default(),
-            suspended: None,
+            quota: self.quota,
+            suspended: self.suspended,
         }
     }
 }
@@ -153,6 +159,8 @@ pub enum AddVersion {
     HandlerNotFound,
     /// It does not fit the handler's policy or settings; nothing changed.
     Refused(Unfit),
+    /// The account's plan does not allow it; nothing changed.
+    OverQuota(OverQuota),
 }
 
 /// A version.

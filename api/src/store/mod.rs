@@ -5,18 +5,23 @@
 
 mod audit;
 mod changes;
+mod charts;
 mod dump;
 mod error;
 mod fit;
 mod fleet;
 mod handlers;
 mod modules;
+mod plans;
+mod quotas;
 mod recordings;
 mod records;
 mod routes;
+mod sessions;
 mod settings;
 mod sql;
 mod teams;
+mod tokens;
 mod users;
 mod versions;
 
@@ -29,6 +34,7 @@ use wasmcloud_wire::{
 
 pub use audit::{AuditStore, NewAuditRow};
 pub use changes::{ChangeStore, ChangeWatch};
+pub use charts::{ChartStore, StepCounts, StepSums, StepWalls, Window, wall_bin, wall_of_bin};
 pub use dump::{Cell, Column, Dump, DumpStore, Kind, LEFT_OUT, Restore, Row, TABLES, Table};
 pub use error::{Refused, StoreError};
 pub use fit::{Fits, NoRoom, PolicyEdit, Unfit};
@@ -37,21 +43,31 @@ pub use handlers::{
     AddVersion, CreateHandler, DeploymentRow, EditPolicy, HandlerRow, NewHandler, NewModule, VersionRow,
 };
 pub use modules::{Claim, ModuleStore, Subject};
+pub use plans::{AskPlan, Asked, DecidePlan, DeletePlan, NewPlanRequestRow, PlanStore, SetPlan};
+pub use quotas::{AccountPlan, Kept, KeptQuota, OverQuota, QuotaStore, Ran};
 pub use recordings::RecordingStore;
-pub use records::{LogQuery, Positioned, Positions};
+pub use records::{
+    FoundLines, LineFilter, LineSearch, LogQuery, Positioned, Positions, ReceiptSearch, SearchStore,
+};
 pub use routes::{
     AddHost, AddRoute, HostRow, NewHostRow, NewRouteRow, ProveHost, RemoveHost, RouteLimits, RouteRow,
     RouteStore,
 };
+pub use sessions::{LiveSession, NewSessionRow, SessionStore};
 pub use settings::{
     EditSettings, HandlerSettings, SealedSetting, SettingChanges, SettingCounts, SettingRow, SettingsEdit,
 };
 pub(crate) use sql::newest_migration;
 pub use sql::{Migrated, PostgresStore, Schema, SqliteStore};
-pub use teams::{FoundHandler, TeamStore};
+pub use teams::{
+    AccountRow, CreateTeam, DeleteTeam, FoundHandler, NewTeamRow, RemoveMember, SetMemberResult, TeamLimits, TeamRow,
+    TeamStore, TransferHandler,
+};
+pub use tokens::TokenStore;
 pub use users::{LiveToken, NewTokenRow, NewUser};
 pub use versions::{
-    AddPreview, Move, MoveResult, Newness, TakeBack, Tally, VersionStore, WatchedVersion, program_failed,
+    AddPreview, DeleteVersion, Move, MoveResult, Needed, Newness, TakeBack, Tally, VersionStore, WatchedVersion, is_failure,
+    program_failed,
 };
 
 /// Everything that the control plane remembers.
@@ -59,12 +75,18 @@ pub use versions::{
 pub trait Store:
     AuditStore
     + ChangeStore
+    + ChartStore
     + DumpStore
     + FleetStore
     + ModuleStore
+    + PlanStore
+    + QuotaStore
     + RecordingStore
     + RouteStore
+    + SessionStore
+    + SearchStore
     + TeamStore
+    + TokenStore
     + VersionStore
     + Send
     + Sync
@@ -81,7 +103,7 @@ pub trait Store:
         code_hash: &[u8; 32],
         now: Timestamp,
     ) -> Result<Option<User>, StoreError>;
-    /// A user and the user's password hash (a PHC string).
+    /// A user and the user's password hash (a PHC string). Teams are no users.
     async fn user_by_name(&self, name: &UserName) -> Result<Option<(User, String)>, StoreError>;
     /// How many users there are.
     async fn count_users(&self) -> Result<u64, StoreError>;

@@ -6,7 +6,7 @@ use wasmcloud_wire::{
     HandlerId, HandlerName, LimitName, Outcome, Receipt, Split, Timestamp, Trigger, UserId, VersionNumber,
 };
 
-use super::{Fits, HandlerRow, NewModule, StoreError, Unfit};
+use super::{Fits, HandlerRow, NewModule, OverQuota, StoreError, Unfit};
 
 /// What an owner does to the version that a handler serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,32 @@ pub enum AddPreview {
     HandlerNotFound,
     /// It does not fit the handler's policy or settings; nothing changed.
     Refused(Unfit),
+    /// The account's plan does not allow it; nothing changed.
+    OverQuota(OverQuota),
+}
+
+/// What a version is to its handler that cannot be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// It is live.
+    Live,
+    /// It was live before: a rollback would bring it back.
+    Previous,
+    /// It answers a part of the clients.
+    Split,
+}
+
+/// What became of a version that was to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteVersion {
+    /// It is gone.
+    Deleted,
+    /// The user has no such handler.
+    HandlerNotFound,
+    /// The handler has no such version.
+    VersionNotFound,
+    /// The handler needs it.
+    Needed(Needed),
 }
 
 /// In which way a version is new.
@@ -123,6 +149,14 @@ pub trait VersionStore: Send + Sync {
         module: NewModule,
         fits: &Fits<'_>,
     ) -> Result<AddPreview, StoreError>;
+    /// Deletes a version that is neither live, nor was so before, nor answers a part of the clients. Its number is not
+    /// given out again.
+    async fn delete_version(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        version: VersionNumber,
+    ) -> Result<DeleteVersion, StoreError>;
     /// Changes whether new versions that fail are taken back.
     async fn set_auto_rollback(
         &self,
@@ -158,6 +192,11 @@ pub fn program_failed(receipt: &Receipt) -> Option<bool> {
     if receipt.trigger != Trigger::Edge {
         return None;
     }
+    is_failure(receipt)
+}
+
+/// Whether an invocation failed, whatever asked for it; `None` if it was the client or the platform that did.
+pub fn is_failure(receipt: &Receipt) -> Option<bool> {
     match receipt.outcome {
         Outcome::Ok => Some(receipt.status.is_some_and(|status| status >= 500)),
         Outcome::Limit { limit: LimitName::Request, .. }

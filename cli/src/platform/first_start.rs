@@ -32,6 +32,7 @@ pub async fn make_admin(core: &Core) -> Result<Option<(User, String)>, Failure> 
     let password = random_password()?;
     let name = ADMIN_NAME.parse().map_err(|error| failed("first_start", error, "report this as a bug"))?;
     let user = core.create_user(name, password.clone(), true).await.map_err(api_failed)?;
+    core.give_unlimited(user.id).await.map_err(api_failed)?;
     Ok(Some((user, password)))
 }
 

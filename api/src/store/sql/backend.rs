@@ -52,6 +52,12 @@ pub trait Backend: Database<Row: Columns> {
     /// see the claims of those before it.
     const LOCK_CLAIMS: Option<&'static str>;
 
+    /// Held by every transaction that changes which plans there are until it ends, where several may run at once.
+    const LOCK_PLANS: Option<&'static str>;
+
+    /// The column `text` with its ASCII letters in lower case, as far as `LIKE` does not pass over case itself.
+    const FOLDED_TEXT: &'static str;
+
     /// Runs a statement; how many rows it touched.
     fn execute(
         connection: &mut Self::Connection,
@@ -109,8 +115,8 @@ macro_rules! bind {
 macro_rules! backend {
     (
         $database:ty, $row:ty, begin: $begin:expr, lock: $lock:expr, snapshot: $snapshot:expr, users: $users:expr,
-        claims: $claims:expr,
-        statement_max: $statement_max:expr, watch: $watch:expr $(,)?
+        claims: $claims:expr, plans: $plans:expr,
+        folded: $folded:expr, statement_max: $statement_max:expr, watch: $watch:expr $(,)?
     ) => {
         impl Backend for $database {
             const BEGIN_WRITE: &'static str = $begin;
@@ -118,7 +124,9 @@ macro_rules! backend {
             const BEGIN_SNAPSHOT: &'static str = $snapshot;
             const LOCK_USERS: Option<&'static str> = $users;
             const LOCK_CLAIMS: Option<&'static str> = $claims;
+            const LOCK_PLANS: Option<&'static str> = $plans;
             const STATEMENT_MAX: Option<Duration> = $statement_max;
+            const FOLDED_TEXT: &'static str = $folded;
 
             fn watch(pool: &Pool<Self>) -> ChangeWatch {
                 $watch(pool)
@@ -185,6 +193,8 @@ backend!(
     snapshot: "BEGIN",
     users: None,
     claims: None,
+    plans: None,
+    folded: "text",
     statement_max: None,
     watch: |_| ChangeWatch::of_one_process(),
 );
@@ -199,6 +209,8 @@ backend!(
     snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     users: Some("LOCK TABLE users IN EXCLUSIVE MODE"),
     claims: Some("SELECT pg_advisory_xact_lock(7730267)"),
+    plans: Some("SELECT pg_advisory_xact_lock(7730268)"),
+    folded: "lower(text COLLATE \"C\")",
     statement_max: Some(POSTGRES_STATEMENT_MAX),
     watch: super::changes::watch,
 );

@@ -4,11 +4,13 @@ use sqlx::Pool;
 use wasmcloud_wire::body::RolledBack;
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
 use wasmcloud_wire::{
-    Digest, HandlerId, HandlerName, Inspection, Policy, RecordingPolicy, RouteKey, Split, Timestamp, UserId,
+    AccountQuota, Digest, HandlerId, HandlerName, Inspection, Policy, RecordingPolicy, RouteKey, Split, Timestamp, UserId,
 };
 
 use super::backend::{Backend, Columns, begin, read};
+use super::plans::most;
 use super::policies::{policy, policy_text};
+use super::quotas::room_for;
 use super::value::{digest, parse, values, version};
 use super::{recordings, settings};
 use crate::store::{
@@ -49,6 +51,7 @@ pub async fn create<B: Backend>(
     now: Timestamp,
 ) -> Result<CreateHandler, StoreError> {
     let mut transaction = begin(pool).await?;
+    let room = room_for::<B>(&mut transaction, new.owner).await?;
     let sql = "INSERT INTO handlers
             (id, owner_id, name, forward_authorization, policy, live_version, last_version, promoted_at,
                 created_at, updated_at)
@@ -66,6 +69,9 @@ pub async fn create<B: Backend>(
         return Ok(CreateHandler::NameHeld(until));
     }
     insert_version::<B>(&mut transaction, new.id, 1, &new.module).await?;
+    if let Some(over) = room.over::<B>(&mut transaction).await? {
+        return Ok(CreateHandler::OverQuota(over));
+    }
     let changes = SettingChanges { set: new.settings.clone(), unset: Vec::new() };
     settings::apply::<B>(&mut transaction, new.id, &changes).await?;
     let row = find_in::<B>(&mut transaction, new.owner, &new.name).await?;
@@ -109,6 +115,7 @@ pub async fn add_version<B: Backend>(
     fits: &Fits<'_>,
 ) -> Result<AddVersion, StoreError> {
     let mut transaction = begin(pool).await?;
+    let room = room_for::<B>(&mut transaction, owner).await?;
     let sql = "UPDATE handlers SET last_version = last_version + 1, live_version = last_version + 1,
             previous_version = live_version, promoted_at = $4, split_version = NULL, split_percent = NULL,
             split_at = NULL, rolled_back = NULL, policy = COALESCE($3, policy)
@@ -119,6 +126,9 @@ pub async fn add_version<B: Backend>(
     let Some(updated) = rows.first() else { return Ok(AddVersion::HandlerNotFound) };
     let handler = HandlerId(updated.uuid(0)?);
     insert_version::<B>(&mut transaction, handler, updated.int(1)?, new.module).await?;
+    if let Some(over) = room.over::<B>(&mut transaction).await? {
+        return Ok(AddVersion::OverQuota(over));
+    }
     if let Some(edit) = new.settings {
         match edit(handler, &settings::rows_in::<B>(&mut transaction, handler).await?) {
             Ok(changes) => settings::apply::<B>(&mut transaction, handler, &changes).await?,
@@ -266,8 +276,11 @@ pub async fn deployment<B: Backend>(
     key: &RouteKey,
 ) -> Result<Option<DeploymentRow>, StoreError> {
     let sql = "SELECT h.id, h.name, h.owner_id, v.number, m.abi, v.digest, h.forward_authorization, h.policy,
-            h.split_version, h.split_percent, h.recording
+            h.split_version, h.split_percent, h.recording, p.name, p.invocations_per_minute_max, p.concurrent_max,
+            p.cpu_ms_per_day_max, u.suspended_at, u.suspended_reason
         FROM handlers h
+        JOIN users u ON u.id = h.owner_id
+        JOIN plans p ON p.name = u.plan OR (u.plan IS NULL AND p.is_default)
         JOIN versions v ON v.handler_id = h.id AND v.number = COALESCE($2, h.live_version)
         JOIN modules m ON m.digest = v.digest
         WHERE h.name = $1 AND h.deleted_at IS NULL";
@@ -288,6 +301,17 @@ pub async fn deployment<B: Backend>(
         settings: settings::rows_in::<B>(&mut connection, handler).await?,
         split: if key.version.is_none() { split(row.maybe_int(8)?, row.maybe_int(9)?)? } else { None },
         recording: row.maybe_text(10)?.as_deref().map(recording).transpose()?,
+        quota: AccountQuota {
+            plan: row.text(11)?,
+            invocations_per_minute_max: most(row.maybe_int(12)?),
+            concurrent_max: most(row.maybe_int(13)?),
+            cpu_ms_per_day_max: most(row.maybe_int(14)?),
+        },
+        suspended: row
+            .maybe_int(15)?
+            .map(|_| row.maybe_text(16))
+            .transpose()?
+            .map(Option::unwrap_or_default),
     }))
 }
 

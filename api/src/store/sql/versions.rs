@@ -7,10 +7,11 @@ use wasmcloud_wire::{HandlerId, HandlerName, Inspection, Split, Timestamp, UserI
 
 use super::backend::{Backend, Columns, begin};
 use super::handlers::{find_in, insert_version, inspection, vanished};
+use super::quotas::room_for;
 use super::value::{values, version};
 use super::{SqlStore, settings, watched};
 use crate::store::{
-    AddPreview, Fits, HandlerRow, Move, MoveResult, NewModule, StoreError, TakeBack, Tally, Unfit,
+    AddPreview, DeleteVersion, Fits, HandlerRow, Move, MoveResult, Needed, NewModule, StoreError, TakeBack, Tally, Unfit,
     VersionStore, WatchedVersion,
 };
 
@@ -185,6 +186,7 @@ async fn add_preview<B: Backend>(
     fits: &Fits<'_>,
 ) -> Result<AddPreview, StoreError> {
     let mut transaction = begin(pool).await?;
+    let room = room_for::<B>(&mut transaction, owner).await?;
     // Locks the handler's row, so that each upload gets a number of its own.
     let sql = "UPDATE handlers SET last_version = last_version + 1
         WHERE owner_id = $1 AND name = $2 AND deleted_at IS NULL RETURNING id, last_version";
@@ -192,12 +194,41 @@ async fn add_preview<B: Backend>(
     let Some(updated) = rows.first() else { return Ok(AddPreview::HandlerNotFound) };
     let (handler, number) = (HandlerId(updated.uuid(0)?), updated.int(1)?);
     insert_version::<B>(&mut transaction, handler, number, new).await?;
+    if let Some(over) = room.over::<B>(&mut transaction).await? {
+        return Ok(AddPreview::OverQuota(over));
+    }
     let row = find_in::<B>(&mut transaction, owner, name).await?.ok_or_else(vanished)?;
     if let Err(unfit) = fits_in::<B>(&mut transaction, &row, version(number)?, fits).await? {
         return Ok(AddPreview::Refused(unfit));
     }
     transaction.commit().await?;
     Ok(AddPreview::Added(Box::new(row), version(number)?))
+}
+
+async fn delete_version<B: Backend>(
+    pool: &Pool<B>,
+    owner: UserId,
+    name: &HandlerName,
+    version: VersionNumber,
+) -> Result<DeleteVersion, StoreError> {
+    let mut transaction = begin(pool).await?;
+    let Some(row) = locked::<B>(&mut transaction, owner, name).await? else {
+        return Ok(DeleteVersion::HandlerNotFound);
+    };
+    let needed = [
+        (row.live == version, Needed::Live),
+        (row.split.is_some_and(|split| split.version == version), Needed::Split),
+        (row.previous == Some(version), Needed::Previous),
+    ];
+    if let Some((_, why)) = needed.into_iter().find(|(is_needed, _)| *is_needed) {
+        return Ok(DeleteVersion::Needed(why));
+    }
+    let sql = "DELETE FROM versions WHERE handler_id = $1 AND number = $2";
+    if B::execute(&mut transaction, sql, values![row.id, version]).await? == 0 {
+        return Ok(DeleteVersion::VersionNotFound);
+    }
+    transaction.commit().await?;
+    Ok(DeleteVersion::Deleted)
 }
 
 async fn set_auto_rollback<B: Backend>(
@@ -236,6 +267,15 @@ impl<B: Backend> VersionStore for SqlStore<B> {
         fits: &Fits<'_>,
     ) -> Result<AddPreview, StoreError> {
         add_preview(&self.write, owner, name, &module, fits).await
+    }
+
+    async fn delete_version(
+        &self,
+        owner: UserId,
+        name: &HandlerName,
+        version: VersionNumber,
+    ) -> Result<DeleteVersion, StoreError> {
+        delete_version(&self.write, owner, name, version).await
     }
 
     async fn set_auto_rollback(
