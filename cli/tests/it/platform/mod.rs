@@ -225,6 +225,11 @@ impl Platform {
         &self.web
     }
 
+    /// The CA of the certificates of the larger shapes.
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
     pub fn operator(&self) -> &Arc<User> {
         &self.operator
     }

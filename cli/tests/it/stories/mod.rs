@@ -14,6 +14,7 @@ mod fleet;
 mod invoke;
 mod languages;
 mod logs;
+mod panel;
 mod policies;
 mod replay;
 mod routes;
