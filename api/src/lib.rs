@@ -28,10 +28,11 @@ mod slots;
 pub mod store;
 
 pub use config::{Config, EdgeUrl, EdgeUrlError, Registration};
-pub use core::{Core, CoreError, ORPHAN_GRACE, SweepError, Swept, Target, answer_of, replay_call};
+pub use core::{Core, CoreError, ORPHAN_GRACE, SweepError, Swept, Target, TokenLimits, answer_of, replay_call};
 pub use error::{ApiError, Problem};
 pub use key_file::KeyError;
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use remote_invoker::{RemoteInvoker, RemoteInvokerError};
+pub use routes::api_routes;
 pub use serve::{LOG_DIRECTIVES, ServeError, serve};
 pub use wasmcloud_plane::{ServiceKeys, ServiceToken, ServiceTokenError};

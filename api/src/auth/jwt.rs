@@ -13,6 +13,8 @@ use crate::key_file::{self, KeyError};
 
 const ISSUER: &str = "wasmcloud";
 const AUDIENCE: &str = "wasmcloud-api";
+/// Of tokens that are limited in scope or to handlers: a program that knows no such limits refuses them.
+const AUDIENCE_LIMITED: &str = "wasmcloud-api-limited";
 /// By how much the clocks of two servers may differ, in seconds.
 const LEEWAY_S: u64 = 30;
 /// By how much a clock may be set back, in seconds, without every newer token being refused until it has caught
@@ -29,6 +31,13 @@ pub(crate) struct Claims {
     pub iat: u64,
     pub nbf: u64,
     pub exp: u64,
+}
+
+impl Claims {
+    /// Whether it was signed as a limited one. What its limits are is the store's to say.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.aud == AUDIENCE_LIMITED
+    }
 }
 
 /// The keys that sign and check tokens.
@@ -56,7 +65,7 @@ impl JwtKeys {
         // With a leeway of its own, below.
         validation.validate_nbf = false;
         validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_audience(&[AUDIENCE, AUDIENCE_LIMITED]);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
         Some(JwtKeys {
             encoding: EncodingKey::from_ed_der(pkcs8),
@@ -70,12 +79,13 @@ impl JwtKeys {
         &self,
         user: UserId,
         id: Uuid,
+        is_limited: bool,
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
+            aud: if is_limited { AUDIENCE_LIMITED } else { AUDIENCE }.to_owned(),
             sub: user,
             jti: id,
             iat: seconds(now),

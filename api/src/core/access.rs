@@ -3,11 +3,12 @@
 //! Whoever may not even see a thing is told that it is not there; whoever sees it, what is missing.
 
 use wasmcloud_wire::body::{Role, Scope};
-use wasmcloud_wire::{HandlerName, UserId};
+use wasmcloud_wire::{HandlerName, UserId, UserName};
 
 use super::Core;
 use crate::ApiError;
 use crate::auth::{Caller, Via};
+use crate::store::{FoundHandler, TeamRow};
 
 /// What somebody wants to do with a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,16 +51,54 @@ impl Core {
         name: &HandlerName,
         right: Right,
     ) -> Result<UserId, ApiError> {
+        Ok(self.find(caller, name, right).await?.owner)
+    }
+
+    /// The handler, if the caller may do this with it, and by what right.
+    pub(crate) async fn find(
+        &self,
+        caller: &Caller,
+        name: &HandlerName,
+        right: Right,
+    ) -> Result<FoundHandler, ApiError> {
         let not_found = || ApiError::handler_not_found(name.as_str());
         let found = self.store.find_handler(caller.user.id, name).await?.ok_or_else(not_found)?;
         if !caller.reaches(name) {
             return Err(beyond_token(name));
         }
         has_scope(caller, right.scope())?;
-        if found.role < right.role() {
-            return Err(role_missing(found.role, right.role()));
+        has_role(found.role, right.role())?;
+        Ok(found)
+    }
+
+    /// A team that the caller belongs to with this role at least.
+    pub(crate) async fn team_for(
+        &self,
+        caller: &Caller,
+        name: &str,
+        wanted: Role,
+    ) -> Result<TeamRow, ApiError> {
+        let team = match name.parse::<UserName>() {
+            Ok(name) => self.store.team(caller.user.id, &name).await?,
+            Err(_) => None,
+        };
+        let team = team.ok_or_else(|| team_not_found(name))?;
+        has_role(team.role, wanted)?;
+        Ok(team)
+    }
+
+    /// The account that a request is about: the team that it names, where the caller needs this role, or the caller's
+    /// own.
+    pub(crate) async fn account_for(
+        &self,
+        caller: &Caller,
+        team: Option<&str>,
+        wanted: Role,
+    ) -> Result<UserId, ApiError> {
+        match team {
+            None => Ok(caller.user.id),
+            Some(name) => Ok(self.team_for(caller, name, wanted).await?.id),
         }
-        Ok(found.owner)
     }
 
     /// Whether what somebody is known by is still good. A store that does not answer changes nothing.
@@ -70,7 +109,7 @@ impl Core {
                 let live = self.store.live_token(id, now).await;
                 live.map_or(true, |live| live.is_some_and(|live| live.suspended.is_none()))
             }
-            Via::Session(_) => true,
+            Via::Session(id) => self.session_is_live(id, now).await.unwrap_or(true),
         }
     }
 }
@@ -114,11 +153,26 @@ fn beyond_token(name: &HandlerName) -> ApiError {
     )
 }
 
-fn role_missing(has: Role, wanted: Role) -> ApiError {
-    ApiError::new(
+/// Refuses whoever is less than this in a team.
+pub(super) fn has_role(has: Role, wanted: Role) -> Result<(), ApiError> {
+    if has >= wanted {
+        return Ok(());
+    }
+    Err(ApiError::new(
         403,
         "role_missing",
-        format!("this needs the role {wanted} in the team that has the handler; yours is {has}"),
-        "ask one of the team's owners",
+        format!("this needs the role {wanted} in the team; yours is {has}"),
+        "ask one of the team's owners: `wasmcloud teams show TEAM` says who they are",
+    ))
+}
+
+/// A team that nobody knows, or that the caller does not belong to: nobody is told which.
+pub(super) fn team_not_found(name: &str) -> ApiError {
+    let name: String = name.chars().take(64).collect();
+    ApiError::new(
+        404,
+        "team_not_found",
+        format!("you belong to no team `{name}`"),
+        "`wasmcloud teams list` shows those that you belong to",
     )
 }

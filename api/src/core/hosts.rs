@@ -161,13 +161,10 @@ impl Core {
         own: Option<&str>,
     ) -> Result<Grant, ApiError> {
         let user = match user.parse::<UserName>() {
-            Ok(name) => self.user(&name).await?,
+            Ok(name) => self.store.account_by_name(&name).await?,
             Err(_) => None,
         }
-        .ok_or_else(|| {
-            let user: String = user.chars().take(64).collect();
-            ApiError::new(404, "user_not_found", format!("there is no user `{user}`"), "check the name")
-        })?;
+        .ok_or_else(|| user_not_found(user))?;
         let new = self.new_host(user.id, host, own)?;
         let granted = self.store.grant_host(&new, by, Timestamp::now()).await;
         let taken_from = granted.map_err(|error| proven_meanwhile(error, &new.name))?;
@@ -220,6 +217,12 @@ impl Core {
         }
         Ok(self.store.keep_host_problem(row.owner, &row.name, problem.as_deref()).await?)
     }
+}
+
+/// Nobody has this name.
+pub(super) fn user_not_found(name: &str) -> ApiError {
+    let name: String = name.chars().take(64).collect();
+    ApiError::new(404, "user_not_found", format!("there is no user `{name}`"), "check the name")
 }
 
 /// A host's name from a user, with a word for each of the things that it is often taken for.

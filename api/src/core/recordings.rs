@@ -12,8 +12,9 @@ use wasmcloud_wire::{
     ReplayRequest, RouteKey, Trigger, UrlPolicy, UserId, VersionNumber,
 };
 
-use super::Core;
+use super::{Core, Right};
 use crate::ApiError;
+use crate::auth::Caller;
 
 /// Most methods that are recorded of one handler.
 const METHODS_MAX: usize = 16;
@@ -37,7 +38,19 @@ impl Core {
         Ok(())
     }
 
-    /// A recorded invocation of one of a user's handlers.
+    /// A recorded invocation of any handler that the caller may see.
+    pub(crate) async fn find_recording(
+        &self,
+        caller: &Caller,
+        id: InvocationId,
+    ) -> Result<Recorded, ApiError> {
+        let name = self.store.recorded_handler(caller.user.id, id).await?;
+        let name = name.ok_or_else(|| not_recorded(None, id))?;
+        let owner = self.may(caller, &name, Right::Read).await?;
+        self.recording(owner, Some(&name), id).await
+    }
+
+    /// A recorded invocation of one of an account's handlers.
     pub(crate) async fn recording(
         &self,
         owner: UserId,

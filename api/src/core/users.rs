@@ -1,13 +1,13 @@
 //! Users, their tokens, and invitations.
 
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
-use wasmcloud_wire::body::{Invitation, Scope, TokenGrant, User};
+use wasmcloud_wire::body::{Invitation, User};
 use wasmcloud_wire::{Timestamp, UserId, UserName};
 
+use super::tokens::is_limited;
 use super::{Core, DAY_MS};
-use crate::auth::{Caller, Via, bearer};
-use crate::store::{LiveToken, NewTokenRow, NewUser, StoreError};
+use crate::auth::{Caller, Credential, Via, credential};
+use crate::store::{LiveToken, NewUser, StoreError};
 use crate::{ApiError, Registration};
 
 /// How long a login lasts, in days.
@@ -91,31 +91,21 @@ impl Core {
         Ok(user.filter(|_| right).ok_or(FailedLogin))
     }
 
-    /// Makes a token that speaks for a user.
-    pub async fn grant_token(&self, user: &User, label: &str, days: u32) -> Result<TokenGrant, ApiError> {
-        let (id, now) = (Uuid::now_v7(), Timestamp::now());
-        let expires_at = Timestamp(now.0 + i64::from(days) * DAY_MS);
-        let token = self.keys.sign(user.id, id, now, expires_at).map_err(ApiError::internal)?;
-        let (scopes, handlers) = (Scope::ALL.to_vec(), None);
-        let row = NewTokenRow { id, user: user.id, label: label.to_owned(), expires_at, scopes, handlers };
-        self.store.create_token(row).await?;
-        Ok(TokenGrant { token, id, expires_at, user: user.clone() })
-    }
-
     /// Whoever an `Authorization` field speaks for; 401 if it speaks for nobody.
     pub(crate) async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, ApiError> {
         let now = Timestamp::now();
-        let claims = authorization
-            .and_then(bearer)
-            .and_then(|token| self.keys.verify(token, now))
-            .ok_or_else(ApiError::unauthorized)?;
+        let claims = match authorization.and_then(credential).ok_or_else(ApiError::unauthorized)? {
+            Credential::Session(secret) => return self.session_caller(secret, now).await,
+            Credential::Bearer(token) => self.keys.verify(token, now).ok_or_else(ApiError::unauthorized)?,
+        };
         let live = self.store.live_token(claims.jti, now).await?.ok_or_else(ApiError::unauthorized)?;
-        if live.user.id != claims.sub {
+        if live.user.id != claims.sub || claims.is_limited() != is_limited(&live.scopes, &live.handlers) {
             return Err(ApiError::unauthorized());
         }
         if let Some(reason) = live.suspended {
             return Err(ApiError::suspended(&reason));
         }
+        self.note_token_use(claims.jti, live.used_at, now);
         let LiveToken { user, scopes, handlers, .. } = live;
         Ok(Caller { user, via: Via::Token(claims.jti), scopes, handlers })
     }
@@ -149,7 +139,7 @@ fn name_conflict(error: StoreError, name: &UserName) -> ApiError {
         StoreError::Conflict => ApiError::new(
             409,
             "user_name_taken",
-            format!("there is a user `{name}` already"),
+            format!("there is a user or a team `{name}` already"),
             "choose another name",
         ),
         other => other.into(),

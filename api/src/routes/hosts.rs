@@ -1,18 +1,18 @@
-//! `/api/v1/hosts`: hosts that a user wants to route.
+//! `/api/v1/hosts`: hosts that a user or a team wants to route.
 
 use std::sync::Arc;
 
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{State, delete, get, post, put};
 use serde_json::json;
-use wasmcloud_wire::HostName;
-use wasmcloud_wire::body::{Grant, Host, NewGrant, NewHost, Scope};
+use wasmcloud_wire::body::{Grant, Host, NewGrant, NewHost, Role, Scope};
+use wasmcloud_wire::{HostName, UserId};
 
 use crate::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::core::has_scope;
-use crate::guards::{Admin, Changing, Json};
+use crate::core::{has_scope, is_unlimited};
+use crate::guards::{Admin, Changing, Json, Query};
 use crate::reply::{Done, Reply, Result};
 
 /// The host under which this server was asked, without its port.
@@ -29,11 +29,27 @@ impl<'r> FromRequest<'r> for AskedHost {
     }
 }
 
-/// The user's hosts by name.
+/// The account whose hosts are asked for: the user's own, or with `?team=NAME` a team's. Hosts belong to no handler.
+async fn to_see(app: &App, caller: &Caller, query: &Query) -> Result<UserId> {
+    has_scope(caller, Scope::Read)?;
+    is_unlimited(caller)?;
+    query.only(&["team"])?;
+    app.core.account_for(caller, query.get("team"), Role::Viewer).await
+}
+
+/// The account whose hosts are to be changed.
+async fn to_change(app: &App, caller: &Caller, query: &Query) -> Result<UserId> {
+    has_scope(caller, Scope::Deploy)?;
+    is_unlimited(caller)?;
+    query.only(&["team"])?;
+    app.core.account_for(caller, query.get("team"), Role::Deployer).await
+}
+
+/// An account's hosts by name.
 #[get("/hosts")]
-pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller) -> Result<Reply<Vec<Host>>> {
-    has_scope(&caller, Scope::Read)?;
-    Reply::ok(app.core.hosts(caller.user.id).await?)
+pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller, query: Query) -> Result<Reply<Vec<Host>>> {
+    let owner = to_see(app, &caller, &query).await?;
+    Reply::ok(app.core.hosts(owner).await?)
 }
 
 /// Adds a host; one that is there already is answered as it is.
@@ -42,9 +58,10 @@ pub(crate) async fn add(
     app: &State<Arc<App>>,
     changing: Changing,
     asked: AskedHost,
+    query: Query,
     body: Json<NewHost>,
 ) -> Result<Reply<Host>> {
-    let owner = changing.caller.user.id;
+    let owner = to_change(app, &changing.caller, &query).await?;
     changing.other(Scope::Deploy, owner, "host.add", &body.0.name, json!({})).await?;
     let (host, is_new) = app.core.add_host(owner, &body.0.name, asked.0.as_deref()).await?;
     let location = format!("/api/v1/hosts/{}", host.name);
@@ -53,15 +70,25 @@ pub(crate) async fn add(
 
 /// A host.
 #[get("/hosts/<name>")]
-pub(crate) async fn show(app: &State<Arc<App>>, caller: Caller, name: &str) -> Result<Reply<Host>> {
-    has_scope(&caller, Scope::Read)?;
-    Reply::ok(app.core.host(caller.user.id, &host_name(name)?).await?)
+pub(crate) async fn show(
+    app: &State<Arc<App>>,
+    caller: Caller,
+    name: &str,
+    query: Query,
+) -> Result<Reply<Host>> {
+    let owner = to_see(app, &caller, &query).await?;
+    Reply::ok(app.core.host(owner, &host_name(name)?).await?)
 }
 
 /// Forgets a host without routes.
 #[delete("/hosts/<name>")]
-pub(crate) async fn remove(app: &State<Arc<App>>, changing: Changing, name: &str) -> Result<Done> {
-    let owner = changing.caller.user.id;
+pub(crate) async fn remove(
+    app: &State<Arc<App>>,
+    changing: Changing,
+    name: &str,
+    query: Query,
+) -> Result<Done> {
+    let owner = to_change(app, &changing.caller, &query).await?;
     changing.other(Scope::Deploy, owner, "host.remove", name, json!({})).await?;
     app.core.remove_host(&app.invoker, owner, &host_name(name)?).await?;
     Ok(Done)
@@ -69,13 +96,18 @@ pub(crate) async fn remove(app: &State<Arc<App>>, changing: Changing, name: &str
 
 /// Looks for the host's DNS record.
 #[post("/hosts/<name>/verify")]
-pub(crate) async fn verify(app: &State<Arc<App>>, changing: Changing, name: &str) -> Result<Reply<Host>> {
-    let owner = changing.caller.user.id;
+pub(crate) async fn verify(
+    app: &State<Arc<App>>,
+    changing: Changing,
+    name: &str,
+    query: Query,
+) -> Result<Reply<Host>> {
+    let owner = to_change(app, &changing.caller, &query).await?;
     changing.other(Scope::Deploy, owner, "host.verify", name, json!({})).await?;
     Reply::ok(app.core.verify_host(&app.invoker, owner, &host_name(name)?).await?)
 }
 
-/// Lets a user route a host without a DNS record; for operators.
+/// Lets a user or a team route a host without a DNS record; for operators.
 #[put("/hosts/<name>/grant")]
 pub(crate) async fn grant(
     app: &State<Arc<App>>,

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use rocket::{State, delete, get, post};
+use serde_json::json;
 use uuid::Uuid;
 use wasmcloud_wire::Timestamp;
-use wasmcloud_wire::body::{NewToken, Token, TokenGrant};
+use wasmcloud_wire::body::{NewToken, Scope, Token, TokenGrant};
 
 use crate::ApiError;
 use crate::app::App;
 use crate::auth::Via;
+use crate::core::TokenLimits;
 use crate::guards::{Changing, Json, Whole};
 use crate::reply::{Done, Reply, Result};
 
@@ -37,9 +39,12 @@ pub(crate) async fn create(
     changing: Changing,
     body: Json<NewToken>,
 ) -> Result<Reply<TokenGrant>> {
-    changing.own("token.create", &body.0.label).await?;
+    let Json(NewToken { label, days, scopes, handlers }) = body;
+    let detail = json!({ "scopes": scopes, "handlers": handlers });
+    // Only a request that may do everything gets this far: no token gives more than its maker has.
+    changing.other(Scope::Admin, changing.caller.user.id, "token.create", &label, detail).await?;
     let caller = &changing.caller;
-    let Json(NewToken { label, days, .. }) = body;
+    let limits = TokenLimits::new(scopes, handlers)?;
     let label = label.trim();
     if !(1..=LABEL_CHARS_MAX).contains(&label.chars().count()) || label.chars().any(char::is_control) {
         return Err(ApiError::invalid(
@@ -62,7 +67,7 @@ pub(crate) async fn create(
             "revoke those that you do not need",
         ));
     }
-    Reply::created(app.core.grant_token(&caller.user, label, days).await?, None)
+    Reply::created(app.core.grant_limited_token(&caller.user, label, days, limits).await?, None)
 }
 
 /// Revokes a token.

@@ -1,10 +1,10 @@
 //! What the store is told, and tells, of teams, and of who may do what with a handler.
 
 use async_trait::async_trait;
-use wasmcloud_wire::body::Role;
-use wasmcloud_wire::{HandlerId, HandlerName, UserId};
+use wasmcloud_wire::body::{Member, Role};
+use wasmcloud_wire::{HandlerId, HandlerName, InvocationId, Timestamp, UserId, UserName};
 
-use super::{HandlerRow, StoreError};
+use super::{HandlerRow, OverQuota, StoreError};
 
 /// A handler that somebody can see, and by what right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,4 +28,162 @@ pub trait TeamStore: Send + Sync {
     ) -> Result<Option<FoundHandler>, StoreError>;
     /// Handlers of this user, and of the teams that the user belongs to, by name.
     async fn visible_handlers(&self, user: UserId) -> Result<Vec<HandlerRow>, StoreError>;
+    /// The handler that a recorded invocation is of, if it is this user's or of a team that the user belongs to.
+    async fn recorded_handler(
+        &self,
+        user: UserId,
+        invocation: InvocationId,
+    ) -> Result<Option<HandlerName>, StoreError>;
+
+    /// A user or a team by name.
+    async fn account_by_name(&self, name: &UserName) -> Result<Option<AccountRow>, StoreError>;
+    /// Adds a team, whose only member, and owner, is its maker.
+    async fn create_team(&self, new: &NewTeamRow, teams_max: u32) -> Result<CreateTeam, StoreError>;
+    /// The teams that a user belongs to, by name.
+    async fn teams(&self, user: UserId) -> Result<Vec<TeamRow>, StoreError>;
+    /// A team that a user belongs to.
+    async fn team(&self, user: UserId, name: &UserName) -> Result<Option<TeamRow>, StoreError>;
+    /// Who belongs to a team, by name.
+    async fn members(&self, team: UserId) -> Result<Vec<Member>, StoreError>;
+    /// Deletes a team without handlers and hosts, for one of its owners. Its name is free from then on; the names of
+    /// handlers that it has deleted are held for that owner.
+    async fn delete_team(&self, by: UserId, team: UserId) -> Result<DeleteTeam, StoreError>;
+    /// Adds somebody to a team, or gives another role, for one of its owners.
+    async fn set_member(
+        &self,
+        by: UserId,
+        team: UserId,
+        user: &UserName,
+        role: Role,
+        most: TeamLimits,
+    ) -> Result<SetMemberResult, StoreError>;
+    /// Takes somebody out of a team, for one of its owners, or for whoever leaves.
+    async fn remove_member(
+        &self,
+        by: UserId,
+        team: UserId,
+        user: &UserName,
+    ) -> Result<RemoveMember, StoreError>;
+    /// Gives a handler without routes to another account.
+    async fn transfer_handler(
+        &self,
+        from: UserId,
+        name: &HandlerName,
+        to: UserId,
+    ) -> Result<TransferHandler, StoreError>;
+}
+
+/// A user or a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Its id.
+    pub id: UserId,
+    /// Its name.
+    pub name: UserName,
+    /// Whether it is a team.
+    pub is_team: bool,
+}
+
+/// A team to be added.
+#[derive(Clone, Debug)]
+pub struct NewTeamRow {
+    /// Its id.
+    pub id: UserId,
+    /// Its name.
+    pub name: UserName,
+    /// Who makes it.
+    pub maker: UserId,
+}
+
+/// A team, as one of its members sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamRow {
+    /// Its id.
+    pub id: UserId,
+    /// Its name.
+    pub name: UserName,
+    /// What the member is in it.
+    pub role: Role,
+    /// How many belong to it.
+    pub members: u64,
+    /// Why it is suspended, if so.
+    pub suspended: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// How many there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct TeamLimits {
+    /// Teams that one user owns.
+    pub teams_max: u32,
+    /// Members of one team.
+    pub members_max: u32,
+}
+
+/// What became of a team that was to be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CreateTeam {
+    /// It is there.
+    Created(TeamRow),
+    /// A user or a team has this name.
+    NameTaken,
+    /// Its maker owns as many teams as one may.
+    TooMany,
+}
+
+/// What became of a team that was to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeleteTeam {
+    /// It is gone.
+    Deleted,
+    /// It has so many handlers; nothing changed.
+    HasHandlers(u64),
+    /// It has so many hosts; nothing changed.
+    HasHosts(u64),
+    /// Whoever asked is none of its owners any more.
+    NotOwner,
+}
+
+/// What became of a member that was to be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetMemberResult {
+    /// It is so.
+    Set(Member),
+    /// Nobody has this name.
+    NoSuchUser,
+    /// It is the last owner, who has to stay one.
+    LastOwner,
+    /// The team has as many members as one may have.
+    TooManyMembers,
+    /// The user owns as many teams as one may.
+    TooManyTeams,
+    /// Whoever asked is none of the team's owners any more.
+    NotOwner,
+}
+
+/// What became of a member that was to be taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoveMember {
+    /// It is so.
+    Removed,
+    /// Nobody of this name belongs to the team.
+    NotFound,
+    /// It is the last owner, who has to stay.
+    LastOwner,
+    /// Whoever asked is none of the team's owners any more.
+    NotOwner,
+}
+
+/// What became of a handler that was to be given away.
+#[derive(Clone, Debug)]
+pub enum TransferHandler {
+    /// It is the other's.
+    Transferred(Box<HandlerRow>),
+    /// So many routes lead to it; nothing changed.
+    HasRoutes(u64),
+    /// The plan of the account that would get it does not allow it; nothing changed.
+    OverQuota(OverQuota),
+    /// The account has no such handler.
+    NotFound,
 }

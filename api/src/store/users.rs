@@ -45,4 +45,6 @@ pub struct LiveToken {
     pub handlers: Option<Vec<HandlerName>>,
     /// Why the user is suspended, if so.
     pub suspended: Option<String>,
+    /// When it was last used, to the minute.
+    pub used_at: Option<Timestamp>,
 }

@@ -47,7 +47,8 @@ pub async fn by_name<B: Backend>(
     pool: &Pool<B>,
     name: &UserName,
 ) -> Result<Option<(User, String)>, StoreError> {
-    let sql = "SELECT id, name, is_admin, created_at, password_hash FROM users WHERE name = $1";
+    let sql = "SELECT id, name, is_admin, created_at, password_hash FROM users
+        WHERE name = $1 AND kind = 'user'";
     let rows = read(pool, sql, values![name.as_str()]).await?;
     rows.first().map(|row| Ok((user(row)?, row.text(4)?))).transpose()
 }
@@ -83,7 +84,8 @@ pub async fn live_token<B: Backend>(
     id: Uuid,
     now: Timestamp,
 ) -> Result<Option<LiveToken>, StoreError> {
-    let sql = "SELECT u.id, u.name, u.is_admin, u.created_at, t.scopes, t.handlers, u.suspended_at, u.suspended_reason
+    let sql = "SELECT u.id, u.name, u.is_admin, u.created_at, t.scopes, t.handlers, u.suspended_at, u.suspended_reason,
+            t.used_at
         FROM tokens t JOIN users u ON u.id = t.user_id
         WHERE t.id = $1 AND t.revoked_at IS NULL AND t.expires_at > $2";
     let live = |row: &B::Row| {
@@ -91,11 +93,8 @@ pub async fn live_token<B: Backend>(
             user: user(row)?,
             scopes: scopes(&row.text(4)?)?,
             handlers: row.maybe_text(5)?.as_deref().map(handlers).transpose()?,
-            suspended: row
-                .maybe_int(6)?
-                .map(|_| row.maybe_text(7))
-                .transpose()?
-                .map(Option::unwrap_or_default),
+            suspended: suspended(row, 6)?,
+            used_at: row.maybe_int(8)?.map(Timestamp),
         })
     };
     read(pool, sql, values![id, now]).await?.first().map(live).transpose()
@@ -139,7 +138,14 @@ pub async fn revoke_token<B: Backend>(
     Ok(write(pool, sql, values![id, owner, now]).await? == 1)
 }
 
-fn user(row: &impl Columns) -> Result<User, StoreError> {
+/// Why an account is suspended, if it is: its `suspended_at` at this place, and `suspended_reason` after it.
+pub(super) fn suspended(row: &impl Columns, at: usize) -> Result<Option<String>, StoreError> {
+    let reason = row.maybe_int(at)?.map(|_| row.maybe_text(at + 1)).transpose()?;
+    Ok(reason.map(Option::unwrap_or_default))
+}
+
+/// A user: id, name, `is_admin` and `created_at` are the first four columns.
+pub(super) fn user(row: &impl Columns) -> Result<User, StoreError> {
     Ok(User {
         id: UserId(row.uuid(0)?),
         name: parse(&row.text(1)?)?,
