@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::{
     command_list, completions, create, delete, env, executors, flags, host, inspect, invite, invocations,
     invoke, list, login, logout, logs, namegen, policy, promote, register, replay, rollback, route,
-    run as run_command, set, show, tokens, update, version, versions, whoami,
+    run as run_command, set, show, stats, tokens, update, version, versions, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
@@ -106,6 +106,8 @@ enum ClientCommand {
     Logs(logs::Args),
     /// List a handler's invocations, or show one of them
     Invocations(invocations::Args),
+    /// Show how a handler did over the last hour, day or week
+    Stats(stats::Args),
     /// Run a recorded invocation again, and say whether its answer is the same
     Replay(replay::Args),
     /// List, make and revoke your tokens
@@ -228,6 +230,7 @@ async fn dispatch(session: &Session, command: ClientCommand) -> Result<(), Failu
         ClientCommand::Invoke(args) => invoke::run(session, args).await,
         ClientCommand::Logs(args) => logs::run(session, &args).await,
         ClientCommand::Invocations(args) => invocations::run(session, &args).await,
+        ClientCommand::Stats(args) => stats::run(session, &args).await,
         ClientCommand::Replay(args) => replay::run(session, args).await,
         ClientCommand::Tokens(command) => tokens::run(session, command).await,
         ClientCommand::Invite => invite::run(session).await,

@@ -14,7 +14,7 @@ use wasmcloud_wire::{HandlerId, HandlerName, LogLine, Receipt};
 use super::Core;
 use crate::ApiError;
 use crate::auth::Caller;
-use crate::store::{LogQuery, Positioned, Positions, StoreError};
+use crate::store::{LineFilter, LineSearch, LogQuery, Positioned, Positions, StoreError};
 
 /// How long a follower waits for its waker before it looks by itself: another process that shares
 /// the database may have written.
@@ -35,6 +35,8 @@ pub(crate) struct Follow {
     pub name: HandlerName,
     /// Which lines; the limit is for those that are there already.
     pub query: LogQuery,
+    /// What they have to say. Receipts come in any case.
+    pub filter: LineFilter,
     /// Where an earlier stream ended.
     pub resume: Option<ResumeAt>,
 }
@@ -154,7 +156,7 @@ impl Follower {
         if self.follow.query.limit == 0 {
             return Ok(());
         }
-        let mut lines = self.core.store.log_lines(self.follow.handler, &self.follow.query).await?;
+        let mut lines = self.history().await?;
         let mut receipts = self.core.store.receipts(self.follow.handler, &self.follow.query).await?;
         lines.retain(|line| line.position <= known.line);
         receipts.retain(|receipt| receipt.position <= known.receipt);
@@ -165,6 +167,17 @@ impl Follower {
         self.write(lines, receipts);
         self.at = known;
         Ok(())
+    }
+
+    /// The newest lines that are wanted.
+    async fn history(&self) -> Result<Vec<Positioned<LogLine>>, StoreError> {
+        let Follow { handler, query, filter, .. } = &self.follow;
+        if filter.is_empty() {
+            return self.core.store.log_lines(*handler, query).await;
+        }
+        let LogQuery { since, invocation, limit, .. } = *query;
+        let search = LineSearch { since, until: None, invocation, filter: filter.clone(), limit };
+        Ok(self.core.store.search_lines(*handler, &search).await?.lines)
     }
 
     /// What came after the last position. Receipts are read first: whoever sees one finds all of
@@ -186,7 +199,9 @@ impl Follower {
         receipts.sort_by_key(|receipt| receipt.position);
         for line in lines {
             self.at.line = line.position;
-            self.write_event("line", &line.record);
+            if self.follow.filter.wants(&line.record) {
+                self.write_event("line", &line.record);
+            }
         }
         for receipt in receipts {
             self.at.receipt = receipt.position;

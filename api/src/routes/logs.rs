@@ -6,7 +6,7 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder};
 use rocket::{Request, State, get};
 use wasmcloud_wire::body::{Invocation, Invocations, Logs};
-use wasmcloud_wire::{InvocationId, Timestamp};
+use wasmcloud_wire::{InvocationId, Level, Timestamp};
 
 use super::{handler_for, handler_name};
 use crate::ApiError;
@@ -15,7 +15,7 @@ use crate::auth::Caller;
 use crate::core::{Follow, ResumeAt, Right};
 use crate::guards::{Query, reject};
 use crate::reply::{Live, Reply, Result};
-use crate::store::LogQuery;
+use crate::store::{LineFilter, LineSearch, LogQuery, ReceiptSearch};
 
 /// Lines or receipts that are answered unless another number is asked for.
 const LIMIT: u32 = 100;
@@ -23,7 +23,9 @@ const LIMIT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;
 /// Lines that are shown of one invocation at most; its log limit in bytes usually ends it earlier.
 const INVOCATION_LINES_MAX: u32 = 10_000;
-const FIELDS: &[&str] = &["since", "invocation", "limit", "follow"];
+/// Characters of a text that is searched for, at most.
+const TEXT_CHARS_MAX: usize = 200;
+const FIELDS: &[&str] = &["since", "until", "invocation", "level", "text", "limit", "follow"];
 
 /// Either the lines that there are, or those to come.
 pub(crate) enum LogAnswer {
@@ -75,15 +77,31 @@ pub(crate) async fn logs(
 ) -> Result<LogAnswer> {
     let row = handler_for(&app.core, &caller, &handler_name(name)?, Right::Read).await?;
     query.only(FIELDS)?;
-    let wanted = log_query(&query)?;
+    let (wanted, filter) = (log_query(&query)?, line_filter(&query)?);
+    let until = time(&query, "until")?;
     if query.parse("follow", "true or false")?.unwrap_or(false) {
+        if until.is_some() {
+            return Err(ApiError::invalid(
+                "a log that is followed has no end, so `until` says nothing",
+                "leave it out",
+            ));
+        }
         let place = app.follower(caller.user.id).await?;
-        let follow = Follow { caller, handler: row.id, name: row.name, query: wanted, resume: resume.0 };
+        let follow =
+            Follow { caller, handler: row.id, name: row.name, query: wanted, filter, resume: resume.0 };
         let events = Arc::clone(&app.core).follow(follow, place).await?;
         return Ok(LogAnswer::Follow(Live::events(events)));
     }
-    let lines = app.core.store.log_lines(row.id, &wanted).await?;
-    Reply::ok(Logs { lines: lines.into_iter().map(|line| line.record).collect() }).map(LogAnswer::Now)
+    let LogQuery { since, invocation, limit, .. } = wanted;
+    let (lines, more_before) = if filter.is_empty() && until.is_none() {
+        (app.core.store.log_lines(row.id, &wanted).await?, None)
+    } else {
+        let search = LineSearch { since, until, invocation, filter, limit };
+        let found = app.core.store.search_lines(row.id, &search).await?;
+        (found.lines, found.more_before)
+    };
+    let lines = lines.into_iter().map(|line| line.record).collect();
+    Reply::ok(Logs { lines, more_before }).map(LogAnswer::Now)
 }
 
 /// A handler's receipts, newest first.
@@ -95,8 +113,12 @@ pub(crate) async fn invocations(
     query: Query,
 ) -> Result<Reply<Invocations>> {
     let row = handler_for(&app.core, &caller, &handler_name(name)?, Right::Read).await?;
-    query.only(&["since", "limit"])?;
-    let receipts = app.core.store.receipts(row.id, &log_query(&query)?).await?;
+    query.only(&["since", "before", "failed", "limit"])?;
+    let LogQuery { since, limit, .. } = log_query(&query)?;
+    let before = query.parse("before", "an invocation's id")?;
+    let failed = query.parse("failed", "true or false")?.unwrap_or(false);
+    let search = ReceiptSearch { since, before, failed, limit };
+    let receipts = app.core.store.search_receipts(row.id, &search).await?.ok_or_else(invocation_not_found)?;
     Reply::ok(Invocations { receipts: receipts.into_iter().map(|receipt| receipt.record).collect() })
 }
 
@@ -130,11 +152,41 @@ fn log_query(query: &Query) -> Result<LogQuery> {
         ));
     }
     Ok(LogQuery {
-        since: query.parse("since", "a time in milliseconds since 1970")?.map(Timestamp),
+        since: time(query, "since")?,
         invocation: query.parse("invocation", "an invocation's id")?,
         after: None,
         limit,
     })
+}
+
+fn time(query: &Query, field: &str) -> Result<Option<Timestamp>> {
+    Ok(query.parse(field, "a time in milliseconds since 1970")?.map(Timestamp))
+}
+
+/// What lines have to say.
+fn line_filter(query: &Query) -> Result<LineFilter> {
+    let level = match query.get("level") {
+        None => None,
+        Some("error") => Some(Level::ERROR),
+        Some("warning") => Some(Level::WARNING),
+        Some("information") => Some(Level::INFO),
+        Some(other) => {
+            let other: String = other.chars().take(64).collect();
+            return Err(ApiError::invalid(
+                format!("`level={other}` in the query is no level"),
+                "use error, warning or information: lines of that level, and graver ones",
+            ));
+        }
+    };
+    let text = query.get("text").map(ToOwned::to_owned);
+    if text.as_ref().is_some_and(|text| text.is_empty() || text.chars().count() > TEXT_CHARS_MAX) {
+        return Err(ApiError::invalid(
+            format!("`text` in the query has 1 to {TEXT_CHARS_MAX} characters"),
+            "leave it out to see all lines",
+        ));
+    }
+    // PostgreSQL's texts cannot hold a NUL, and no line has one.
+    Ok(LineFilter { level, text: text.map(|text| text.replace('\0', "\u{fffd}")) })
 }
 
 fn invocation_not_found() -> ApiError {

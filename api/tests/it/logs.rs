@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use wasmcloud_wire::body::{Deployed, Invocation, Invocations, Logs};
-use wasmcloud_wire::{ControlPlane as _, InvocationId};
+use wasmcloud_wire::{ControlPlane as _, InvocationId, Level};
 
 use crate::app::{Client, TestApp, record};
 
@@ -128,10 +128,20 @@ async fn a_query_that_cannot_be_read_is_refused() {
         "invocation=1",
         "follow=maybe",
         "lines=3",
+        "level=loud",
+        "level=7",
+        "text=",
+        "until=tomorrow",
+        "follow=true&until=7",
         "limit=1&limit=2",
     ] {
         let answer = alice.get(&format!("/api/v1/handlers/hello/logs?{query}")).await;
         answer.error(422, "invalid");
+    }
+    let long = "x".repeat(201);
+    alice.get(&format!("/api/v1/handlers/hello/logs?text={long}")).await.error(422, "invalid");
+    for query in ["before=1", "failed=perhaps", "invocation=1", "limit=1001"] {
+        alice.get(&format!("/api/v1/handlers/hello/invocations?{query}")).await.error(422, "invalid");
     }
     let request =
         alice.request("GET", "/api/v1/handlers/hello/logs?follow=true").header("last-event-id", "x");
@@ -220,6 +230,57 @@ async fn a_follower_of_one_invocation_sees_no_other() {
     keep(&app, &deployed, mine, 0, "mine", true).await;
     assert_eq!(events.line().await, "mine");
     assert_eq!(events.next().await.unwrap().data["invocation"], json!(mine));
+}
+
+#[tokio::test]
+async fn a_follower_sees_the_lines_that_are_wanted_and_every_receipt() {
+    let (app, alice, deployed) = app_with_handler().await;
+    let (first, second) = (InvocationId::new(), InvocationId::new());
+    let mut events = Events::of(&alice, "&limit=0&level=error&text=disk", None).await;
+    let say = async |invocation, seq, level, text: &str, last| {
+        let mut record = record(deployed.handler.id, invocation, seq, text, last);
+        record.lines[0].level = level;
+        app.core.record(vec![record]).await.unwrap();
+    };
+    say(first, 0, Level::ERROR, "the network is gone", false).await;
+    say(first, 1, Level::INFO, "the disk is fine", true).await;
+    say(second, 0, Level::ERROR, "the DISK is full", true).await;
+    let receipt = events.next().await.unwrap();
+    assert_eq!((receipt.event.as_str(), &receipt.data["invocation"]), ("receipt", &json!(first)));
+    assert_eq!(events.line().await, "the DISK is full");
+    assert_eq!(events.next().await.unwrap().data["invocation"], json!(second));
+
+    // What is there already is searched in the same way; so is what is not followed.
+    let mut late = Events::of(&alice, "&level=error&text=disk", None).await;
+    assert_eq!(late.line().await, "the DISK is full");
+    let logs: Logs =
+        alice.get("/api/v1/handlers/hello/logs?level=warning&text=THE%20NETWORK").await.good(200);
+    let texts: Vec<&str> = logs.lines.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!((texts, logs.more_before), (vec!["the network is gone"], None));
+}
+
+#[tokio::test]
+async fn invocations_come_in_pages_and_failures_alone() {
+    let (app, alice, deployed) = app_with_handler().await;
+    let ids: Vec<InvocationId> = (0..3).map(|_| InvocationId::new()).collect();
+    for (number, id) in ids.iter().enumerate() {
+        let mut record = record(deployed.handler.id, *id, 0, "said", true);
+        let receipt = record.receipt.as_mut().unwrap();
+        receipt.started_at.0 += number as i64;
+        receipt.status = Some(if number == 1 { 500 } else { 200 });
+        app.core.record(vec![record]).await.unwrap();
+    }
+    let list = async |query: &str| {
+        let path = format!("/api/v1/handlers/hello/invocations?{query}");
+        let page: Invocations = alice.get(&path).await.good(200);
+        page.receipts.into_iter().map(|receipt| receipt.invocation).collect::<Vec<_>>()
+    };
+    assert_eq!(list("limit=2").await, [ids[2], ids[1]]);
+    assert_eq!(list(&format!("limit=2&before={}", ids[1])).await, [ids[0]]);
+    assert_eq!(list("failed=true").await, [ids[1]]);
+    assert!(list(&format!("failed=true&before={}", ids[1])).await.is_empty());
+    let unknown = format!("/api/v1/handlers/hello/invocations?before={}", InvocationId::new());
+    alice.get(&unknown).await.error(404, "invocation_not_found");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 
 mod app;
 mod bodies;
+mod charts;
 mod claims;
 mod database;
 mod database_faults;
@@ -30,6 +31,7 @@ mod pooler;
 mod recordings;
 mod remote_invoker;
 mod schema;
+mod search;
 mod shutdown;
 mod storage_faults;
 mod store_faults;

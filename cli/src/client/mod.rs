@@ -1,5 +1,6 @@
 //! The API, typed: every request that the command line makes.
 
+mod charts;
 mod exchange;
 mod hosts;
 mod recordings;
@@ -40,6 +41,23 @@ pub struct LogQuery {
     pub invocation: Option<InvocationId>,
     /// Only those from this time on.
     pub since: Option<Since>,
+    /// Only those of this level, and graver ones.
+    pub level: Option<&'static str>,
+    /// Only those that contain this.
+    pub text: Option<String>,
+    /// The newest so many of them.
+    pub limit: u32,
+}
+
+/// Which invocations.
+#[derive(Clone, Copy, Debug)]
+pub struct InvocationQuery {
+    /// Only those from this time on.
+    pub since: Option<Since>,
+    /// Only those that began before this one.
+    pub before: Option<InvocationId>,
+    /// Only those that failed.
+    pub failed: bool,
     /// The newest so many of them.
     pub limit: u32,
 }
@@ -247,8 +265,16 @@ impl Client {
     }
 
     /// A handler's last invocations.
-    pub async fn invocations(&self, name: &HandlerName, query: &LogQuery) -> Result<Invocations, Failure> {
-        self.fetch(self.request(Method::GET, &format!("/handlers/{name}/invocations"), &query.pairs())).await
+    pub async fn invocations(
+        &self,
+        name: &HandlerName,
+        query: &InvocationQuery,
+    ) -> Result<Invocations, Failure> {
+        let mut pairs = vec![("limit", query.limit.to_string())];
+        pairs.extend(query.since.map(|since| ("since", since.0.0.to_string())));
+        pairs.extend(query.before.map(|id| ("before", id.to_string())));
+        pairs.extend(query.failed.then(|| ("failed", "true".to_owned())));
+        self.fetch(self.request(Method::GET, &format!("/handlers/{name}/invocations"), &pairs)).await
     }
 
     /// One invocation with its log.
@@ -304,6 +330,8 @@ impl LogQuery {
         let mut pairs = vec![("limit", self.limit.to_string())];
         pairs.extend(self.since.map(|since| ("since", since.0.0.to_string())));
         pairs.extend(self.invocation.map(|id| ("invocation", id.to_string())));
+        pairs.extend(self.level.map(|level| ("level", level.to_owned())));
+        pairs.extend(self.text.clone().map(|text| ("text", text)));
         pairs
     }
 }

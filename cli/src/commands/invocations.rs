@@ -3,7 +3,7 @@
 use wasmcloud_wire::{HandlerName, InvocationId, Receipt};
 
 use super::{logs, receipt};
-use crate::client::LogQuery;
+use crate::client::InvocationQuery;
 use crate::failure::Failure;
 use crate::output::Table;
 use crate::session::Session;
@@ -19,11 +19,17 @@ pub struct Args {
     /// The handler
     name: HandlerName,
     /// One invocation, to be shown whole with its log
-    #[arg(conflicts_with_all = ["since", "count"])]
+    #[arg(conflicts_with_all = ["since", "count", "before", "failed"])]
     id: Option<InvocationId>,
     /// Only from this time on: 30s, 10m, 2h or 7d ago, or 2026-11-21T08:09:10Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
+    /// Only those that began before this one: the next page of a long list
+    #[arg(long, value_name = "ID")]
+    before: Option<InvocationId>,
+    /// Only those that failed: with a trap, a limit, another status than 0, or an answer from 500 on
+    #[arg(long)]
+    failed: bool,
     /// The newest so many
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20,
           value_parser = clap::value_parser!(u32).range(1..=COUNT_MAX))]
@@ -35,7 +41,8 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     if let Some(id) = args.id {
         return show(session, &args.name, id).await;
     }
-    let query = LogQuery { invocation: None, since: args.since, limit: args.count };
+    let Args { since, before, failed, count: limit, .. } = *args;
+    let query = InvocationQuery { since, before, failed, limit };
     let invocations = session.client()?.invocations(&args.name, &query).await?;
     if session.output.json {
         return session.output.document(&invocations);

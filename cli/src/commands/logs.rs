@@ -41,9 +41,37 @@ pub struct Args {
     /// Only from this time on: 30s, 10m, 2h or 7d ago, or 2026-11-21T08:09:10Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
+    /// Only lines of this level, and graver ones
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<Least>,
+    /// Only lines that contain this text; ASCII letters match in either case
+    #[arg(long, value_name = "TEXT")]
+    grep: Option<String>,
     /// The newest so many lines, at most 1000 [default: 100; with --invocation, 1000]
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(LINES_MAX)))]
     lines: Option<u32>,
+}
+
+/// The least grave lines that are shown.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Least {
+    /// Something failed
+    Error,
+    /// Something may fail
+    Warning,
+    /// Something happened
+    #[value(alias = "info")]
+    Information,
+}
+
+impl Least {
+    fn as_str(self) -> &'static str {
+        match self {
+            Least::Error => "error",
+            Least::Warning => "warning",
+            Least::Information => "information",
+        }
+    }
 }
 
 /// Shows a handler's log, oldest line first.
@@ -51,7 +79,9 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     let client = session.client()?;
     let usual = if args.invocation.is_some() { LINES_MAX } else { LINES };
     let limit = args.lines.unwrap_or(usual);
-    let query = LogQuery { invocation: args.invocation, since: args.since, limit };
+    let level = args.level.map(Least::as_str);
+    let query =
+        LogQuery { invocation: args.invocation, since: args.since, level, text: args.grep.clone(), limit };
     if args.follow {
         return follow(&session.output, &client, &args.name, query).await;
     }
@@ -61,6 +91,10 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     }
     if logs.lines.is_empty() {
         session.output.note("no lines (a line takes up to a second to arrive)");
+    }
+    if let Some(before) = logs.more_before {
+        let before = before.rfc3339();
+        session.output.note(&format!("there are so many lines that those before {before} were not searched"));
     }
     for line in &logs.lines {
         session.output.line(&format_line(&session.output, line))?;

@@ -31,6 +31,7 @@ pub mod route;
 pub mod run;
 pub mod set;
 pub mod show;
+pub mod stats;
 pub mod tokens;
 pub mod update;
 pub mod upload;

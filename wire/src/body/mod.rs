@@ -313,17 +313,23 @@ pub struct InvokeRequest {
 }
 
 /// `GET /api/v1/handlers/N/logs?since=…&invocation=…&limit=…&level=…&text=…`: the newest `limit` lines, oldest first.
-/// `level` is the least severe that is wanted (`error`, `warning`, `information`), `text` what a line has to contain.
+/// `level` is the least severe that is wanted (`error`, `warning`, `information`), `text` what a line has to contain,
+/// ASCII letters in either case; with `until=…` only lines before that time.
 ///
 /// With `follow=true` the answer is `text/event-stream`: events named `line` ([`LogLine`]) and
-/// `receipt` ([`Receipt`]), each with an `id` that `Last-Event-ID` takes.
+/// `receipt` ([`Receipt`]), each with an `id` that `Last-Event-ID` takes. Receipts come whatever `level` and `text` say.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Logs {
     /// The lines.
     pub lines: Vec<LogLine>,
+    /// Lines before this time were not searched, since there are so many: ask again with `until`. Absent if all were
+    /// searched, or as many found as were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_before: Option<Timestamp>,
 }
 
-/// `GET /api/v1/handlers/N/invocations?since=…&limit=…`, newest first.
+/// `GET /api/v1/handlers/N/invocations?since=…&before=ID&failed=true&limit=…`, newest first: those that began before
+/// the invocation with that id, and only failures.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Invocations {
     /// Their receipts.

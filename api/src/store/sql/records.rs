@@ -8,12 +8,12 @@ use uuid::Uuid;
 use wasmcloud_wire::{HandlerId, InvocationId, Level, LogLine, Receipt, Record, Timestamp};
 
 use super::backend::{Backend, Columns, begin, read};
-use super::recordings;
 use super::value::{Value, parse, values};
-use crate::store::{LogQuery, Positioned, Positions, StoreError, program_failed};
+use super::{charts, recordings};
+use crate::store::{LogQuery, Positioned, Positions, StoreError, is_failure, program_failed};
 
 /// How many rows one statement takes: 7 values each, where SQLite takes 32 766 and PostgreSQL 65 535.
-const ROWS_PER_STATEMENT_MAX: usize = 500;
+pub(super) const ROWS_PER_STATEMENT_MAX: usize = 500;
 
 pub async fn keep<B: Backend>(pool: &Pool<B>, batch: &[Record]) -> Result<(), StoreError> {
     if batch.is_empty() {
@@ -35,7 +35,8 @@ pub(super) async fn keep_in<B: Backend>(
     }
     let known = known_handlers::<B>(connection, batch).await?;
     insert_lines::<B>(connection, batch, &known).await?;
-    insert_receipts::<B>(connection, &receipts, &known).await?;
+    let new = insert_receipts::<B>(connection, &receipts, &known).await?;
+    charts::add::<B>(connection, batch, new).await?;
     recordings::keep::<B>(connection, batch, &known).await
 }
 
@@ -84,11 +85,13 @@ async fn insert_lines<B: Backend>(
     Ok(())
 }
 
+/// The answer is which of them were not there yet.
 async fn insert_receipts<B: Backend>(
     connection: &mut B::Connection,
     receipts: &[(&Record, &Receipt, String)],
     known: &HashSet<Uuid>,
-) -> Result<(), StoreError> {
+) -> Result<HashSet<Uuid>, StoreError> {
+    let mut new = HashSet::new();
     let receipts: Vec<_> = receipts.iter().filter(|(record, ..)| known.contains(&record.handler.0)).collect();
     for chunk in receipts.chunks(ROWS_PER_STATEMENT_MAX) {
         let rows = chunk.iter().map(|(record, receipt, json)| {
@@ -99,12 +102,19 @@ async fn insert_receipts<B: Backend>(
                 Value::from(json.as_str()),
                 Value::from(receipt.version),
                 Value::from(program_failed(receipt).map(i64::from)),
+                Value::from(is_failure(receipt) == Some(true)),
             ]
         });
-        let into = "INSERT INTO invocations (id, handler_id, started_at, receipt, version, failed) VALUES ";
-        insert::<B, 6>(connection, into, rows).await?;
+        let into = "INSERT INTO invocations
+            (id, handler_id, started_at, receipt, version, failed, is_failure) VALUES ";
+        let values: Vec<Value<'_>> = rows.flatten().collect();
+        let mut sql = insertion::<7>(into, &values);
+        sql.push_str(" RETURNING id");
+        for row in B::rows(connection, AssertSqlSafe(sql), &values).await? {
+            new.insert(row.uuid(0)?);
+        }
     }
-    Ok(())
+    Ok(new)
 }
 
 /// Inserts rows, passing over those that are there already.
@@ -114,20 +124,30 @@ async fn insert<'a, B: Backend, const COLUMNS: usize>(
     rows: impl Iterator<Item = [Value<'a>; COLUMNS]>,
 ) -> Result<(), StoreError> {
     let values: Vec<Value<'a>> = rows.flatten().collect();
-    let mut sql = into.to_owned();
-    for row in 0..values.len() / COLUMNS {
-        if row > 0 {
-            sql.push_str(", ");
-        }
-        push_tuples(&mut sql, row * COLUMNS + 1, COLUMNS);
-    }
-    sql.push_str(" ON CONFLICT DO NOTHING");
-    // Made of constants and numbers only.
+    let sql = insertion::<COLUMNS>(into, &values);
     B::execute(connection, AssertSqlSafe(sql), &values).await.map(|_| ())
 }
 
+/// A statement that passes over rows that are there already: made of constants and numbers only.
+fn insertion<const COLUMNS: usize>(into: &str, values: &[Value<'_>]) -> String {
+    let mut sql = into.to_owned();
+    push_rows(&mut sql, COLUMNS, values.len() / COLUMNS);
+    sql.push_str(" ON CONFLICT DO NOTHING");
+    sql
+}
+
+/// Appends `($1, $2), ($3, $4)`: placeholders for so many rows.
+pub(super) fn push_rows(sql: &mut String, columns: usize, rows: usize) {
+    for row in 0..rows {
+        if row > 0 {
+            sql.push_str(", ");
+        }
+        push_tuples(sql, row * columns + 1, columns);
+    }
+}
+
 /// Appends `($3, $4, $5)`: `count` placeholders from `first` on.
-fn push_tuples(sql: &mut String, first: usize, count: usize) {
+pub(super) fn push_tuples(sql: &mut String, first: usize, count: usize) {
     for place in 0..count {
         let before = if place == 0 { '(' } else { ',' };
         // Writing to a string cannot fail.
@@ -248,7 +268,7 @@ pub async fn last_positions<B: Backend>(pool: &Pool<B>) -> Result<Positions, Sto
     Ok(Positions { line: last(0)?, receipt: last(1)? })
 }
 
-fn log_line(row: &impl Columns) -> Result<Positioned<LogLine>, StoreError> {
+pub(super) fn log_line(row: &impl Columns) -> Result<Positioned<LogLine>, StoreError> {
     let (seq, level) = (row.int(2)?, row.int(4)?);
     let corrupt = |what: &str, value: i64| StoreError::Corrupt(format!("log line's {what} {value}"));
     let line = LogLine {
@@ -262,7 +282,7 @@ fn log_line(row: &impl Columns) -> Result<Positioned<LogLine>, StoreError> {
     Ok(Positioned { position: row.int(0)?, record: line })
 }
 
-fn receipt(row: &impl Columns) -> Result<Positioned<Receipt>, StoreError> {
+pub(super) fn receipt(row: &impl Columns) -> Result<Positioned<Receipt>, StoreError> {
     let text = row.text(1)?;
     let receipt =
         serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("receipt: {error}")))?;
