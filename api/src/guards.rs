@@ -4,6 +4,7 @@
 
 mod changing;
 mod env;
+mod user_agent;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,7 @@ use crate::json;
 
 pub(crate) use changing::{Changing, Note};
 pub(crate) use env::{EnvField, Unquoted};
+pub(crate) use user_agent::UserAgent;
 
 /// What the bridge knows of a request besides what Rocket does.
 pub(crate) struct Meta {

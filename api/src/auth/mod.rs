@@ -3,10 +3,12 @@
 mod jwt;
 mod limiter;
 mod password;
+mod secret;
 
 pub(crate) use jwt::JwtKeys;
 pub(crate) use limiter::{LoginLimiter, Windows, network};
 pub(crate) use password::{Passwords, check_hash};
+pub(crate) use secret::{Secret, hash_of};
 
 use std::fmt;
 
@@ -57,9 +59,24 @@ impl fmt::Display for Via {
     }
 }
 
-/// The token of an `Authorization` field, if it is of the `Bearer` kind.
-pub(crate) fn bearer(field: &str) -> Option<&str> {
-    let (scheme, token) = field.split_once(' ')?;
-    let token = token.trim_matches(' ');
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// What an `Authorization` field says.
+pub(crate) enum Credential<'a> {
+    /// A token.
+    Bearer(&'a str),
+    /// A session's secret.
+    Session(&'a str),
+}
+
+/// What an `Authorization` field says, if it is of one of the two kinds.
+pub(crate) fn credential(field: &str) -> Option<Credential<'_>> {
+    let (scheme, secret) = field.split_once(' ')?;
+    let secret = secret.trim_matches(' ');
+    if secret.is_empty() {
+        return None;
+    }
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => Some(Credential::Bearer(secret)),
+        "session" => Some(Credential::Session(secret)),
+        _ => None,
+    }
 }

@@ -1,5 +1,6 @@
 //! `POST /api/v1/login`, `POST /api/v1/logout`, `GET /api/v1/whoami`
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,11 +27,27 @@ pub(crate) async fn login(
     note: Note,
     body: Json<LoginRequest>,
 ) -> Result<Reply<TokenGrant>> {
-    let (Json(LoginRequest { username, password }), ip, now) = (body, peer.0.ip(), Instant::now());
-    app.limiter.try_peer(ip, now)?;
-    app.limiter.try_account(&username, now)?;
-    note.begin(None, "login", &username, None, json!({})).await?;
-    let user = app.core.check_password(&username, password).await?.map_err(|_| {
+    let Json(LoginRequest { username, password }) = body;
+    let user = checked(app, peer.0.ip(), &username, password, async || {
+        note.begin(None, "login", &username, None, json!({})).await
+    })
+    .await?;
+    Reply::ok(app.core.grant_token(&user, SESSION_LABEL, SESSION_DAYS).await?)
+}
+
+/// The user whom a name and a password belong to, as often as one may try. `note` is done before the password is looked at.
+pub(super) async fn checked(
+    app: &App,
+    peer: IpAddr,
+    username: &str,
+    password: String,
+    note: impl AsyncFnOnce() -> Result<()>,
+) -> Result<User> {
+    let now = Instant::now();
+    app.limiter.try_peer(peer, now)?;
+    app.limiter.try_account(username, now)?;
+    note().await?;
+    let user = app.core.check_password(username, password).await?.map_err(|_| {
         ApiError::new(
             401,
             "wrong_credentials",
@@ -38,18 +55,19 @@ pub(crate) async fn login(
             "check both; `wasmcloud login` asks for them again",
         )
     })?;
-    app.limiter.succeeded(&username, ip);
-    Reply::ok(app.core.grant_token(&user, SESSION_LABEL, SESSION_DAYS).await?)
+    app.limiter.succeeded(username, peer);
+    Ok(user)
 }
 
-/// Revokes the token that the request is made with.
+/// Ends the token, or the session, that the request is made with.
 #[post("/logout")]
 pub(crate) async fn logout(app: &State<Arc<App>>, changing: Changing) -> Result<Done> {
     let caller = &changing.caller;
     changing.noted(caller.user.id, "logout", caller.user.name.as_str(), json!({})).await?;
-    if let Via::Token(id) = caller.via {
-        app.core.store.revoke_token(caller.user.id, id, Timestamp::now()).await?;
-    }
+    match caller.via {
+        Via::Token(id) => app.core.store.revoke_token(caller.user.id, id, Timestamp::now()).await?,
+        Via::Session(id) => app.core.store.end_session(caller.user.id, id).await?,
+    };
     Ok(Done)
 }
 

@@ -1,0 +1,74 @@
+//! What the store is told, and tells, of the panel's sessions.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+use wasmcloud_wire::body::{SessionInfo, User};
+use wasmcloud_wire::{Timestamp, UserId};
+
+use super::StoreError;
+
+/// A session to be kept.
+#[derive(Clone, Debug)]
+pub struct NewSessionRow {
+    /// Its id.
+    pub id: Uuid,
+    /// The sha256 of what the browser holds.
+    pub secret_hash: [u8; 32],
+    /// Whose it is.
+    pub user: UserId,
+    /// What the browser said that it is.
+    pub user_agent: String,
+    /// The address that it was begun from.
+    pub peer: String,
+    /// When it begins.
+    pub now: Timestamp,
+    /// When it ends, however much it is used.
+    pub expires_at: Timestamp,
+}
+
+/// A session that has neither ended nor been idle for too long.
+#[derive(Clone, Debug)]
+pub struct LiveSession {
+    /// Its id.
+    pub id: Uuid,
+    /// The user that it speaks for.
+    pub user: User,
+    /// When it was last used, to the minute.
+    pub seen_at: Timestamp,
+    /// Why the user is suspended, if so.
+    pub suspended: Option<String>,
+}
+
+/// What the control plane remembers of sessions. `idle_since` is what one must have been used after to be live.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Keeps a session; of the user's others as many as make `at_most` with it, those that were used last.
+    async fn create_session(&self, new: &NewSessionRow, at_most: u32) -> Result<(), StoreError>;
+    /// A session by the hash of its secret.
+    async fn live_session(
+        &self,
+        secret_hash: &[u8; 32],
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<Option<LiveSession>, StoreError>;
+    /// Whether a session is live and its user is not suspended.
+    async fn session_is_live(
+        &self,
+        id: Uuid,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Notes that a session was used.
+    async fn see_session(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError>;
+    /// A user's live sessions, those that were used last first. `current` is false in each.
+    async fn sessions(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        idle_since: Timestamp,
+    ) -> Result<Vec<SessionInfo>, StoreError>;
+    /// Ends a user's session; false if the user has no such session.
+    async fn end_session(&self, user: UserId, id: Uuid) -> Result<bool, StoreError>;
+    /// Forgets sessions that have ended. Returns how many rows went.
+    async fn sweep_sessions(&self, now: Timestamp) -> Result<u64, StoreError>;
+}
