@@ -7,12 +7,14 @@ use std::str::FromStr;
 
 use wasmcloud_wire::{HostName, Limits, RouteKey, Scheme};
 
-use crate::{PublicUrl, ServiceKeys};
+use crate::{OidcProvider, PublicUrl, ServiceKeys};
 
 /// The file of the settings key, unless an operator says otherwise.
 const SETTINGS_KEY_FILE: &str = "settings-key";
 /// How many days records are kept unless an operator says otherwise.
 const RECORD_DAYS: u32 = 7;
+/// How many days the audit log is kept unless an operator says otherwise.
+const AUDIT_DAYS: u32 = 365;
 /// How many log lines, and how many receipts, are kept unless an operator says otherwise.
 const RECORD_ROWS_MAX: u64 = 1_000_000;
 
@@ -29,10 +31,14 @@ pub struct Config {
     pub edge_url: EdgeUrl,
     /// Where people find the API and the panel.
     pub public_url: PublicUrl,
+    /// Where people can sign in besides.
+    pub oidc: Vec<OidcProvider>,
     /// What executors sign their requests to `/internal/v1` with; without it that interface is not there at all.
     pub service_keys: Option<ServiceKeys>,
     /// For how many days records are kept.
     pub record_days: u32,
+    /// For how many days the audit log is kept.
+    pub audit_days: u32,
     /// How many log lines, and how many receipts, are kept at most.
     pub record_rows_max: u64,
     /// What an invocation may use where its handler's policy says nothing.
@@ -56,8 +62,10 @@ impl Config {
             registration: Registration::Off,
             edge_url,
             public_url: PublicUrl::default(),
+            oidc: Vec::new(),
             service_keys: None,
             record_days: RECORD_DAYS,
+            audit_days: AUDIT_DAYS,
             record_rows_max: RECORD_ROWS_MAX,
             limits: Limits::default(),
             limits_max: Limits::ceiling(),

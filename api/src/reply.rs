@@ -119,6 +119,34 @@ impl<'r> Responder<'r, 'static> for Live {
     }
 }
 
+/// What is to be kept in a file, as it is made. An error breaks the connection off, so that nobody takes a part for
+/// the whole.
+pub(crate) struct File {
+    content_type: &'static str,
+    name: &'static str,
+    parts: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+}
+
+impl File {
+    pub(crate) fn new(
+        content_type: &'static str,
+        name: &'static str,
+        parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> File {
+        File { content_type, name, parts: parts.boxed() }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for File {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        Response::build()
+            .raw_header("Content-Type", self.content_type)
+            .raw_header("Content-Disposition", format!("attachment; filename=\"{}\"", self.name))
+            .streamed_body(StreamReader::new(self.parts))
+            .ok()
+    }
+}
+
 impl<'r> Responder<'r, 'static> for ApiError {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let request_id = Meta::of(request).request_id;

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::json;
 use wasmcloud_wire::body::{Grant, Host, HostState};
 use wasmcloud_wire::limits::HOSTS_PER_USER_MAX;
 use wasmcloud_wire::{Change, HOST_BYTES_MAX, HostName, Invoker, Timestamp, UserId, UserName};
@@ -215,7 +216,23 @@ impl Core {
         if let Some(problem) = &problem {
             tracing::warn!(host = %row.name, problem, "a proven host's DNS record is not as it was");
         }
-        Ok(self.store.keep_host_problem(row.owner, &row.name, problem.as_deref()).await?)
+        // Noted when it comes and when it goes, not each hour.
+        let note = match (&row.problem, &problem) {
+            (None, Some(problem)) => Some(("host.proof_missing", json!({ "problem": problem }))),
+            (Some(_), None) => Some(("host.proof_back", json!({}))),
+            _ => None,
+        };
+        let noted = match note {
+            None => None,
+            Some((action, detail)) => {
+                Some(self.note_by_server(action, row.name.as_str(), Some(row.owner), &detail).await?)
+            }
+        };
+        self.store.keep_host_problem(row.owner, &row.name, problem.as_deref()).await?;
+        if let Some(position) = noted {
+            self.finish_audit(position, 200).await;
+        }
+        Ok(())
     }
 }
 

@@ -13,8 +13,11 @@ mod follow;
 mod host_routes;
 mod hosts;
 mod hub;
+mod logins;
 mod moves;
 mod needs;
+mod oidc;
+mod people;
 mod plane;
 mod plans;
 mod policies;
@@ -45,6 +48,7 @@ use crate::store::{SettingCounts, Store, StoreError};
 use crate::{ApiError, Config};
 
 pub(crate) use access::{Right, has_scope, is_unlimited};
+pub(crate) use audit::{AuditFilter, AuditFormat};
 pub use deploy::Target;
 pub(crate) use deploy::{handler_body, inspect};
 pub(crate) use follow::{Follow, ResumeAt};
@@ -54,6 +58,7 @@ pub(crate) use plans::plan_not_found;
 pub use recordings::{answer_of, replay_call};
 pub use sweep::{ORPHAN_GRACE, SweepError, Swept};
 pub use tokens::TokenLimits;
+pub(crate) use people::{WrongPassword, user_not_found};
 pub(crate) use users::SESSION_DAYS;
 
 /// How many changes a slow follower may lag behind before it has to ask for everything again.
@@ -80,6 +85,8 @@ pub struct Core {
     changes_from: i64,
     /// Ends change streams and log followers.
     pub(crate) closing: CancellationToken,
+    /// Where people can sign in besides.
+    oidc: oidc::Oidc,
     /// Turns to learn a policy.
     learning: Semaphore,
     /// Says who owns a host.
@@ -112,6 +119,9 @@ pub enum CoreError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A provider of OpenID Connect cannot be asked.
+    #[error("a provider of OpenID Connect cannot be used: {0}")]
+    Oidc(String),
     /// Passwords cannot be hashed.
     #[error("{0}")]
     Passwords(String),
@@ -129,6 +139,7 @@ impl Core {
         let changes_from = store.last_change().await?;
         let passwords = Passwords::new().map_err(|error| CoreError::Passwords(error.to_string()))?;
         let dns = dns::Dns::new(&config.dns_servers);
+        let oidc = oidc::Oidc::new(&config)?;
         Ok(Arc::new(Core {
             store,
             blobs,
@@ -141,6 +152,7 @@ impl Core {
             changed: Notify::new(),
             changes_from,
             closing: CancellationToken::new(),
+            oidc,
             learning: Semaphore::new(policies::LEARNING_AT_ONCE),
             dns,
             missing: plane::Missing::default(),
@@ -169,6 +181,7 @@ impl Core {
                 Err(error) => tracing::warn!(%error, "cannot drop old records"),
             }
             self.prune_charts(Timestamp::now()).await;
+            self.prune_audit(Timestamp::now()).await;
             match shutdown.run_until_cancelled(self.recheck_hosts(Timestamp::now())).await {
                 None => return,
                 Some(Ok(0)) => {}

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::json;
 use uuid::Uuid;
 use wasmcloud_wire::Digest;
 
@@ -14,7 +15,7 @@ use super::manifest::{MANIFEST_ENTRY, Manifest};
 use super::order::Order;
 use super::seal::Seal;
 use super::{ExportError, Imported, Installation, Summary, off_thread, rows, sound};
-use crate::store::{Cell, Row, TABLES, Table, newest_migration};
+use crate::store::{Cell, NewAuditRow, Row, TABLES, Table, newest_migration};
 
 /// The position of the keys: the first entry that is sealed.
 const KEYS_POSITION: u64 = 1;
@@ -43,6 +44,9 @@ pub async fn import(place: &Installation, passphrase: &str, path: &Path) -> Resu
     }
 
     let placed = keys.put(place)?;
+    // The audit log itself does not travel. An import that fails leaves this without a status.
+    let note = NewAuditRow::by_server("installation.import", "-", None, &json!(contents.manifest.summary()));
+    let noted = place.store.begin_audit(&note).await?;
     let mut restore = place.store.restore().await?.ok_or(ExportError::NotEmpty)?;
     let mut settings = Resealed::default();
     contents.rewind()?;
@@ -65,6 +69,9 @@ pub async fn import(place: &Installation, passphrase: &str, path: &Path) -> Resu
     let tokens_are_good = placed.tokens_are_good;
     placed.keep();
     restore.commit().await?;
+    if let Err(error) = place.store.finish_audit(noted, 200).await {
+        tracing::warn!(%error, "cannot note in the audit log that the import is done");
+    }
     Ok(Imported {
         summary: contents.manifest.summary(),
         tokens_are_good,

@@ -15,7 +15,7 @@ use crate::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{Right, has_scope, is_unlimited};
-use crate::store::NewAuditRow;
+use crate::store::{NewAuditRow, StoreError};
 
 /// What a change is noted with; of somebody who need not be known.
 pub(crate) struct Note {
@@ -44,10 +44,25 @@ impl Note {
             peer: self.meta.peer.ip().to_canonical().to_string(),
             request_id: self.meta.request_id,
         };
-        let position = self.app.core.store.begin_audit(&row).await?;
+        let position = self.app.core.store.begin_audit(&row).await.map_err(cannot_note)?;
         self.meta.is_noted_at(position);
         Ok(())
     }
+}
+
+/// A change that cannot be noted does not begin, whatever is wrong with the store.
+fn cannot_note(error: StoreError) -> ApiError {
+    let error = ApiError::from(error);
+    if error.status != 500 {
+        return error;
+    }
+    ApiError::new(
+        503,
+        "audit_unavailable",
+        "the audit log cannot be written, so nothing was changed",
+        "try again; if it stays so, the operator finds the reason in the server's log",
+    )
+    .because(error)
 }
 
 #[rocket::async_trait]

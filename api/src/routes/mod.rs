@@ -1,6 +1,8 @@
 //! The routes, one file a group.
 
+mod audit;
 mod charts;
+mod account;
 mod env;
 mod executors;
 mod handlers;
@@ -12,8 +14,10 @@ mod internal;
 mod invitations;
 mod invoke;
 mod login;
+mod logins;
 mod logs;
 mod plans;
+mod oidc;
 mod policy;
 mod quotas;
 mod recordings;
@@ -22,6 +26,7 @@ mod server;
 mod sessions;
 mod teams;
 mod tokens;
+mod users;
 mod versions;
 
 use rocket::{Route, routes};
@@ -53,7 +58,27 @@ pub(crate) fn api() -> Vec<Route> {
         teams::delete,
         teams::set_member,
         teams::remove_member,
+        account::show,
+        account::password,
+        account::unlink,
+        account::reset,
+        users::list,
+        users::show,
+        users::change,
+        users::reset,
+        users::suspend,
+        users::resume,
+        oidc::ways,
+        oidc::begin,
+        oidc::finish,
+        oidc::register,
+        logins::begin,
+        logins::show,
+        logins::decide,
+        logins::token,
         invitations::create,
+        invitations::list,
+        invitations::revoke,
         executors::list,
         quotas::show,
         plans::list,
@@ -93,6 +118,8 @@ pub(crate) fn api() -> Vec<Route> {
         host_routes::add,
         host_routes::remove,
         invoke::invoke,
+        audit::list,
+        audit::export,
         charts::chart,
         charts::list,
         logs::logs,

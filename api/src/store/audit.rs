@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use uuid::Uuid;
-use wasmcloud_wire::UserId;
+use wasmcloud_wire::body::AuditEntry;
+use wasmcloud_wire::{Timestamp, UserId};
 
 use super::StoreError;
 
@@ -29,6 +30,50 @@ pub struct NewAuditRow {
     pub request_id: Uuid,
 }
 
+impl NewAuditRow {
+    /// What the platform does by itself, without a request.
+    pub fn by_server(
+        action: &str,
+        subject: &str,
+        account: Option<UserId>,
+        detail: &serde_json::Value,
+    ) -> NewAuditRow {
+        NewAuditRow {
+            actor_id: None,
+            actor: "-".to_owned(),
+            via: "server".to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            account,
+            detail: detail.to_string(),
+            peer: "-".to_owned(),
+            request_id: Uuid::now_v7(),
+        }
+    }
+}
+
+/// Whose entries are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditScope {
+    /// Everybody's.
+    All,
+    /// What this user did, and what was done to what is the user's or one of the user's teams'.
+    Of(UserId),
+}
+
+/// A part of the audit log, by positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Not before this position.
+    pub from: i64,
+    /// Before this position.
+    pub before: i64,
+    /// Whether the newest come first; otherwise the oldest do.
+    pub newest_first: bool,
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// What the control plane remembers of who changed what.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
@@ -36,4 +81,10 @@ pub trait AuditStore: Send + Sync {
     async fn begin_audit(&self, row: &NewAuditRow) -> Result<i64, StoreError>;
     /// Notes what came of it, as the status of its request.
     async fn finish_audit(&self, position: i64, status: u16) -> Result<(), StoreError>;
+    /// Entries in their order.
+    async fn audit_page(&self, scope: AuditScope, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError>;
+    /// The position of the first entry of this time or later, if there is one.
+    async fn audit_position(&self, at: Timestamp) -> Result<Option<i64>, StoreError>;
+    /// Drops entries from before this time; how many went. In bites, like [`Store::prune`](super::Store::prune).
+    async fn prune_audit(&self, before: Timestamp) -> Result<u64, StoreError>;
 }

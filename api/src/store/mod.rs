@@ -11,7 +11,10 @@ mod error;
 mod fit;
 mod fleet;
 mod handlers;
+mod identities;
+mod logins;
 mod modules;
+mod people;
 mod plans;
 mod quotas;
 mod recordings;
@@ -32,7 +35,7 @@ use wasmcloud_wire::{
     Digest, HandlerId, HandlerName, LogLine, Policy, Receipt, Record, RouteKey, Timestamp, UserId, UserName,
 };
 
-pub use audit::{AuditStore, NewAuditRow};
+pub use audit::{AuditPage, AuditScope, AuditStore, NewAuditRow};
 pub use changes::{ChangeStore, ChangeWatch};
 pub use charts::{ChartStore, StepCounts, StepSums, StepWalls, Window, wall_bin, wall_of_bin};
 pub use dump::{Cell, Column, Dump, DumpStore, Kind, LEFT_OUT, Restore, Row, TABLES, Table};
@@ -42,9 +45,14 @@ pub use fleet::FleetStore;
 pub use handlers::{
     AddVersion, CreateHandler, DeploymentRow, EditPolicy, HandlerRow, NewHandler, NewModule, VersionRow,
 };
+pub use identities::{
+    IdentityStore, Known, Linked, NewIdentity, NewTicket, Registered, Ticket, Unlinked,
+};
+pub use logins::{LoginAsked, LoginRoom, LoginStore, NewLoginRow, PendingRow, Polled};
 pub use modules::{Claim, ModuleStore, Subject};
 pub use plans::{AskPlan, Asked, DecidePlan, DeletePlan, NewPlanRequestRow, PlanStore, SetPlan};
 pub use quotas::{AccountPlan, Kept, KeptQuota, OverQuota, QuotaStore, Ran};
+pub use people::{Changed, Keep, KeepTokens, PeopleStore};
 pub use recordings::RecordingStore;
 pub use records::{
     FoundLines, LineFilter, LineSearch, LogQuery, Positioned, Positions, ReceiptSearch, SearchStore,
@@ -78,9 +86,12 @@ pub trait Store:
     + ChartStore
     + DumpStore
     + FleetStore
+    + IdentityStore
+    + LoginStore
     + ModuleStore
     + PlanStore
     + QuotaStore
+    + PeopleStore
     + RecordingStore
     + RouteStore
     + SessionStore

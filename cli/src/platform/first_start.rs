@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::json;
 use wasmcloud_api::{ApiError, Core, Target};
 use wasmcloud_wire::body::User;
 use wasmcloud_wire::{Invoker, Policy};
@@ -31,8 +32,11 @@ pub async fn make_admin(core: &Core) -> Result<Option<(User, String)>, Failure> 
     }
     let password = random_password()?;
     let name = ADMIN_NAME.parse().map_err(|error| failed("first_start", error, "report this as a bug"))?;
+    let detail = json!({ "is_admin": true, "why": "first start" });
+    let noted = core.note_by_server("user.create", ADMIN_NAME, None, &detail).await.map_err(api_failed)?;
     let user = core.create_user(name, password.clone(), true).await.map_err(api_failed)?;
     core.give_unlimited(user.id).await.map_err(api_failed)?;
+    core.finish_audit(noted, 201).await;
     Ok(Some((user, password)))
 }
 

@@ -212,6 +212,7 @@ impl ApiOptions {
             settings_key_file,
             registration: self.registration.map_or(usual.registration, |text| text.0),
             record_days: self.record_days.unwrap_or(usual.record_days),
+            audit_days: self.audit_days.unwrap_or(usual.audit_days),
             record_rows_max: self.record_rows_max.unwrap_or(usual.record_rows_max),
             limits: limits.usual,
             limits_max: limits.max,

@@ -5,9 +5,10 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 
-/// One of `GET /api/v1/audit?since=…&before=POSITION&actor=…&action=…&subject=…&limit=…`, newest first. Operators see
-/// everything; others what they did, and what was done to what is theirs or their teams'.
-/// `GET /api/v1/audit/export` has the same, oldest first, one JSON text a line, or as CSV with `format=csv`.
+/// One of `GET /api/v1/audit?since=…&until=…&before=POSITION&actor=…&action=…&subject=…&limit=…`, newest first.
+/// Operators see everything; others what they did, and what was done to what is theirs or their teams'. `action=handler`
+/// finds `handler.promote` too.
+/// `GET /api/v1/audit/export?format=ndjson&since=…&until=…` has the same, oldest first, one JSON text a line, or as CSV with `format=csv`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// Its place in the order.
@@ -37,4 +38,7 @@ pub struct AuditEntry {
 pub struct Audit {
     /// The entries.
     pub entries: Vec<AuditEntry>,
+    /// Older entries were not looked at: ask again with `before` for them. Absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_before: Option<i64>,
 }

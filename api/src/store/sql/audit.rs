@@ -1,33 +1,75 @@
 //! Who changed what.
 
 use async_trait::async_trait;
+use uuid::Uuid;
+use wasmcloud_wire::body::AuditEntry;
+use wasmcloud_wire::{Timestamp, UserId};
 
 use super::SqlStore;
-use super::backend::{Backend, Columns as _, begin, write};
+use super::backend::{Backend, Columns, begin, read, write};
+use super::prune::in_bites;
 use super::value::values;
-use crate::store::{AuditStore, NewAuditRow, StoreError};
+use crate::store::{AuditPage, AuditScope, AuditStore, NewAuditRow, StoreError};
+
+/// How many teams somebody's view of the audit log takes in.
+const TEAMS_MAX: i64 = 200;
+
+/// Entries; the columns in the order of [`entry`].
+macro_rules! select {
+    ($which:literal, $order:literal) => {
+        concat!(
+            "SELECT position, created_at, actor, via, action, subject, detail, peer, request_id, status FROM audit
+            WHERE ",
+            $which,
+            "position >= $1 AND position < $2 ORDER BY position ",
+            $order,
+            " LIMIT $3"
+        )
+    };
+}
+
+// Each is a text of its own, so that each finds its index; the newest first, and the oldest.
+const ALL: [&str; 2] = [select!("", "DESC"), select!("", "")];
+const OF_ACTOR: [&str; 2] = [select!("actor_id = $4 AND ", "DESC"), select!("actor_id = $4 AND ", "")];
+const OF_ACCOUNT: [&str; 2] = [select!("account_id = $4 AND ", "DESC"), select!("account_id = $4 AND ", "")];
+const TEAMS: &str = "SELECT team_id FROM members WHERE user_id = $1 ORDER BY team_id LIMIT $2";
+const FIRST_SINCE: &str =
+    "SELECT position FROM audit WHERE created_at >= $1 ORDER BY created_at, position LIMIT 1";
+const OLD: &str = "DELETE FROM audit WHERE position IN
+    (SELECT position FROM audit WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
+
+/// Notes something as a part of something larger; with a status, it is done.
+pub(super) async fn insert_in<B: Backend>(
+    connection: &mut B::Connection,
+    row: &NewAuditRow,
+    status: Option<u16>,
+) -> Result<i64, StoreError> {
+    let sql = "INSERT INTO audit
+        (actor_id, actor, via, action, subject, account_id, detail, peer, request_id, status)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING position";
+    // PostgreSQL's texts cannot hold a NUL.
+    let subject = row.subject.replace('\0', "\u{fffd}");
+    let values = values![
+        row.actor_id.map(|id| id.0),
+        row.actor.as_str(),
+        row.via.as_str(),
+        row.action.as_str(),
+        subject.as_str(),
+        row.account.map(|id| id.0),
+        row.detail.as_str(),
+        row.peer.as_str(),
+        row.request_id,
+        status.map(i64::from)
+    ];
+    let rows = B::rows(connection, sql, values).await?;
+    rows.first().ok_or_else(|| StoreError::Corrupt("a row without a position".to_owned()))?.int(0)
+}
 
 #[async_trait]
 impl<B: Backend> AuditStore for SqlStore<B> {
     async fn begin_audit(&self, row: &NewAuditRow) -> Result<i64, StoreError> {
-        let sql =
-            "INSERT INTO audit (actor_id, actor, via, action, subject, account_id, detail, peer, request_id)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING position";
-        let values = values![
-            row.actor_id.map(|id| id.0),
-            row.actor.as_str(),
-            row.via.as_str(),
-            row.action.as_str(),
-            row.subject.as_str(),
-            row.account.map(|id| id.0),
-            row.detail.as_str(),
-            row.peer.as_str(),
-            row.request_id
-        ];
         let mut transaction = begin(&self.write).await?;
-        let rows = B::rows(&mut transaction, sql, values).await?;
-        let position =
-            rows.first().ok_or_else(|| StoreError::Corrupt("a row without a position".to_owned()))?.int(0)?;
+        let position = insert_in::<B>(&mut transaction, row, None).await?;
         transaction.commit().await?;
         Ok(position)
     }
@@ -35,5 +77,100 @@ impl<B: Backend> AuditStore for SqlStore<B> {
     async fn finish_audit(&self, position: i64, status: u16) -> Result<(), StoreError> {
         let sql = "UPDATE audit SET status = $2 WHERE position = $1";
         write(&self.write, sql, values![position, i64::from(status)]).await.map(|_| ())
+    }
+
+    async fn audit_page(&self, scope: AuditScope, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError> {
+        let AuditPage { from, before, newest_first, limit } = page;
+        let order = usize::from(!newest_first);
+        let limit = i64::from(limit);
+        let (of_actor, of_account) = (pick(OF_ACTOR, order), pick(OF_ACCOUNT, order));
+        let mut rows = Vec::new();
+        match scope {
+            AuditScope::All => {
+                rows = read(&self.read, pick(ALL, order), values![from, before, limit]).await?
+            }
+            AuditScope::Of(user) => {
+                for account in accounts(self, user).await? {
+                    rows.extend(read(&self.read, of_account, values![from, before, limit, account]).await?);
+                }
+                rows.extend(read(&self.read, of_actor, values![from, before, limit, user]).await?);
+            }
+        }
+        let mut entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(|entry| if newest_first { -entry.position } else { entry.position });
+        entries.dedup_by_key(|entry| entry.position);
+        entries.truncate(page.limit as usize);
+        Ok(entries)
+    }
+
+    async fn audit_position(&self, at: Timestamp) -> Result<Option<i64>, StoreError> {
+        read(&self.read, FIRST_SINCE, values![at]).await?.first().map(|row| row.int(0)).transpose()
+    }
+
+    async fn prune_audit(&self, before: Timestamp) -> Result<u64, StoreError> {
+        in_bites(&self.write, OLD, before.0).await
+    }
+}
+
+fn pick([newest_first, oldest_first]: [&'static str; 2], order: usize) -> &'static str {
+    if order == 0 { newest_first } else { oldest_first }
+}
+
+/// The user's own account, and those of the user's teams.
+async fn accounts<B: Backend>(store: &SqlStore<B>, user: UserId) -> Result<Vec<Uuid>, StoreError> {
+    let mut accounts = vec![user.0];
+    for row in read(&store.read, TEAMS, values![user, TEAMS_MAX]).await? {
+        accounts.push(row.uuid(0)?);
+    }
+    Ok(accounts)
+}
+
+fn entry(row: &impl Columns) -> Result<AuditEntry, StoreError> {
+    let detail = row.text(6)?;
+    let corrupt = |error| StoreError::Corrupt(format!("an audit entry's detail: {error}"));
+    let status = row.maybe_int(9)?.map(u16::try_from).transpose();
+    Ok(AuditEntry {
+        position: row.int(0)?,
+        at: Timestamp(row.int(1)?),
+        actor: row.text(2)?,
+        via: row.text(3)?,
+        action: row.text(4)?,
+        subject: row.text(5)?,
+        detail: serde_json::from_str(&detail).map_err(corrupt)?,
+        peer: row.text(7)?,
+        request_id: row.uuid(8)?,
+        status: status.map_err(|error| StoreError::Corrupt(format!("an audit entry's status: {error}")))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::store::SqliteStore;
+
+    #[tokio::test]
+    async fn every_query_of_the_audit_log_goes_along_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("wasmcloud.db")).await.unwrap();
+        let both = |[one, other]: [&'static str; 2], way| [(one, way), (other, way)];
+        let mut ways = Vec::new();
+        ways.extend(both(ALL, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"));
+        ways.extend(both(OF_ACTOR, "audit_by_actor (actor_id=? AND position>? AND position<?)"));
+        ways.extend(both(OF_ACCOUNT, "audit_by_account (account_id=? AND position>? AND position<?)"));
+        ways.extend([
+            (TEAMS, "members_by_user (user_id=?)"),
+            (FIRST_SINCE, "audit_by_age (created_at>?)"),
+            (OLD, "audit_by_age (created_at<?)"),
+        ]);
+        for (sql, way) in ways {
+            let mut connection = store.read.acquire().await.unwrap();
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let plan = sqlx::Sqlite::rows(&mut connection, explain, &[]).await.unwrap();
+            let steps: Vec<_> = plan.iter().map(|row| row.text(3).unwrap()).collect();
+            assert!(steps.iter().any(|step| step.ends_with(way)), "{sql}: {steps:?}");
+            assert!(steps.iter().all(|step| !step.starts_with("SCAN ")), "{sql}: {steps:?}");
+        }
     }
 }

@@ -131,8 +131,8 @@ mod tests {
             (line_search::<Sqlite>(LINES_OF_ONE), "(invocation_id=?)"),
             (BEYOND.to_owned(), "log_lines_by_time (handler_id=? AND at>? AND at<?)"),
             (PLACE.to_owned(), "(id=?)"),
-            (RECEIPTS.to_owned(), "invocations_by_time (handler_id=? AND (started_at,position)<(?,?))"),
-            (FAILURES.to_owned(), "invocations_failed (handler_id=? AND (started_at,position)<(?,?))"),
+            (RECEIPTS.to_owned(), "invocations_by_time (handler_id=? AND started_at>? AND started_at<?)"),
+            (FAILURES.to_owned(), "invocations_failed (handler_id=? AND started_at>? AND started_at<?)"),
         ] {
             let mut connection = store.read.acquire().await.unwrap();
             let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));

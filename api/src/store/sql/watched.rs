@@ -1,5 +1,6 @@
 //! Versions that are watched since they are new: what they fail, and taking them back.
 
+use serde_json::json;
 use sqlx::Pool;
 use wasmcloud_wire::body::RolledBack;
 use wasmcloud_wire::{
@@ -8,10 +9,10 @@ use wasmcloud_wire::{
 
 use super::backend::{Backend, Columns, begin, read};
 use super::handlers::{find_in, vanished};
-use super::records;
+use super::{audit, records};
 use super::value::{parse, values, version};
 use super::versions::{Pointers, fits_in, locked, write_pointers};
-use crate::store::{Fits, Newness, StoreError, TakeBack, Tally, WatchedVersion};
+use crate::store::{Fits, NewAuditRow, Newness, StoreError, TakeBack, Tally, WatchedVersion};
 
 // The conditions are those of the indices, word for word: SQLite finds an index by nothing else.
 const PROMOTED: &str = "SELECT id, name, owner_id, live_version, previous_version, promoted_at FROM handlers
@@ -96,8 +97,15 @@ pub async fn take_back<B: Backend>(
     write_pointers::<B>(&mut transaction, before.id, &pointers).await?;
     let row = find_in::<B>(&mut transaction, watched.owner, &watched.name).await?.ok_or_else(vanished)?;
     records::keep_in::<B>(&mut transaction, &[platform_line(before.id, why.at, line)]).await?;
+    audit::insert_in::<B>(&mut transaction, &rollback_note(watched, why), Some(200)).await?;
     transaction.commit().await?;
     Ok(TakeBack::Done(Box::new(row)))
+}
+
+/// What the audit log says of it: in the same transaction, so that it is said once, and only if it was done.
+fn rollback_note(watched: &WatchedVersion, why: &RolledBack) -> NewAuditRow {
+    let detail = json!({ "from": why.from, "to": why.to, "reason": why.reason });
+    NewAuditRow::by_server("handler.auto_rollback", watched.name.as_str(), Some(watched.owner), &detail)
 }
 
 /// A line that belongs to no invocation: it has an id of its own.

@@ -66,6 +66,8 @@ group! {
     "record_days" "record-days" "WASMCLOUD_RECORD_DAYS" record_days: u32, "DAYS";
     /// How many log lines, and how many receipts, are kept at most [default: 1000000]
     "record_rows_max" "record-rows-max" "WASMCLOUD_RECORD_ROWS_MAX" record_rows_max: u64, "ROWS";
+    /// For how many days the audit log is kept [default: 365]
+    "audit_days" "audit-days" "WASMCLOUD_AUDIT_DAYS" audit_days: u32, "DAYS";
     /// The database: a postgres:// URL [default: SQLite in the data directory]
     #[arg(hide_env_values = true)]
     "database" "database" "WASMCLOUD_DATABASE" database: DatabaseUrl, "URL";
