@@ -43,6 +43,11 @@ impl Client {
         Client { api, session, user_agent }
     }
 
+    /// The same API with another session.
+    pub(crate) fn with_session(&self, secret: &str) -> Client {
+        Client { session: Some(secret.to_owned()), ..self.clone() }
+    }
+
     /// `GET`, and what its JSON says.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refused> {
         self.json(Method::GET, path, Bytes::new()).await

@@ -15,9 +15,16 @@ mod view;
 
 mod pages {
     //! One file a group of pages.
+    pub mod account;
+    pub mod device;
+    pub mod hand_over;
     pub mod handlers;
+    pub mod oidc;
     pub mod operator;
+    pub mod register;
+    pub mod reset;
     pub mod sign_in;
+    pub mod teams;
 }
 
 pub use api::Api;

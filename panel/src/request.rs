@@ -11,6 +11,8 @@ use http::{HeaderMap, Method, header};
 pub const SESSION_COOKIE: &str = "__Host-wasmcloud";
 /// The cookie that ties forms to a browser before there is a session.
 pub(crate) const VISITOR_COOKIE: &str = "__Host-wasmcloud-visitor";
+/// The cookie that ties a sign-in at a provider to the browser that began it.
+pub(crate) const FLOW_COOKIE: &str = "__Host-wasmcloud-flow";
 /// The cookie that carries a sentence to the next page.
 pub(crate) const FLASH_COOKIE: &str = "__Host-wasmcloud-flash";
 /// Most fields of a form.
@@ -38,7 +40,12 @@ pub(crate) struct Request {
     pub method: Method,
     /// The path as it is in the address.
     pub path: String,
+    /// The path with its query.
+    pub target: String,
     pub headers: HeaderMap,
+    /// What the address says of the host, where it does: in HTTP/2.
+    authority: Option<String>,
+    is_https: bool,
     query: Vec<(String, String)>,
     body: Bytes,
 }
@@ -49,6 +56,9 @@ impl Request {
         Request {
             query: url::form_urlencoded::parse(query).into_owned().collect(),
             path: parts.uri.path().to_owned(),
+            target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+            is_https: parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS),
+            authority: parts.uri.authority().map(ToString::to_string),
             method: parts.method,
             headers: parts.headers,
             body,
@@ -72,6 +82,16 @@ impl Request {
     /// A header field as text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The host, perhaps with a port, that the browser asked.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.as_deref().or_else(|| self.header("host")).unwrap_or_default()
+    }
+
+    /// Whether the address says that it was asked over TLS: in HTTP/2.
+    pub(crate) fn is_https(&self) -> bool {
+        self.is_https
     }
 
     /// The form in the body, in either encoding that browsers use.

@@ -4,6 +4,8 @@ use askama::Template;
 use http::{HeaderValue, StatusCode, header};
 use wasmcloud_listener::ResponseBody;
 
+use crate::api::Refused;
+
 /// What pages may load and do: our own scripts, styles and pictures, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -41,6 +43,16 @@ pub(crate) fn see_other(to: &str) -> Response {
     let to = HeaderValue::from_str(to).unwrap_or_else(|_| HeaderValue::from_static("/"));
     response.headers_mut().insert(header::LOCATION, to);
     response
+}
+
+/// The status of a form that is shown again, with why it was not taken.
+pub(crate) fn form_status(error: Option<&Refused>) -> StatusCode {
+    match error.map(|refused| refused.status) {
+        None => StatusCode::OK,
+        // Of a form, not of the page.
+        Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(status) => status,
+    }
 }
 
 /// Sets a cookie for this host alone, for so long; until the browser is closed if `None`.

@@ -8,8 +8,8 @@ use wasmcloud_wire::ErrorDetail;
 
 use crate::api::{Api, Refused};
 use crate::assets;
-use crate::pages::{handlers, operator, sign_in};
-use crate::request::{Form, Request};
+use crate::pages::{account, device, handlers, oidc, operator, register, reset, sign_in, teams};
+use crate::request::{Form, Request, session_secret};
 use crate::response::{Response, protect, see_other};
 use crate::shell::Visitor;
 
@@ -55,6 +55,12 @@ async fn shown(request: &Request, segments: &[&str], visitor: &Visitor) -> Resul
     match segments {
         [] => Ok(see_other(if visitor.user.is_some() { "/handlers" } else { "/sign-in" })),
         ["sign-in"] => sign_in::show(request, visitor).await,
+        ["sign-in", provider, "callback"] => oidc::callback(request, visitor, provider).await,
+        ["register"] => register::show(request, visitor).await,
+        ["reset"] => reset::show(request, visitor).await,
+        ["device", rest @ ..] => device::show(request, rest, visitor).await,
+        ["account", rest @ ..] => account::show(request, rest, visitor).await,
+        ["teams", rest @ ..] => teams::show(request, rest, visitor).await,
         ["handlers", rest @ ..] => handlers::show(request, rest, visitor).await,
         ["operator", rest @ ..] => operator::show(request, rest, visitor).await,
         _ => Err(not_found()),
@@ -67,7 +73,9 @@ async fn sent(request: &Request, segments: &[&str], visitor: &Visitor) -> Result
         said(StatusCode::BAD_REQUEST, "bad_form", &error.to_string(), "send the form again")
     })?;
     if !visitor.sent(request, &form) {
-        return Err(not_ours());
+        // The session has ended since the form was shown, and with it what the form was tied to.
+        let is_over = visitor.user.is_none() && session_secret(&request.headers).is_some();
+        return if is_over { Ok(visitor.to_sign_in()) } else { Err(not_ours()) };
     }
     post(request, segments, visitor, &form).await
 }
@@ -80,7 +88,14 @@ async fn post(
 ) -> Result<Response, Refused> {
     match segments {
         ["sign-in"] => sign_in::send(request, visitor, form).await,
+        ["sign-in", provider] => oidc::begin(visitor, provider, form.get("next"), false).await,
+        ["sign-in", provider, "register"] => oidc::register(visitor, provider, form).await,
         ["sign-out"] => sign_in::out(visitor).await,
+        ["register"] => register::send(visitor, form).await,
+        ["reset"] => reset::send(visitor, form).await,
+        ["device"] => device::send(visitor, form).await,
+        ["account", rest @ ..] => account::send(request, rest, visitor, form).await,
+        ["teams", rest @ ..] => teams::send(request, rest, visitor, form).await,
         ["handlers", rest @ ..] => handlers::send(request, rest, visitor, form).await,
         ["operator", rest @ ..] => operator::send(request, rest, visitor, form).await,
         _ => Err(not_found()),

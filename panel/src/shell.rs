@@ -10,6 +10,7 @@ use crate::api::{Api, Client, Refused};
 use crate::csrf;
 use crate::request::{FLASH_COOKIE, Form, Request, SESSION_COOKIE, VISITOR_COOKIE, cookie, session_secret};
 use crate::response::{Response, page, see_other, set_cookie};
+use crate::router::said;
 
 /// Longest sentence that is carried to the next page, in characters.
 const FLASH_CHARS_MAX: usize = 300;
@@ -25,6 +26,8 @@ pub(crate) struct Visitor {
     is_new: bool,
     flash: Option<String>,
     path: String,
+    /// Where to come back to after signing in: the page itself, or the page that a form was on.
+    here: String,
 }
 
 impl Visitor {
@@ -51,11 +54,27 @@ impl Visitor {
             secret: known.unwrap_or_else(csrf::fresh_secret),
             flash: flash.map(|text| text.chars().take(FLASH_CHARS_MAX).collect()),
             path: request.path.clone(),
+            here: page_of(request),
         };
         match refused {
             None => Ok(visitor),
             Some(refused) => Err((visitor, refused)),
         }
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Errors
+    /// Nobody is: [`Visitor::refused`] makes a way to the sign-in and back of it.
+    pub(crate) fn known(&self) -> Result<&User, Refused> {
+        let sign_in =
+            || said(StatusCode::UNAUTHORIZED, "unauthorized", "you are not signed in", "sign in first");
+        self.user.as_ref().ok_or_else(sign_in)
+    }
+
+    /// To the sign-in, and back here after it.
+    pub(crate) fn to_sign_in(&self) -> Response {
+        see_other(&format!("/sign-in?next={}", encoded(&self.here)))
     }
 
     /// Whether a form was sent from a page that this browser was given.
@@ -78,7 +97,7 @@ impl Visitor {
     /// The page that says why something did not happen.
     pub(crate) fn refused(&self, refused: &Refused) -> Response {
         if refused.status == StatusCode::UNAUTHORIZED {
-            return see_other(&format!("/sign-in?next={}", encoded(&self.path)));
+            return self.to_sign_in();
         }
         let template =
             Problem { shell: self.shell("That did not work"), status: refused.status.as_u16(), refused };
@@ -113,7 +132,23 @@ fn sets_session(response: &Response) -> bool {
     cookies.filter_map(|cookie| cookie.to_str().ok()).any(|cookie| cookie.starts_with("__Host-wasmcloud="))
 }
 
-fn encoded(text: &str) -> String {
+/// The page that a request is for; for a form, the page that it was on, which the browser names to ourselves alone.
+fn page_of(request: &Request) -> String {
+    if request.method != http::Method::POST {
+        return request.target.clone();
+    }
+    let page = request.header("referer").and_then(|page| url::Url::parse(page).ok());
+    page.map_or_else(
+        || "/".to_owned(),
+        |page| match page.query() {
+            Some(query) => format!("{}?{query}", page.path()),
+            None => page.path().to_owned(),
+        },
+    )
+}
+
+/// Text as a part of an address, or of a cookie.
+pub(crate) fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
