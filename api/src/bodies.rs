@@ -94,7 +94,9 @@ impl Class {
             return Class::of_page(parts, path);
         }
         match (parts.method.as_str(), path) {
-            ("POST", [Some("api"), Some("v1"), Some("login" | "register" | "sessions"), None, ..]) => Class::Login,
+            ("POST", [Some("api"), Some("v1"), Some("login" | "register" | "sessions" | "reset" | "logins" | "oidc"), ..]) => {
+                Class::Login
+            }
             ("POST", [Some("api"), Some("v1"), Some("handlers" | "inspect"), None, ..]) => Class::Upload,
             ("PUT", [Some("api"), Some("v1"), Some("handlers"), Some(_), Some("module"), None]) => {
                 Class::Upload

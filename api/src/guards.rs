@@ -4,6 +4,7 @@
 
 mod changing;
 mod env;
+mod maybe_caller;
 mod user_agent;
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use crate::json;
 
 pub(crate) use changing::{Changing, Note};
 pub(crate) use env::{EnvField, Unquoted};
+pub(crate) use maybe_caller::MaybeCaller;
 pub(crate) use user_agent::UserAgent;
 
 /// What the bridge knows of a request besides what Rocket does.

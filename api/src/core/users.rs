@@ -1,12 +1,11 @@
 //! Users, their tokens, and invitations.
 
-use sha2::{Digest as _, Sha256};
 use wasmcloud_wire::body::{Invitation, User};
 use wasmcloud_wire::{Timestamp, UserId, UserName};
 
 use super::tokens::is_limited;
 use super::{Core, DAY_MS};
-use crate::auth::{Caller, Credential, Via, credential};
+use crate::auth::{Caller, Credential, Via, credential, hash_of};
 use crate::store::{LiveToken, NewUser, StoreError};
 use crate::{ApiError, Registration};
 
@@ -51,19 +50,14 @@ impl Core {
         invitation: Option<&str>,
     ) -> Result<User, ApiError> {
         match self.config.registration {
-            Registration::Off => Err(ApiError::new(
-                403,
-                "registration_off",
-                "this server does not let people register",
-                "ask whoever operates it for a user",
-            )),
+            Registration::Off => Err(registration_off()),
             Registration::Open => self.create_user(name, password, false).await,
             Registration::Invitation => {
                 let code = invitation.ok_or_else(bad_invitation)?;
                 let new = self.new_user(name, password, false).await?;
                 let name = new.name.clone();
                 self.store
-                    .create_invited_user(new, &code_hash(code), Timestamp::now())
+                    .create_invited_user(new, &hash_of(code), Timestamp::now())
                     .await
                     .map_err(|error| name_conflict(error, &name))?
                     .ok_or_else(bad_invitation)
@@ -87,8 +81,14 @@ impl Core {
             Err(_) => None,
         };
         let (user, hash) = known.unzip();
+        // Who signs in elsewhere has no password: that is as much work as a wrong one, and is no fault to be logged.
+        let hash = hash.filter(|hash| !hash.is_empty());
         let right = self.passwords.verify(name, password, hash).await?;
-        Ok(user.filter(|_| right).ok_or(FailedLogin))
+        let Some(user) = user.filter(|_| right) else { return Ok(Err(FailedLogin)) };
+        if let Some(reason) = self.store.known(user.id).await?.and_then(|known| known.suspended) {
+            return Err(ApiError::suspended(&reason));
+        }
+        Ok(Ok(user))
     }
 
     /// Whoever an `Authorization` field speaks for; 401 if it speaks for nobody.
@@ -116,16 +116,21 @@ impl Core {
         getrandom::fill(&mut random).map_err(ApiError::internal)?;
         let code = hex::encode(random);
         let expires_at = Timestamp(Timestamp::now().0 + INVITATION_DAYS * DAY_MS);
-        self.store.create_invitation(&code_hash(&code), by, expires_at).await?;
+        self.store.create_invitation(&hash_of(&code), by, expires_at).await?;
         Ok(Invitation { code, expires_at })
     }
 }
 
-fn code_hash(code: &str) -> [u8; 32] {
-    Sha256::digest(code.trim()).into()
+pub(super) fn registration_off() -> ApiError {
+    ApiError::new(
+        403,
+        "registration_off",
+        "this server does not let people register",
+        "ask whoever operates it for a user",
+    )
 }
 
-fn bad_invitation() -> ApiError {
+pub(super) fn bad_invitation() -> ApiError {
     ApiError::new(
         403,
         "invitation_required",
@@ -136,12 +141,16 @@ fn bad_invitation() -> ApiError {
 
 fn name_conflict(error: StoreError, name: &UserName) -> ApiError {
     match error {
-        StoreError::Conflict => ApiError::new(
-            409,
-            "user_name_taken",
-            format!("there is a user or a team `{name}` already"),
-            "choose another name",
-        ),
+        StoreError::Conflict => name_taken(name),
         other => other.into(),
     }
+}
+
+pub(super) fn name_taken(name: &UserName) -> ApiError {
+    ApiError::new(
+        409,
+        "user_name_taken",
+        format!("there is a user or a team `{name}` already"),
+        "choose another name",
+    )
 }

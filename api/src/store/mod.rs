@@ -236,8 +236,8 @@ pub trait Store:
     ///
     /// The one verb that is many transactions: it goes in bites, so that `record` gets its turn.
     async fn prune(&self, before: Timestamp, rows_max: u64) -> Result<u64, StoreError>;
-    /// Forgets tokens that are expired or revoked, invitations that are expired, and changes that every follower
-    /// has read. Returns how many rows went.
+    /// Forgets tokens that are expired or revoked, invitations, sessions, tickets and logins that are expired, and
+    /// changes that every follower has read. Returns how many rows went.
     async fn sweep_expired(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Whether the database answers.

@@ -69,6 +69,4 @@ pub trait SessionStore: Send + Sync {
     ) -> Result<Vec<SessionInfo>, StoreError>;
     /// Ends a user's session; false if the user has no such session.
     async fn end_session(&self, user: UserId, id: Uuid) -> Result<bool, StoreError>;
-    /// Forgets sessions that have ended. Returns how many rows went.
-    async fn sweep_sessions(&self, now: Timestamp) -> Result<u64, StoreError>;
 }

@@ -7,13 +7,9 @@ use wasmcloud_wire::{Timestamp, UserId};
 
 use super::SqlStore;
 use super::backend::{Backend, Columns, begin, read, write};
-use super::prune::in_bites;
 use super::users::{suspended, user};
 use super::value::values;
 use crate::store::{LiveSession, NewSessionRow, SessionStore, StoreError};
-
-const EXPIRED: &str = "DELETE FROM sessions WHERE id IN
-    (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)";
 
 #[async_trait]
 impl<B: Backend> SessionStore for SqlStore<B> {
@@ -99,9 +95,5 @@ impl<B: Backend> SessionStore for SqlStore<B> {
     async fn end_session(&self, user: UserId, id: Uuid) -> Result<bool, StoreError> {
         let sql = "DELETE FROM sessions WHERE id = $1 AND user_id = $2";
         Ok(write(&self.write, sql, values![id, user]).await? == 1)
-    }
-
-    async fn sweep_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
-        in_bites(&self.write, EXPIRED, now.0).await
     }
 }

@@ -24,9 +24,7 @@ pub async fn create_invited<B: Backend>(
     now: Timestamp,
 ) -> Result<Option<User>, StoreError> {
     let mut transaction = begin(pool).await?;
-    let sql = "UPDATE invitations SET used_at = $2, used_by = $3
-        WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2";
-    if B::execute(&mut transaction, sql, values![code_hash, now, new.id]).await? == 0 {
+    if !use_invitation::<B>(&mut transaction, code_hash, new.id, now).await? {
         return Ok(None);
     }
     let user = insert::<B>(&mut transaction, new).await?;
@@ -34,7 +32,20 @@ pub async fn create_invited<B: Backend>(
     Ok(Some(user))
 }
 
-async fn insert<B: Backend>(connection: &mut B::Connection, new: NewUser) -> Result<User, StoreError> {
+/// Uses up an invitation; false if there is none that is good.
+pub(super) async fn use_invitation<B: Backend>(
+    connection: &mut B::Connection,
+    code_hash: &[u8; 32],
+    by: UserId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE invitations SET used_at = $2, used_by = $3
+        WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2";
+    Ok(B::execute(connection, sql, values![code_hash, now, by]).await? == 1)
+}
+
+/// Adds a user; `Conflict` if the name is taken.
+pub(super) async fn insert<B: Backend>(connection: &mut B::Connection, new: NewUser) -> Result<User, StoreError> {
     let sql = "INSERT INTO users (id, name, password_hash, is_admin) VALUES ($1, $2, $3, $4)
         ON CONFLICT DO NOTHING RETURNING created_at";
     let values = values![new.id, new.name.as_str(), new.password_hash.as_str(), new.is_admin];
