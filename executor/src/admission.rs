@@ -141,13 +141,13 @@ impl<K: Eq + Hash> Places<K> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use futures::future::join_all;
     use wasmcloud_wire::{Abi, Digest, Limits, VersionNumber};
 
     use super::*;
 
-    fn deployment(owner: UserId) -> Deployment {
+    pub(crate) fn deployment(owner: UserId) -> Deployment {
         Deployment {
             handler: HandlerId::new(),
             name: "hello".parse().unwrap(),

@@ -132,3 +132,29 @@ impl Drop for Listed {
 fn suspended<T>(reason: &str) -> Result<T, InvokeError> {
     Err(InvokeError::Suspended(reason.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::admission::tests::deployment;
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_what_runs_stays() {
+        let suspension = Arc::new(Suspension::default());
+        let watch = Arc::new(Watch::new(Instant::now() + Duration::from_secs(60)));
+        let runs = deployment(UserId::new());
+        let _listed = suspension.enter(&runs, &watch);
+        for _ in 0..HANDLERS_MAX + 10 {
+            drop(suspension.enter(&deployment(UserId::new()), &watch));
+            assert!(suspension.state().handlers.len() <= HANDLERS_MAX);
+        }
+        assert!(suspension.runs(&runs.name) && suspension.running().len() == 1);
+        for _ in 0..SUSPENDED_MAX + 10 {
+            suspension.learn(&Deployment { suspended: Some(String::new()), ..deployment(UserId::new()) });
+        }
+        assert!(suspension.state().suspended.len() <= SUSPENDED_MAX);
+        assert_eq!(watch.reason(), None);
+    }
+}

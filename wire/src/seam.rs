@@ -58,10 +58,7 @@ pub trait ControlPlane: Send + Sync {
         &self,
         executor: Uuid,
         used: Vec<AccountUse>,
-    ) -> Result<Vec<AccountUse>, ControlPlaneError> {
-        let _ = (executor, used);
-        Ok(Vec::new())
-    }
+    ) -> Result<Vec<AccountUse>, ControlPlaneError>;
 
     /// What changes from now on. The stream begins with [`Change::Resync`] and ends when the
     /// control plane goes away; the executor then asks for another.

@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use wasmcloud_executor::egress::Egress;
 use wasmcloud_executor::{Compiler, Edge, Executor, Settings};
 use wasmcloud_wire::{
-    Abi, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HandlerId,
-    HostName, HostRoute, Limits, Record, RouteKey, UserId, VersionNumber,
+    Abi, AccountUse, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport,
+    HandlerId, HostName, HostRoute, Limits, Record, RouteKey, UserId, VersionNumber,
 };
 
 /// Handlers answer below this domain.
@@ -39,6 +40,10 @@ impl ControlPlane for Plane {
 
     async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
         Ok(())
+    }
+
+    async fn usage(&self, _: Uuid, _: Vec<AccountUse>) -> Result<Vec<AccountUse>, ControlPlaneError> {
+        Ok(Vec::new())
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

@@ -27,6 +27,7 @@ impl Job {
         let all_taken = tokio::select! {
             taken = self.reader.caught_up() => taken.is_ok(),
             () = tokio::time::sleep_until(self.reader.watch.deadline().into()) => false,
+            _ = self.reader.watch.asked_to_end() => false,
         };
         if !all_taken {
             over.cut_off();

@@ -70,16 +70,15 @@ impl Quotas {
         until: Instant,
     ) -> Result<Begun, InvokeError> {
         let account = deployment.owner;
+        let mut is_late = false;
         loop {
             let spent = match self.count(account, &deployment.quota, Now::now()) {
                 Ok(counted) => return Ok(Begun { quotas: self.clone(), account, counted: Some(counted) }),
                 Err(spent) => spent,
             };
-            // A place that came free meanwhile has left its mark.
-            let Some(freed) = spent.freed else { return Err(spent.error) };
-            if tokio::time::timeout_at(until, freed.notified()).await.is_err() {
-                return Err(spent.error);
-            }
+            let Some(freed) = spent.freed.filter(|_| !is_late) else { return Err(spent.error) };
+            // Of several places that come free before anybody waits, one leaves its mark: so there is a last look.
+            is_late = tokio::time::timeout_at(until, freed.notified()).await.is_err();
         }
     }
 

@@ -7,12 +7,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream;
 use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
-    HostRoute, InvocationId, LogLine, Receipt, Record, RouteKey,
+    AccountUse, Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport,
+    HostName, HostRoute, InvocationId, LogLine, Receipt, Record, RouteKey, UserId,
 };
 
 use crate::app::within;
+
+/// The day of what is said to have been run elsewhere: each one.
+pub const ANYWHEN: i64 = -1;
 
 #[derive(Clone, Default)]
 pub struct Control(Arc<Shared>);
@@ -30,6 +34,10 @@ pub struct State {
     pub routes: HashMap<HostName, Vec<HostRoute>>,
     pub records: Vec<Record>,
     pub reports: Vec<ExecutorReport>,
+    /// What each executor told last of each account.
+    pub usage: HashMap<(UserId, Uuid), AccountUse>,
+    /// What executors that are not there have run, on whatever day and in whatever minute is asked for.
+    pub elsewhere: HashMap<UserId, AccountUse>,
     /// Whether only `record` fails, or everything.
     pub refuses_records: bool,
     pub is_down: bool,
@@ -69,6 +77,23 @@ impl State {
     pub fn lines(&self, text: &str) -> usize {
         let lines = self.records.iter().flat_map(|record| &record.lines);
         lines.filter(|line| line.text == text).count()
+    }
+
+    /// What all others have run for an account.
+    fn others(&self, executor: Uuid, used: &AccountUse) -> AccountUse {
+        let mut sum =
+            AccountUse { invocations: 0, cpu_us: 0, minute_invocations: 0, running: 0, ..used.clone() };
+        let known =
+            self.usage.iter().filter(|((account, by), _)| *account == used.account && *by != executor);
+        for other in known.map(|(_, other)| other).chain(self.elsewhere.get(&used.account)) {
+            let (is_today, is_now) = (other.day == used.day, other.minute == used.minute);
+            let is_anywhen = other.day == ANYWHEN;
+            sum.invocations += if is_today || is_anywhen { other.invocations } else { 0 };
+            sum.cpu_us += if is_today || is_anywhen { other.cpu_us } else { 0 };
+            sum.minute_invocations += if is_now || is_anywhen { other.minute_invocations } else { 0 };
+            sum.running += other.running;
+        }
+        sum
     }
 
     pub fn recorded(&self, invocation: InvocationId) -> Option<Recorded> {
@@ -173,6 +198,20 @@ impl ControlPlane for Control {
         self.check()?;
         self.update(|state| state.reports.push(report));
         Ok(())
+    }
+
+    async fn usage(
+        &self,
+        executor: Uuid,
+        used: Vec<AccountUse>,
+    ) -> Result<Vec<AccountUse>, ControlPlaneError> {
+        self.check()?;
+        Ok(self.update(|state| {
+            for used in &used {
+                state.usage.insert((used.account, executor), used.clone());
+            }
+            used.iter().map(|used| state.others(executor, used)).collect()
+        }))
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

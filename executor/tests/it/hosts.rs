@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::sync::watch;
+use uuid::Uuid;
 use wasmcloud_executor::Edge;
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
-    HostRoute, Invoker, Record, RouteKey,
+    AccountUse, Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport,
+    HostName, HostRoute, Invoker, Record, RouteKey,
 };
 
 use crate::app::{DOMAIN, TestExecutor, within};
@@ -210,6 +211,14 @@ impl ControlPlane for Gated {
 
     async fn report(&self, report: ExecutorReport) -> Result<(), ControlPlaneError> {
         self.control.report(report).await
+    }
+
+    async fn usage(
+        &self,
+        executor: Uuid,
+        used: Vec<AccountUse>,
+    ) -> Result<Vec<AccountUse>, ControlPlaneError> {
+        self.control.usage(executor, used).await
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {

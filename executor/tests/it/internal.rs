@@ -220,6 +220,30 @@ async fn a_full_handler_is_429_with_the_time_to_wait() {
 }
 
 #[tokio::test]
+async fn a_quota_and_a_suspension_are_told_apart_from_a_limit() {
+    let internal = Internal::start().await;
+    let module = prints("A: b\n\n");
+    let over = internal.app.deploy_with("over", &module, |deployment| {
+        deployment.quota.plan = "small".to_owned();
+        deployment.quota.invocations_per_minute_max = Some(0);
+    });
+    let response = internal.post("invoke", &call(&over.await, "/")).await;
+    let retry_after: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&retry_after), "{retry_after}");
+    assert_eq!(error(response).await, (429, "over_quota".to_owned()));
+    let suspended = internal
+        .app
+        .deploy_with("gone", &module, |deployment| deployment.suspended = Some("spam".to_owned()));
+    let response = internal.post("invoke", &call(&suspended.await, "/")).await;
+    let status = response.status();
+    let body: ErrorBody = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(
+        (status.as_u16(), body.error.code.as_str(), body.error.message.as_str()),
+        (403, "suspended", "spam")
+    );
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let internal = Internal::start().await;
     let deployment = internal.app.deploy("hello", &prints("A: b\n\n")).await;

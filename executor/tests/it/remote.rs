@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 use wasmcloud_executor::RemoteControlPlane;
 use wasmcloud_listener::{Body, ResponseBody, serve};
 use wasmcloud_plane::{API, ServiceKeys, ServiceToken, Verifier};
-use wasmcloud_wire::{Change, ControlPlane, ControlPlaneError, Digest, ExecutorReport, Record};
+use wasmcloud_wire::{
+    AccountUse, Change, ControlPlane, ControlPlaneError, Digest, ExecutorReport, Record, UsageReport, UserId,
+};
 
 use crate::app::{TestExecutor, WORKER_ID, within};
 use crate::control::Control;
@@ -58,6 +60,11 @@ async fn answer(control: &Control, verifier: &Verifier, request: Request<Body>) 
         ("executors", "") => {
             let report: ExecutorReport = serde_json::from_slice(&body).unwrap();
             control.report(report).await.map(|()| status(StatusCode::NO_CONTENT))
+        }
+        ("usage", "") => {
+            let told: UsageReport = serde_json::from_slice(&body).unwrap();
+            let others = control.usage(told.executor, told.used).await;
+            others.map(|others| Response::new(serde_json::to_vec(&others).unwrap().into()))
         }
         ("records", "") => {
             let batch: Vec<Record> = serde_json::from_slice(&body).unwrap();
@@ -225,4 +232,26 @@ async fn an_executor_says_that_it_is_there_and_that_it_is_about_to_stop() {
     let last = reports.last().unwrap();
     assert!(reports.len() > before, "{reports:?}");
     assert_eq!((last.draining, last.records_waiting), (true, 0));
+}
+
+#[tokio::test]
+async fn what_accounts_use_is_told_to_another_process_which_says_what_others_run() {
+    let control = Control::default();
+    let remote = remote(offer(control.clone()).await, TOKEN);
+    let (account, one, other) = (UserId::new(), uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
+    let used = AccountUse {
+        account,
+        day: 20_779,
+        invocations: 7,
+        cpu_us: 1_500,
+        minute: 29_921_760,
+        minute_invocations: 3,
+        running: 1,
+    };
+    let none = AccountUse { invocations: 0, cpu_us: 0, minute_invocations: 0, running: 0, ..used.clone() };
+    assert_eq!(remote.usage(one, vec![used.clone()]).await.unwrap(), [none.clone()]);
+    assert_eq!(remote.usage(other, vec![none]).await.unwrap(), [used]);
+    control.update(|state| state.is_down = true);
+    let error = remote.usage(one, Vec::new()).await.err();
+    assert!(matches!(error, Some(ControlPlaneError::Unavailable(_))), "{error:?}");
 }

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::sync::watch;
+use uuid::Uuid;
 use wasmcloud_wire::{
-    Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
-    HostRoute, Invoker, Record, RouteKey,
+    AccountUse, Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport,
+    HostName, HostRoute, Invoker, Record, RouteKey,
 };
 
 use crate::app::{TestExecutor, within};
@@ -90,6 +91,14 @@ impl ControlPlane for StandsStill {
 
     async fn report(&self, _: ExecutorReport) -> Result<(), ControlPlaneError> {
         Ok(())
+    }
+
+    async fn usage(
+        &self,
+        executor: Uuid,
+        used: Vec<AccountUse>,
+    ) -> Result<Vec<AccountUse>, ControlPlaneError> {
+        self.control.usage(executor, used).await
     }
 
     async fn changes(&self) -> Result<ChangeStream, ControlPlaneError> {
