@@ -6,7 +6,9 @@
 
 mod api;
 mod assets;
+mod chart;
 mod csrf;
+mod format;
 mod request;
 mod response;
 mod router;
