@@ -15,6 +15,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/internal/v1/changes"),
     ("POST", "/internal/v1/executors"),
     ("POST", "/internal/v1/records"),
+    ("POST", "/internal/v1/usage"),
     ("GET", "/internal/v1/modules/2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"),
 ];
 

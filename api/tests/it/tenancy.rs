@@ -13,6 +13,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("DELETE", ""),
     ("PUT", "/module"),
     ("GET", "/versions"),
+    ("DELETE", "/versions/1"),
     ("POST", "/promote"),
     ("GET", "/env"),
     ("PATCH", "/env"),
@@ -23,6 +24,12 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/logs?follow=true"),
     ("GET", "/invocations"),
     ("GET", "/invocations/{invocation}"),
+    ("GET", "/invocations/{invocation}/recording"),
+    ("GET", "/recording"),
+    ("GET", "/policy"),
+    ("GET", "/policy/learned"),
+    ("POST", "/rollback"),
+    ("POST", "/transfer"),
 ];
 
 async fn ask(client: &Client, method: &str, handler: &str, rest: &str) -> Answer {
@@ -33,6 +40,7 @@ async fn ask(client: &Client, method: &str, handler: &str, rest: &str) -> Answer
         ("PUT", _) => request.body(module("x")),
         ("PATCH", _) => request.json(&json!({"forward_authorization": true})),
         ("POST", "/promote") => request.json(&json!({"version": 1})),
+        ("POST", "/transfer") => request.json(&json!({"to": "bob"})),
         ("POST", _) => request.json(&json!({})),
         _ => request,
     };
