@@ -4,9 +4,9 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    command_list, completions, create, delete, env, executors, flags, host, inspect, invite, invocations,
-    invoke, list, login, logout, logs, namegen, policy, promote, register, replay, rollback, route,
-    run as run_command, set, show, stats, tokens, update, version, versions, whoami,
+    audit, command_list, completions, create, delete, env, executors, flags, host, inspect, invite, invocations,
+    invoke, list, login, logout, logs, namegen, password, plan, policy, promote, quota, register, replay, rollback, route,
+    run as run_command, set, show, stats, teams, tokens, transfer, update, users, version, versions, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
@@ -70,10 +70,12 @@ enum ClientCommand {
     Logout,
     /// Show who is logged in, and where
     Whoami,
+    /// Change your password
+    Password(password::Args),
     /// Make a handler of a WebAssembly program and print its address
     Create(create::Args),
-    /// List your handlers
-    List,
+    /// List your handlers, and those of your teams
+    List(list::Args),
     /// Show a handler and its versions
     Show(show::Args),
     /// Upload a handler's next version, and make it live
@@ -82,7 +84,7 @@ enum ClientCommand {
     Promote(promote::Args),
     /// Go back to the version that was live before
     Rollback(rollback::Args),
-    /// List a handler's versions
+    /// List a handler's versions, or delete some of them
     Versions(versions::Args),
     /// Change a handler's settings
     Set(set::Args),
@@ -110,11 +112,26 @@ enum ClientCommand {
     Stats(stats::Args),
     /// Run a recorded invocation again, and say whether its answer is the same
     Replay(replay::Args),
+    /// Show what you have used of your quotas
+    Quota(quota::Args),
+    /// List plans and ask for one; make, give and decide them (operators only)
+    #[command(subcommand)]
+    Plan(plan::Command),
     /// List, make and revoke your tokens
     #[command(subcommand)]
     Tokens(tokens::Command),
-    /// Make an invitation that one new user may register with (operators only)
-    Invite,
+    /// Make teams that own handlers, and say who belongs to them
+    #[command(subcommand)]
+    Teams(teams::Command),
+    /// Give a handler to a team, or a team's to yourself
+    Transfer(transfer::Args),
+    /// Make an invitation that one new user may register with; list them, take them back (operators only)
+    Invite(invite::Args),
+    /// List users and teams; reset passwords, suspend, make operators (operators only)
+    #[command(subcommand)]
+    Users(users::Command),
+    /// Show who changed what, or write it to a file
+    Audit(audit::Args),
     /// List the executors with health, version and load (operators only)
     Executors,
     /// Say what a WebAssembly file is, what it asks for, and whether it can run; needs no server
@@ -214,12 +231,15 @@ async fn dispatch(session: &Session, command: ClientCommand) -> Result<(), Failu
         ClientCommand::Register(args) => register::run(session, args).await,
         ClientCommand::Logout => logout::run(session).await,
         ClientCommand::Whoami => whoami::run(session).await,
+        ClientCommand::Password(args) => password::run(session, args).await,
         ClientCommand::Create(args) => create::run(session, args).await,
-        ClientCommand::List => list::run(session).await,
+        ClientCommand::List(args) => list::run(session, &args).await,
         ClientCommand::Show(args) => show::run(session, &args).await,
         ClientCommand::Update(args) => update::run(session, &args).await,
         ClientCommand::Promote(args) => promote::run(session, &args).await,
         ClientCommand::Rollback(args) => rollback::run(session, &args).await,
+        ClientCommand::Quota(args) => quota::run(session, &args).await,
+        ClientCommand::Plan(command) => plan::run(session, command).await,
         ClientCommand::Versions(args) => versions::run(session, &args).await,
         ClientCommand::Set(args) => set::run(session, &args).await,
         ClientCommand::Env(command) => env::run(session, command).await,
@@ -233,7 +253,11 @@ async fn dispatch(session: &Session, command: ClientCommand) -> Result<(), Failu
         ClientCommand::Stats(args) => stats::run(session, &args).await,
         ClientCommand::Replay(args) => replay::run(session, args).await,
         ClientCommand::Tokens(command) => tokens::run(session, command).await,
-        ClientCommand::Invite => invite::run(session).await,
+        ClientCommand::Teams(command) => teams::run(session, command).await,
+        ClientCommand::Transfer(args) => transfer::run(session, args).await,
+        ClientCommand::Invite(args) => invite::run(session, args).await,
+        ClientCommand::Users(command) => users::run(session, command).await,
+        ClientCommand::Audit(args) => audit::run(session, &args).await,
         ClientCommand::Executors => executors::run(session).await,
         ClientCommand::Inspect(args) => inspect::run(session, &args),
         ClientCommand::Namegen(args) => namegen::run(session, &args),

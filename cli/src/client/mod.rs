@@ -1,9 +1,13 @@
 //! The API, typed: every request that the command line makes.
 
+mod audit;
 mod charts;
 mod exchange;
 mod hosts;
+mod people;
+mod quotas;
 mod recordings;
+mod teams;
 
 use std::time::Duration;
 
@@ -18,6 +22,8 @@ use wasmcloud_wire::body::{
     Token, TokenGrant, User, Version,
 };
 use wasmcloud_wire::{ENV_HEADER, Env, EnvPatch, HandlerName, InvocationId, Policy, PolicyPatch};
+
+pub use audit::AuditQuery;
 
 use crate::config::Secret;
 use crate::exit::Exit;
@@ -135,9 +141,9 @@ impl Client {
         self.fetch(self.get("/whoami")).await
     }
 
-    /// The user's handlers.
-    pub async fn handlers(&self) -> Result<Vec<Handler>, Failure> {
-        self.fetch(self.get("/handlers")).await
+    /// The handlers that the user can see, or those of a team.
+    pub async fn handlers(&self, team: Option<&str>) -> Result<Vec<Handler>, Failure> {
+        self.fetch(self.request(Method::GET, "/handlers", &of_team(team))).await
     }
 
     /// One handler.
@@ -150,6 +156,7 @@ impl Client {
         &self,
         name: &HandlerName,
         forward_authorization: bool,
+        team: Option<&str>,
         with: &With,
         size: u64,
         module: S,
@@ -157,8 +164,9 @@ impl Client {
     where
         S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     {
-        let query =
-            [("name", name.to_string()), ("forward_authorization", forward_authorization.to_string())];
+        let mut query =
+            vec![("name", name.to_string()), ("forward_authorization", forward_authorization.to_string())];
+        query.extend(of_team(team));
         let request = self.request(Method::POST, "/handlers", &query);
         self.upload(with.fields(request)?, size, module).await
     }
@@ -306,6 +314,11 @@ impl Client {
     pub async fn executors(&self) -> Result<Vec<ExecutorStatus>, Failure> {
         self.fetch(self.get("/executors")).await
     }
+}
+
+/// What of a query names a team.
+fn of_team(team: Option<&str>) -> Vec<(&'static str, String)> {
+    team.map(|team| ("team", team.to_owned())).into_iter().collect()
 }
 
 impl With {

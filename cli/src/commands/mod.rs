@@ -1,5 +1,7 @@
 //! The commands, one a file.
 
+pub mod audit;
+mod browser_login;
 pub mod command_list;
 pub mod compare;
 pub mod completions;
@@ -19,8 +21,11 @@ pub mod logout;
 pub mod logs;
 mod name_arg;
 pub mod namegen;
+pub mod password;
+pub mod plan;
 pub mod policy;
 pub mod promote;
+pub mod quota;
 pub mod receipt;
 mod record_args;
 pub mod register;
@@ -32,9 +37,12 @@ pub mod run;
 pub mod set;
 pub mod show;
 pub mod stats;
+pub mod teams;
 pub mod tokens;
+pub mod transfer;
 pub mod update;
 pub mod upload;
+pub mod users;
 pub mod version;
 pub mod versions;
 pub mod whoami;

@@ -1,8 +1,10 @@
 //! `wasmcloud versions`
 
-use wasmcloud_wire::HandlerName;
+use serde_json::json;
 use wasmcloud_wire::body::{RolledBack, Version};
+use wasmcloud_wire::{HandlerName, VersionNumber};
 
+use super::promote::version;
 use crate::failure::Failure;
 use crate::output::Table;
 use crate::session::Session;
@@ -16,10 +18,17 @@ const DIGEST_CHARS: usize = 12;
 pub struct Args {
     /// The handler
     name: HandlerName,
+    /// Delete this version, which must not be live, nor the one before, nor answer a part of the clients; may be
+    /// given several times
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    delete: Vec<VersionNumber>,
 }
 
-/// Lists a handler's versions.
+/// Lists a handler's versions, or deletes some of them.
 pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
+    if !args.delete.is_empty() {
+        return delete(session, args).await;
+    }
     let versions = session.client()?.versions(&args.name).await?;
     if session.output.json {
         return session.output.document(&versions);
@@ -29,6 +38,24 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
         session.output.warn(&taken_back(&args.name, &rolled_back));
     }
     Ok(())
+}
+
+async fn delete(session: &Session, args: &Args) -> Result<(), Failure> {
+    let client = session.client()?;
+    let mut deleted = Vec::new();
+    let mut result = Ok(());
+    for number in args.delete.iter().copied() {
+        result = client.delete_version(&args.name, number).await;
+        if result.is_err() {
+            break;
+        }
+        session.output.tell(&format!("deleted version {number} of {}", args.name));
+        deleted.push(number);
+    }
+    if session.output.json {
+        session.output.document(&json!({ "deleted": deleted }))?;
+    }
+    result
 }
 
 /// What a version does for the handler's address.

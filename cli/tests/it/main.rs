@@ -11,6 +11,7 @@ mod errors;
 mod handlers;
 mod local;
 mod migrate;
+mod plans;
 mod secrets;
 mod stories;
 mod streams;
