@@ -1,5 +1,6 @@
 //! What every route can reach, and how much of it at once.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,22 @@ impl App {
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             followers_per_user: Slots::new(FOLLOWERS_PER_USER_MAX),
         }
+    }
+
+    /// Counts a try from an address, such as to log in or to register; 429 if there were too many within a minute, whichever
+    /// process they came to; 503 if the store does not answer.
+    pub(crate) async fn limit_peer(&self, peer: IpAddr) -> Result<(), ApiError> {
+        self.limiter.limit_peer(&self.core, peer).await
+    }
+
+    /// Counts a try for an account, whether or not there is such an account; the same.
+    pub(crate) async fn limit_account(&self, account: &str) -> Result<(), ApiError> {
+        self.limiter.limit_account(&self.core, account).await
+    }
+
+    /// Forgets the tries that a right password has made good.
+    pub(crate) async fn forgive_tries(&self, account: &str, peer: IpAddr) {
+        self.limiter.forgive(&self.core, account, peer).await;
     }
 
     /// A place among those who follow logs, if there is one.

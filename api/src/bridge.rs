@@ -74,6 +74,7 @@ impl Bridge {
             ms = started.elapsed().as_millis() as u64,
             request_id = %meta.request_id,
             user = meta.user(),
+            peer = %meta.peer.ip().to_canonical(),
             "request"
         );
         response

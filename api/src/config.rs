@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use wasmcloud_listener::TrustedProxies;
 use wasmcloud_wire::{HostName, Limits, RouteKey, Scheme};
 
 use crate::{OidcProvider, PublicUrl, ServiceKeys};
@@ -47,6 +48,8 @@ pub struct Config {
     pub limits_max: Limits,
     /// The DNS servers that are asked who owns a host; the system's if there are none.
     pub dns_servers: Vec<SocketAddr>,
+    /// The proxies that are believed when they say whom a request is from.
+    pub trusted_proxies: TrustedProxies,
     /// Hosts that no user may route, nor any below them: the API's own, for instance.
     pub reserved_hosts: Vec<HostName>,
 }
@@ -70,6 +73,7 @@ impl Config {
             limits: Limits::default(),
             limits_max: Limits::ceiling(),
             dns_servers: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
             reserved_hosts: Vec::new(),
         }
     }

@@ -47,7 +47,8 @@ pub async fn serve(
         .await
         .map_err(|error| ServeError::Routes(error.to_string()))?;
     let bridge = Arc::new(Bridge::new(client, app));
-    let serving = wasmcloud_listener::serve(listener, tls, Settings::default(), shutdown.clone(), {
+    let settings = Settings { trusted_proxies: core.config.trusted_proxies.clone(), ..Settings::default() };
+    let serving = wasmcloud_listener::serve(listener, tls, settings, shutdown.clone(), {
         move |request, peer| Arc::clone(&bridge).answer(request, peer)
     });
     let closing = async {

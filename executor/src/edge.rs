@@ -14,7 +14,7 @@ use http::header::SET_COOKIE;
 use http::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wasmcloud_listener::{Body, Peer, ResponseBody, Settings, Tls};
+use wasmcloud_listener::{Body, Peer, ResponseBody, Settings, Tls, TrustedProxies};
 use wasmcloud_wire::limits::{CALL_DEPTH_MAX, REQUEST_BODY_BYTES_MAX};
 use wasmcloud_wire::{Call, InvocationId, Trigger};
 
@@ -31,6 +31,8 @@ pub struct Edge {
     /// Whether they answer at `/~<name>/` too. That puts all handlers into one origin, where one can
     /// read another's cookies: for loopback, or where the operator knows all handlers.
     pub by_path: bool,
+    /// The proxies that are believed when they say whom a request is from.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// Serves handlers' own traffic until `shutdown`.
@@ -43,6 +45,7 @@ pub(crate) async fn serve(
 ) {
     // As the hosts of requests are compared with it.
     edge.domain = edge.domain.trim_end_matches('.').to_ascii_lowercase();
+    let settings = Settings { trusted_proxies: edge.trusted_proxies.clone(), ..Settings::default() };
     let edge = Arc::new(edge);
     let service = move |request: Request<Body>, peer: Peer| {
         let (executor, edge) = (executor.clone(), edge.clone());
@@ -55,7 +58,7 @@ pub(crate) async fn serve(
             response::identified(response, invocation)
         }
     };
-    wasmcloud_listener::serve(listener, tls, Settings::default(), shutdown, service).await;
+    wasmcloud_listener::serve(listener, tls, settings, shutdown, service).await;
 }
 
 async fn answer(

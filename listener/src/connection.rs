@@ -95,7 +95,10 @@ impl Port {
             // The service is called at once, so that its future need not hold the closure.
             let answer = match refuse(&request, target_bytes_max) {
                 Some(refusal) => Err(refusal),
-                None => Ok(service(request.map(Body::from), peer)),
+                None => {
+                    let client = self.settings.trusted_proxies.client(peer, request.headers());
+                    Ok(service(request.map(Body::from), client))
+                }
             };
             async move {
                 let response = match answer {

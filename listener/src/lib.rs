@@ -34,6 +34,7 @@ mod guard;
 mod http2;
 mod linger;
 mod pace;
+mod proxies;
 mod request;
 mod response;
 mod serve;
@@ -44,6 +45,8 @@ mod tls;
 
 pub use bind::{BindError, bind, collide};
 pub use body::{Body, BodyError, CollectError};
+pub use ipnet::IpNet;
+pub use proxies::TrustedProxies;
 pub use request::Peer;
 pub use response::{BoxError, ResponseBody};
 pub use serve::serve;

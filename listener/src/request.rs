@@ -7,12 +7,12 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use crate::ResponseBody;
 
-/// Both ends of the connection that a request came by.
+/// Both ends of the connection that a request came by; of one that came through a proxy that is believed, as that says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The client's address.
     pub addr: SocketAddr,
-    /// Whether the connection is encrypted.
+    /// Whether the client's connection is encrypted.
     pub tls: bool,
     /// The address that the client connected to.
     pub local: SocketAddr,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wasmcloud_wire::limits;
 
+use crate::TrustedProxies;
+
 /// Most connections at once on one port.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// How long a write may make no progress before its connection is reset.
@@ -58,6 +60,8 @@ pub struct Settings {
     pub http2_ping_timeout: Duration,
     /// How often the files of a certificate are looked at.
     pub certificate_interval: Duration,
+    /// The proxies that are believed when they say whom a request is from.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for Settings {
@@ -79,6 +83,7 @@ impl Default for Settings {
             http2_ping_interval: Duration::from_millis(HTTP2_PING_INTERVAL_MS),
             http2_ping_timeout: Duration::from_millis(HTTP2_PING_TIMEOUT_MS),
             certificate_interval: Duration::from_millis(CERTIFICATE_INTERVAL_MS),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }

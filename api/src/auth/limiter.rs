@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::ApiError;
+use wasmcloud_wire::Timestamp;
+
+use crate::{ApiError, Core};
 
 /// Tries a minute for one account.
 const ACCOUNT_TRIES_MAX: u32 = 5;
@@ -16,7 +18,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Accounts, and addresses, that are watched at once; beyond it the oldest is forgotten.
 const WATCHED_MAX: usize = 10_000;
 
-/// Counts tries.
+/// Counts tries, first those that come to this process, then those of all processes in each minute: who is refused
+/// here does not reach the store.
 #[derive(Default)]
 pub(crate) struct LoginLimiter {
     accounts: Mutex<Windows<String>>,
@@ -24,6 +27,26 @@ pub(crate) struct LoginLimiter {
 }
 
 impl LoginLimiter {
+    /// Counts a try from an address; 429 if there were too many, 503 if the store cannot say.
+    pub(crate) async fn limit_peer(&self, core: &Core, peer: IpAddr) -> Result<(), ApiError> {
+        self.try_peer(peer, Instant::now())?;
+        let counted = core.count_try(&peer_key(peer), PEER_TRIES_MAX, Timestamp::now()).await?;
+        counted.map_err(|wait| too_many("from this address", wait))
+    }
+
+    /// Counts a try for an account, whether or not there is such an account; the same.
+    pub(crate) async fn limit_account(&self, core: &Core, account: &str) -> Result<(), ApiError> {
+        self.try_account(account, Instant::now())?;
+        let counted = core.count_try(&account_key(account), ACCOUNT_TRIES_MAX, Timestamp::now()).await?;
+        counted.map_err(|wait| too_many("for this user", wait))
+    }
+
+    /// Forgets the tries that a right password has made good, here and in the store.
+    pub(crate) async fn forgive(&self, core: &Core, account: &str, peer: IpAddr) {
+        self.succeeded(account, peer);
+        core.forgive_tries(&account_key(account), &peer_key(peer), Timestamp::now()).await;
+    }
+
     /// Counts a try from an address; 429 if there were too many.
     pub(crate) fn try_peer(&self, peer: IpAddr, now: Instant) -> Result<(), ApiError> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,6 +70,15 @@ impl LoginLimiter {
             window.tries = window.tries.saturating_sub(1);
         }
     }
+}
+
+fn account_key(account: &str) -> String {
+    // PostgreSQL's texts cannot hold a NUL.
+    format!("account {}", account.replace('\0', "\u{fffd}").chars().take(64).collect::<String>())
+}
+
+fn peer_key(peer: IpAddr) -> String {
+    format!("peer {}", network(peer))
 }
 
 fn too_many(whose: &str, wait: Duration) -> ApiError {

@@ -26,6 +26,7 @@ mod recordings;
 mod room;
 mod sessions;
 mod sweep;
+mod tries;
 mod teams;
 mod tokens;
 mod users;
@@ -182,6 +183,7 @@ impl Core {
             }
             self.prune_charts(Timestamp::now()).await;
             self.prune_audit(Timestamp::now()).await;
+            self.sweep_tries(Timestamp::now()).await;
             match shutdown.run_until_cancelled(self.recheck_hosts(Timestamp::now())).await {
                 None => return,
                 Some(Ok(0)) => {}

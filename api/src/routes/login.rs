@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rocket::{State, get, post};
 use serde_json::json;
@@ -43,9 +42,8 @@ pub(super) async fn checked(
     password: String,
     note: impl AsyncFnOnce() -> Result<()>,
 ) -> Result<User> {
-    let now = Instant::now();
-    app.limiter.try_peer(peer, now)?;
-    app.limiter.try_account(username, now)?;
+    app.limit_peer(peer).await?;
+    app.limit_account(username).await?;
     note().await?;
     let user = app.core.check_password(username, password).await?.map_err(|_| {
         ApiError::new(
@@ -55,7 +53,7 @@ pub(super) async fn checked(
             "check both; `wasmcloud login` asks for them again",
         )
     })?;
-    app.limiter.succeeded(username, peer);
+    app.forgive_tries(username, peer).await;
     Ok(user)
 }
 

@@ -1,7 +1,6 @@
 //! `POST /api/v1/register`
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use rocket::{State, post};
 use serde_json::json;
@@ -22,7 +21,7 @@ pub(crate) async fn register(
     note: Note,
     body: Json<RegisterRequest>,
 ) -> Result<Reply<TokenGrant>> {
-    app.limiter.try_peer(peer.0.ip(), Instant::now())?;
+    app.limit_peer(peer.0.ip()).await?;
     let Json(RegisterRequest { username, password, invitation }) = body;
     let name: UserName = username.parse()?;
     note.begin(None, "register", name.as_str(), None, json!({ "invited": invitation.is_some() })).await?;

@@ -25,6 +25,7 @@ mod settings;
 mod sql;
 mod teams;
 mod tokens;
+mod tries;
 mod users;
 mod versions;
 
@@ -72,6 +73,7 @@ pub use teams::{
     TeamStore, TransferHandler,
 };
 pub use tokens::TokenStore;
+pub use tries::{TryStore, TryWindow};
 pub use users::{LiveToken, NewTokenRow, NewUser};
 pub use versions::{
     AddPreview, DeleteVersion, Move, MoveResult, Needed, Newness, TakeBack, Tally, VersionStore, WatchedVersion, is_failure,
@@ -97,6 +99,7 @@ pub trait Store:
     + SessionStore
     + SearchStore
     + TeamStore
+    + TryStore
     + TokenStore
     + VersionStore
     + Send

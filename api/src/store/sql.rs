@@ -26,6 +26,7 @@ mod settings;
 mod sweep;
 mod teams;
 mod tokens;
+mod tries;
 mod users;
 mod value;
 mod versions;

@@ -84,7 +84,7 @@ pub async fn serve(modules: &[(String, Vec<u8>)], cache_dir: &Path) -> anyhow::R
     let executor = Executor::start(settings, Arc::new(plane))?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     super::servers::ready(listener.local_addr()?);
-    let edge = Edge { domain: DOMAIN.to_owned(), by_path: false };
+    let edge = Edge { domain: DOMAIN.to_owned(), by_path: false, trusted_proxies: Default::default() };
     executor.serve_edge(edge, listener, None, CancellationToken::new()).await;
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use wasmcloud_api::store::Schema;
-use wasmcloud_api::{Config, Core, EdgeUrl, RemoteInvoker};
+use wasmcloud_api::{Config, Core, EdgeUrl, OidcProvider, RemoteInvoker};
 use wasmcloud_wire::Invoker;
 
 use super::options::{
-    API, ApiOptions, Common, EdgeUrlText, PlaneOptions, StorageOptions, absolute, how_to_trust,
+    API, ApiOptions, Common, EdgeUrlText, PlaneOptions, StorageOptions, absolute, how_to_trust, providers,
 };
 use super::serve::{bind, local, say, server};
 use super::storage::DataDir;
@@ -44,6 +44,7 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.clone().complete()?;
     let (api, plane) = (args.api.complete(&file), args.plane.complete(&file));
     let storage = args.storage.complete(&file);
+    let oidc = providers(&file.oidc)?;
     let executors = if args.executors.is_empty() { file.plane.executors } else { args.executors };
     let Some(edge_url) = args.edge_url.or(file.edge.url) else {
         return Err(Failure::usage(
@@ -53,7 +54,8 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     };
     let schema = if args.no_migrate { Schema::Require } else { Schema::Migrate };
     block_on(&common, async |shutdown| {
-        serve(session, &common, (&api, schema, &storage), &plane, &executors, edge_url.0, shutdown).await
+        serve(session, &common, (&api, schema, &storage), oidc, &plane, &executors, edge_url.0, shutdown)
+            .await
     })
 }
 
@@ -61,6 +63,7 @@ async fn serve(
     session: &Session,
     common: &Common,
     (api, schema, storage): (&ApiOptions, Schema, &StorageOptions),
+    oidc: Vec<OidcProvider>,
     plane: &PlaneOptions,
     executors: &[String],
     edge_url: EdgeUrl,
@@ -78,7 +81,7 @@ async fn serve(
     let server = server(address, tls.is_some())?;
 
     let public_url = api.public_url(address)?;
-    let config = Config { service_keys: Some(keys), public_url, ..api.config(&data, edge_url, limits) };
+    let config = Config { service_keys: Some(keys), public_url, oidc, ..api.config(&data, edge_url, limits) };
     let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
     let mut said = vec![
         format!("wasmcloud {} api", env!("CARGO_PKG_VERSION")),

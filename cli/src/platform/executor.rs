@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use wasmcloud_executor::RemoteControlPlane;
+use wasmcloud_executor::{Edge, RemoteControlPlane};
+use wasmcloud_listener::TrustedProxies;
 
 use super::options::{
-    Common, EdgeOptions, EgressOptions, EngineOptions, InternalOptions, PlaneOptions, how_to_trust,
+    Common, EdgeOptions, EgressOptions, EngineOptions, InternalOptions, List, PlaneOptions, Range,
+    how_to_trust, trusted_proxies,
 };
 use super::serve::{apart, bind, local, say, server, stop};
 use super::storage::DataDir;
@@ -33,6 +35,9 @@ pub struct Args {
     /// The API's address, such as https://api.example.com; of several, the next is asked when one does not answer
     #[arg(long, env = "WASMCLOUD_API", value_delimiter = ',', value_name = "URL")]
     api: Vec<String>,
+    /// Proxies before the edge that are believed when they say whom a request is from, such as 10.0.0.0/8
+    #[arg(long, env = "WASMCLOUD_TRUSTED_PROXIES", value_name = "RANGES")]
+    trusted_proxies: Option<List<Range>>,
 }
 
 /// Runs the data plane until a signal.
@@ -41,6 +46,8 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (edge, internal) = (args.edge.complete(&file), args.internal.complete(&file));
     let (egress, plane) = (args.egress.complete(&file), args.plane.complete(&file));
     let engine = args.engine.complete(&file);
+    let proxies = args.trusted_proxies.or(file.api.trusted_proxies);
+    let proxies = trusted_proxies(proxies.as_ref());
     let api = if args.api.is_empty() { file.plane.api.map(Vec::from).unwrap_or_default() } else { args.api };
     if api.is_empty() {
         return Err(Failure::usage(
@@ -49,14 +56,15 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
         ));
     }
     block_on(&common, async |shutdown| {
-        serve(session, &common, &edge, (&egress, &engine), (&internal, &plane, &api), shutdown).await
+        serve(session, &common, (&edge, proxies), (&egress, &engine), (&internal, &plane, &api), shutdown)
+            .await
     })
 }
 
 async fn serve(
     session: &Session,
     common: &Common,
-    edge: &EdgeOptions,
+    (edge, trusted_proxies): (&EdgeOptions, TrustedProxies),
     (egress, engine): (&EgressOptions, &EngineOptions),
     (internal, plane, api): (&InternalOptions, &PlaneOptions, &[String]),
     shutdown: CancellationToken,
@@ -77,7 +85,7 @@ async fn serve(
     let internal_url = internal.url(internal_address, internal_tls.is_some())?;
     let executor = super::start_executor(&data, &common.limits, egress, engine, Arc::new(control))?;
 
-    let rules = edge.edge(edge_address)?;
+    let rules = Edge { trusted_proxies, ..edge.edge(edge_address)? };
     let mut said = vec![
         format!("wasmcloud {} executor", env!("CARGO_PKG_VERSION")),
         format!("  edge      {} for *.{}", server(edge_address, edge_tls.is_some())?, rules.domain),

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmcloud_api::store::Schema;
-use wasmcloud_api::{Config, Core};
-use wasmcloud_executor::Executor;
+use wasmcloud_api::{Config, Core, OidcProvider};
+use wasmcloud_executor::{Edge, Executor};
 use wasmcloud_listener::{SelfSigned, Tls};
 use wasmcloud_wire::Invoker;
 
 use super::options::{
     API, ApiOptions, Common, EdgeOptions, EgressOptions, EngineOptions, LimitPair, StorageOptions,
-    how_to_trust,
+    how_to_trust, providers,
 };
 use super::storage::DataDir;
 use super::{block_on, failed, first_start};
@@ -43,10 +43,11 @@ pub struct Args {
 pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (common, file) = args.common.complete()?;
     let (api, edge) = (args.api.complete(&file), args.edge.complete(&file));
+    let oidc = providers(&file.oidc)?;
     let (egress, engine) = (args.egress.complete(&file), args.engine.complete(&file));
     let storage = args.storage.complete(&file);
     block_on(&common, async |shutdown| {
-        serve(session, &common, (&api, &storage), &edge, &egress, &engine, shutdown).await
+        serve(session, &common, (&api, &storage), oidc, &edge, &egress, &engine, shutdown).await
     })
 }
 
@@ -54,6 +55,7 @@ async fn serve(
     session: &Session,
     common: &Common,
     (api, storage): (&ApiOptions, &StorageOptions),
+    oidc: Vec<OidcProvider>,
     edge: &EdgeOptions,
     egress: &EgressOptions,
     engine: &EngineOptions,
@@ -73,8 +75,8 @@ async fn serve(
     let (api_address, edge_address) = (local(&api_listener)?, local(&edge_listener)?);
 
     let public_url = api.public_url(api_address)?;
-    let config = Config { public_url, ..api.config(&data, edge.url(edge_address)?, limits) };
-    let edge_rules = edge.edge(edge_address)?;
+    let config = Config { public_url, oidc, ..api.config(&data, edge.url(edge_address)?, limits) };
+    let edge_rules = Edge { trusted_proxies: api.trusted_proxies(), ..edge.edge(edge_address)? };
     let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
     let executor = super::start_executor(&data, &common.limits, egress, engine, core.clone())?;
     let invoker: Arc<dyn Invoker> = executor.clone();
@@ -216,6 +218,7 @@ impl ApiOptions {
             record_rows_max: self.record_rows_max.unwrap_or(usual.record_rows_max),
             limits: limits.usual,
             limits_max: limits.max,
+            trusted_proxies: self.trusted_proxies(),
             dns_servers: self.dns_servers.iter().flat_map(|list| &list.0).map(|server| server.0).collect(),
             reserved_hosts: self.reserved_hosts.iter().flat_map(|list| &list.0).cloned().collect(),
             ..usual

@@ -49,7 +49,7 @@ impl TestExecutor {
 
     /// Starts with a cache and a control plane that others have used before.
     pub async fn start_in(cache: &Path, control: Control) -> TestExecutor {
-        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
+        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true, trusted_proxies: Default::default() };
         TestExecutor::start_with(cache, control, edge).await
     }
 
@@ -63,7 +63,7 @@ impl TestExecutor {
         let cache = TempDir::new().unwrap();
         let control = Control::default();
         let plane = Arc::new(control.clone());
-        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
+        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true, trusted_proxies: Default::default() };
         let mut app = TestExecutor::start_all(cache.path(), control, plane, edge, egress, true).await;
         app.cache = Some(cache);
         app
@@ -74,7 +74,7 @@ impl TestExecutor {
         let cache = TempDir::new().unwrap();
         let control = Control::default();
         let plane = Arc::new(control.clone());
-        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
+        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true, trusted_proxies: Default::default() };
         let mut app = TestExecutor::start_all(cache.path(), control, plane, edge, egress, false).await;
         app.cache = Some(cache);
         app
@@ -82,7 +82,7 @@ impl TestExecutor {
 
     /// Starts with some way to the control plane.
     pub async fn start_behind(cache: &Path, control: Control, plane: Arc<dyn ControlPlane>) -> TestExecutor {
-        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
+        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true, trusted_proxies: Default::default() };
         TestExecutor::start_all(cache, control, plane, edge, closed(), false).await
     }
 

@@ -125,7 +125,7 @@ async fn nothing_but_its_routes_answers_at_a_host_that_has_some() {
 #[tokio::test]
 async fn a_host_that_is_nobodys_is_404_and_says_how_to_route_it() {
     let (cache, control) = (TempDir::new().unwrap(), Control::default());
-    let edge = Edge { domain: DOMAIN.to_owned(), by_path: false };
+    let edge = Edge { domain: DOMAIN.to_owned(), by_path: false, trusted_proxies: Default::default() };
     let app = TestExecutor::start_with(cache.path(), control, edge).await;
     let answer = get(&app, HOST, "/").await;
     assert_eq!((answer.status, answer.error().code.as_str()), (404, "not_a_handler"));

@@ -46,7 +46,7 @@ impl Secure {
         let pem = std::fs::read(tls.made_here().unwrap().certificate()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (addr, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true };
+        let edge = Edge { domain: DOMAIN.to_owned(), by_path: true, trusted_proxies: Default::default() };
         tokio::spawn(app.executor.clone().serve_edge(edge, listener, Some(tls), shutdown.clone()));
         Secure { app, addr, client: connector(&pem), _folder: folder, _shutdown: shutdown.drop_guard() }
     }

@@ -188,7 +188,7 @@ async fn hosts_that_are_no_handlers_are_404_and_say_where_handlers_are() {
 #[tokio::test]
 async fn tilde_addresses_are_off_where_the_operator_did_not_turn_them_on() {
     let cache = TempDir::new().unwrap();
-    let edge = Edge { domain: "example.org".to_owned(), by_path: false };
+    let edge = Edge { domain: "example.org".to_owned(), by_path: false, trusted_proxies: Default::default() };
     let app = TestExecutor::start_with(cache.path(), Control::default(), edge).await;
     app.deploy("hello", &prints("A: b\n\nhello")).await;
     assert_eq!(get(&app, "hello.example.org", "/").await.text(), "hello");
@@ -199,7 +199,7 @@ async fn tilde_addresses_are_off_where_the_operator_did_not_turn_them_on() {
 #[tokio::test]
 async fn an_edge_domain_may_be_written_in_any_case_and_with_a_final_dot() {
     let cache = TempDir::new().unwrap();
-    let edge = Edge { domain: "Example.ORG.".to_owned(), by_path: false };
+    let edge = Edge { domain: "Example.ORG.".to_owned(), by_path: false, trusted_proxies: Default::default() };
     let app = TestExecutor::start_with(cache.path(), Control::default(), edge).await;
     app.deploy("hello", &prints("A: b\n\nhello")).await;
     assert_eq!(get(&app, "hello.example.org", "/").await.text(), "hello");

@@ -69,7 +69,8 @@ where
                 let _ = respond.send_informational(go_on);
             }
             let body = RequestBody::new(incoming, length, Arc::clone(&settings));
-            let mut response = pin!(service(Request::from_parts(parts, body.into()), peer));
+            let client = settings.trusted_proxies.client(peer, &parts.headers);
+            let mut response = pin!(service(Request::from_parts(parts, body.into()), client));
             let response = poll_fn(|cx| match respond.poll_reset(cx) {
                 Poll::Ready(_) => Poll::Ready(None),
                 Poll::Pending => response.as_mut().poll(cx).map(Some),

@@ -4,12 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use wasmcloud_api::{EdgeUrl, PublicUrl};
 use wasmcloud_executor::CompileBudget;
-use wasmcloud_listener::Tls;
+use wasmcloud_listener::{Tls, TrustedProxies};
 use wasmcloud_plane::{Address, ServiceKeys};
 use wasmcloud_wire::Limits;
 use wasmcloud_wire::limits::PAGE_BYTES;
 
 use super::tls::{Wanted, host_name, local_names};
+use super::text::{List, Range};
 use super::{ApiOptions, Common, EdgeOptions, File, InternalOptions, LimitOptions, PlaneOptions};
 use crate::failure::Failure;
 use crate::platform::failed;
@@ -29,6 +30,11 @@ impl ApiOptions {
         self.listen.map_or_else(|| (Ipv4Addr::LOCALHOST, 3000).into(), |listen| listen.0)
     }
 
+    /// The proxies that are believed.
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        trusted_proxies(self.trusted_proxies.as_ref())
+    }
+
     /// Where people find the API that listens at `local`.
     pub fn public_url(&self, local: SocketAddr) -> Result<PublicUrl, Failure> {
         if let Some(url) = &self.public_url {
@@ -44,6 +50,11 @@ impl ApiOptions {
         let (cert, key) = (self.tls_cert.as_ref(), self.tls_key.as_ref());
         Wanted { which: "api", cert, key, mode: self.tls }.tls(common, local_names(self.address()))
     }
+}
+
+/// The proxies that are believed.
+pub fn trusted_proxies(ranges: Option<&List<Range>>) -> TrustedProxies {
+    TrustedProxies::new(ranges.iter().flat_map(|list| &list.0).map(|range| range.0))
 }
 
 impl EdgeOptions {
@@ -91,7 +102,8 @@ impl EdgeOptions {
     /// Which addresses are handlers'.
     pub fn edge(&self, local: SocketAddr) -> Result<wasmcloud_executor::Edge, Failure> {
         let by_path = self.by_path.unwrap_or_else(|| local.ip().is_loopback());
-        Ok(wasmcloud_executor::Edge { domain: self.domain()?, by_path })
+        let trusted_proxies = TrustedProxies::default();
+        Ok(wasmcloud_executor::Edge { domain: self.domain()?, by_path, trusted_proxies })
     }
 
     /// The edge's certificate, if it has one.

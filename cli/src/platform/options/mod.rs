@@ -3,6 +3,7 @@
 mod check;
 mod egress;
 mod engine;
+mod oidc;
 mod settings_file;
 mod storage;
 mod text;
@@ -14,10 +15,11 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 
-pub use check::LimitPair;
+pub use check::{LimitPair, trusted_proxies};
 pub use engine::EngineOptions;
+pub use oidc::{OidcFile, providers};
 pub use storage::StorageOptions;
-pub use text::{DatabaseUrl, EdgeUrlText, LogFormat, PublicUrlText, Range, RegistrationText};
+pub use text::{DatabaseUrl, EdgeUrlText, List, LogFormat, PublicUrlText, Range, RegistrationText};
 pub use tls::{API, TlsMode, absolute, how_to_trust};
 
 /// Declares a group of settings, each a flag, an environment variable and a key of `server.toml`.
@@ -73,6 +75,8 @@ group! {
     "database" "database" "WASMCLOUD_DATABASE" database: DatabaseUrl, "URL";
     /// The key that handlers' settings are encrypted with [default: settings-key in the data directory]
     "settings_key_file" "settings-key-file" "WASMCLOUD_SETTINGS_KEY_FILE" settings_key_file: PathBuf, "FILE";
+    /// Proxies before API and edge that are believed when they say whom a request is from, such as 10.0.0.0/8
+    "trusted_proxies" "trusted-proxies" "WASMCLOUD_TRUSTED_PROXIES" trusted_proxies: text::List<text::Range>, "RANGES";
     /// DNS servers that are asked who owns a host, such as 192.0.2.53 or 127.0.0.1:5353 [default: the system's]
     "dns_servers" "dns-server" "WASMCLOUD_DNS_SERVERS" dns_servers: text::List<text::DnsServer>, "ADDRS";
     /// Hosts that no user may route, nor any below them: the API's own, for instance
@@ -236,6 +240,7 @@ impl From<Addresses> for Vec<String> {
 #[serde(default, deny_unknown_fields)]
 pub struct File {
     pub api: ApiOptions,
+    pub oidc: Vec<OidcFile>,
     pub edge: EdgeOptions,
     pub plane: PlaneFile,
     pub internal: InternalOptions,

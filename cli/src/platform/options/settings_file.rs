@@ -39,6 +39,9 @@ pub(super) fn read(path: &Path) -> Result<File, Failure> {
     ] {
         *path = path.take().map(|path| base.join(path));
     }
+    for provider in &mut file.oidc {
+        provider.client_secret_file = provider.client_secret_file.take().map(|path| base.join(path));
+    }
     Ok(file)
 }
 
