@@ -1,0 +1,66 @@
+//! `/operator/invitations`: who may come.
+
+use askama::Template;
+use http::{Method, StatusCode};
+use wasmcloud_wire::Timestamp;
+use wasmcloud_wire::body::{Invitation, InvitationInfo, Server};
+
+use crate::api::{Refused, path};
+use crate::response::{Response, page};
+use crate::shell::{Shell, Visitor};
+use crate::view;
+
+#[derive(Template)]
+#[template(path = "operator/invitations.html")]
+struct Invitations {
+    shell: Shell,
+    tab: &'static str,
+    /// `off`, `open` or `invitation`.
+    registration: String,
+    invitations: Vec<InvitationInfo>,
+    now: Timestamp,
+    /// One that was just made.
+    made: Option<Invitation>,
+    error: Option<Refused>,
+}
+
+/// The list.
+pub(crate) async fn list(visitor: &Visitor) -> Result<Response, Refused> {
+    filled(visitor, None, None).await
+}
+
+/// Makes an invitation, whose code is on the page this once.
+pub(crate) async fn create(visitor: &Visitor) -> Result<Response, Refused> {
+    match visitor.api.upload(Method::POST, &path(&["invitations"]), &[], Default::default()).await {
+        Ok(made) => filled(visitor, Some(made), None).await,
+        Err(refused) => filled(visitor, None, Some(refused)).await,
+    }
+}
+
+/// Takes an invitation back.
+pub(crate) async fn revoke(visitor: &Visitor, id: &str) -> Result<Response, Refused> {
+    match visitor.api.act(Method::DELETE, &path(&["invitations", id])).await {
+        Ok(()) => Ok(visitor.done("/operator/invitations", "The invitation is taken back.")),
+        Err(refused) => filled(visitor, None, Some(refused)).await,
+    }
+}
+
+async fn filled(
+    visitor: &Visitor,
+    made: Option<Invitation>,
+    error: Option<Refused>,
+) -> Result<Response, Refused> {
+    let invitations = visitor.api.get(&path(&["invitations"])).await?;
+    let server: Server = visitor.api.get(&path(&["server"])).await?;
+    let status = error.as_ref().map_or(StatusCode::OK, |refused| refused.status);
+    let invitations = Invitations {
+        shell: visitor.shell("Invitations"),
+        tab: "invitations",
+        registration: server.registration,
+        invitations,
+        now: Timestamp::now(),
+        made,
+        error,
+    };
+    Ok(page(status, &invitations))
+}
