@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmcloud_wire::{ControlPlaneError, REPORT_EVERY_S};
 
 use crate::Executor;
-use crate::quota::Now;
+use crate::quota::Moment;
 
 /// How long one batch may take; what it was to tell, the next round tells.
 const BATCH_MAX: Duration = Duration::from_secs(5);
@@ -15,13 +15,13 @@ impl Executor {
     /// Tells what has changed since it was last told, and keeps what others have run. What does not arrive changes
     /// nothing: it is told again, and what was heard before grows old.
     pub(crate) async fn tell_usage(&self) -> Result<(), ControlPlaneError> {
-        for mut due in self.quotas.due(Now::now()) {
+        for mut due in self.quotas.due(Moment::now()) {
             let used = std::mem::take(&mut due.used);
             let told = self.control.usage(self.id(), used);
             let others = tokio::time::timeout(BATCH_MAX, told).await.unwrap_or_else(|_| {
                 Err(ControlPlaneError::Unavailable(format!("it did not answer within {BATCH_MAX:?}")))
             })?;
-            self.quotas.heard(due, others, Now::now());
+            self.quotas.heard(due, others, Moment::now());
         }
         Ok(())
     }

@@ -20,17 +20,17 @@ const CONCURRENT_RETRY_AFTER_S: u32 = 1;
 
 /// The time, by both clocks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
+pub(crate) struct Moment {
     /// What people call it.
     pub(crate) wall: Timestamp,
     /// What durations are measured by.
     pub(crate) at: Instant,
 }
 
-impl Now {
+impl Moment {
     /// The machine's own clocks.
-    pub(crate) fn now() -> Now {
-        Now { wall: Timestamp::now(), at: Instant::now() }
+    pub(crate) fn now() -> Moment {
+        Moment { wall: Timestamp::now(), at: Instant::now() }
     }
 
     fn minute(self) -> i64 {
@@ -112,7 +112,7 @@ pub(super) struct Spent {
 }
 
 impl Account {
-    pub(super) fn new(now: Now) -> Account {
+    pub(super) fn new(now: Moment) -> Account {
         Account {
             minute: Window { number: now.minute(), began: now.at },
             day: Window { number: now.day(), began: now.at },
@@ -133,7 +133,7 @@ impl Account {
         &mut self,
         account: UserId,
         quota: &AccountQuota,
-        now: Now,
+        now: Moment,
     ) -> Result<Counted, Spent> {
         self.turn(account, now);
         // Whoever is turned away wants to hear of what others run as well.
@@ -165,14 +165,14 @@ impl Account {
     }
 
     /// Counts CPU time that was used.
-    pub(super) fn charge(&mut self, account: UserId, cpu_us: u64, now: Now) {
+    pub(super) fn charge(&mut self, account: UserId, cpu_us: u64, now: Moment) {
         self.turn(account, now);
         self.cpu_us = self.cpu_us.saturating_add(cpu_us);
         self.changes += 1;
     }
 
     /// Begins counting anew in windows that are over.
-    fn turn(&mut self, account: UserId, now: Now) {
+    fn turn(&mut self, account: UserId, now: Moment) {
         if self.minute.is_over(now.minute(), now.at, MINUTE_MS) {
             self.minute = Window { number: now.minute(), began: now.at };
             self.minute_invocations = 0;
@@ -201,7 +201,7 @@ impl Account {
         }
     }
 
-    fn check(&mut self, quota: &AccountQuota, now: Now) -> Result<(), Spent> {
+    fn check(&mut self, quota: &AccountQuota, now: Moment) -> Result<(), Spent> {
         let (mut minute, mut cpu_us, mut running) =
             (self.minute_invocations, self.cpu_us, u64::from(self.running));
         if let Some(Others { used, heard }) = &self.others {
@@ -254,7 +254,7 @@ impl Account {
     }
 
     /// The day that is over and was not told, and today, as of `now`; and where in its changes that is.
-    pub(super) fn used(&mut self, account: UserId, now: Now) -> (Option<AccountUse>, AccountUse, u64) {
+    pub(super) fn used(&mut self, account: UserId, now: Moment) -> (Option<AccountUse>, AccountUse, u64) {
         self.turn(account, now);
         let used = AccountUse {
             account,
@@ -274,7 +274,7 @@ impl Account {
         changes: u64,
         ended_day: Option<i64>,
         others: Option<AccountUse>,
-        now: Now,
+        now: Moment,
     ) {
         self.told = changes;
         if self.ended.as_ref().map(|ended| ended.day) == ended_day {
@@ -288,12 +288,12 @@ impl Account {
     }
 
     /// Whether nothing is lost with it: nothing runs, all is told, and the day is over.
-    pub(super) fn is_over(&self, now: Now) -> bool {
+    pub(super) fn is_over(&self, now: Moment) -> bool {
         !self.is_due() && self.day.is_over(now.day(), now.at, DAY_MS)
     }
 
     /// Whether it may be forgotten where there is no room: nothing runs, and the minute is over.
-    pub(super) fn is_idle(&self, now: Now) -> bool {
+    pub(super) fn is_idle(&self, now: Moment) -> bool {
         self.running == 0 && self.minute.is_over(now.minute(), now.at, MINUTE_MS)
     }
 

@@ -19,7 +19,7 @@ use wasmcloud_wire::{
 };
 
 use crate::recorder::Recorder;
-pub(crate) use account::Now;
+pub(crate) use account::Moment;
 use account::{Account, Counted, Spent};
 use told::Told;
 
@@ -72,7 +72,7 @@ impl Quotas {
         let account = deployment.owner;
         let mut is_late = false;
         loop {
-            let spent = match self.count(account, &deployment.quota, Now::now()) {
+            let spent = match self.count(account, &deployment.quota, Moment::now()) {
                 Ok(counted) => return Ok(Begun { quotas: self.clone(), account, counted: Some(counted) }),
                 Err(spent) => spent,
             };
@@ -82,13 +82,13 @@ impl Quotas {
         }
     }
 
-    fn count(&self, account: UserId, quota: &AccountQuota, now: Now) -> Result<Counted, Spent> {
+    fn count(&self, account: UserId, quota: &AccountQuota, now: Moment) -> Result<Counted, Spent> {
         self.accounts().of(account, now).begin(account, quota, now)
     }
 
     /// Counts the CPU time of a run that is over.
     pub(crate) fn charge(&self, account: UserId, receipt: &Receipt) {
-        let now = Now::now();
+        let now = Moment::now();
         self.accounts().of(account, now).charge(account, cpu_us(receipt), now);
     }
 
@@ -107,7 +107,7 @@ impl Quotas {
     }
 
     /// What is to be told to the control plane, in batches of at most [`USAGE_ACCOUNTS_MAX`].
-    pub(crate) fn due(&self, now: Now) -> Vec<Due> {
+    pub(crate) fn due(&self, now: Moment) -> Vec<Due> {
         let mut accounts = self.accounts();
         accounts.sweep(now);
         let mut batches = vec![Due::default()];
@@ -126,7 +126,7 @@ impl Quotas {
     }
 
     /// Keeps what others have run for the accounts of a batch that has arrived.
-    pub(crate) fn heard(&self, due: Due, others: Vec<AccountUse>, now: Now) {
+    pub(crate) fn heard(&self, due: Due, others: Vec<AccountUse>, now: Moment) {
         // Of an account's two days, the later one counts.
         let mut by_account: HashMap<UserId, AccountUse> = HashMap::with_capacity(others.len());
         for used in others {
@@ -149,7 +149,7 @@ impl Quotas {
 }
 
 impl Accounts {
-    fn of(&mut self, account: UserId, now: Now) -> &mut Account {
+    fn of(&mut self, account: UserId, now: Moment) -> &mut Account {
         if self.known.len() >= ACCOUNTS_MAX && !self.known.contains_key(&account) {
             self.make_room(now);
         }
@@ -157,7 +157,7 @@ impl Accounts {
     }
 
     /// Forgets accounts whose day is over, once a day.
-    fn sweep(&mut self, now: Now) {
+    fn sweep(&mut self, now: Moment) {
         if self.swept_day != now.day() {
             self.swept_day = now.day();
             self.known.retain(|_, account| !account.is_over(now));
@@ -165,7 +165,7 @@ impl Accounts {
     }
 
     /// Forgets as little as makes room. Those that run something stay: there are no more of them than invocations.
-    fn make_room(&mut self, now: Now) {
+    fn make_room(&mut self, now: Moment) {
         self.known.retain(|_, account| !account.is_over(now));
         if self.known.len() >= ACCOUNTS_MAX {
             tracing::warn!(

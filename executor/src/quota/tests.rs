@@ -13,22 +13,22 @@ const NOON_MS: i64 = 1_795_350_870_500;
 
 /// Two clocks that begin at some time and can be moved apart.
 #[derive(Clone, Copy)]
-struct Clock(Now);
+struct Clock(Moment);
 
 impl Clock {
     fn new() -> Clock {
-        Clock(Now { wall: Timestamp(NOON_MS), at: std::time::Instant::now() })
+        Clock(Moment { wall: Timestamp(NOON_MS), at: std::time::Instant::now() })
     }
 
     /// Time goes by.
     fn after(self, ms: i64) -> Clock {
         let at = self.0.at + Duration::from_millis(ms.unsigned_abs());
-        Clock(Now { wall: Timestamp(self.0.wall.0 + ms), at })
+        Clock(Moment { wall: Timestamp(self.0.wall.0 + ms), at })
     }
 
     /// The wall clock is set.
     fn set(self, by_ms: i64) -> Clock {
-        Clock(Now { wall: Timestamp(self.0.wall.0 + by_ms), ..self.0 })
+        Clock(Moment { wall: Timestamp(self.0.wall.0 + by_ms), ..self.0 })
     }
 }
 
