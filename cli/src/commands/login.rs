@@ -4,6 +4,7 @@ use serde_json::json;
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{LoginRequest, User};
 
+use super::browser_login;
 use crate::client::Client;
 use crate::config::Secret;
 use crate::failure::Failure;
@@ -23,6 +24,12 @@ pub struct Args {
     /// processes shows it
     #[arg(long, value_name = "TOKEN", conflicts_with_all = ["username", "password_stdin"])]
     token: Option<String>,
+    /// Log in with a browser on this machine, in whatever way you sign in there
+    #[arg(long, conflicts_with_all = ["username", "password_stdin", "token"])]
+    browser: bool,
+    /// Log in with a browser on another machine, in which you type a code
+    #[arg(long, conflicts_with_all = ["username", "password_stdin", "token", "browser"])]
+    device: bool,
 }
 
 /// Logs in, and keeps the token.
@@ -33,6 +40,14 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
         let token = if token == "-" { prompt::secret_from_stdin("token")? } else { Secret::new(token) };
         let user = Client::new(place.server.clone(), Some(token.clone()))?.whoami().await?;
         return keep(session, place, token, &user, None);
+    }
+    if args.browser || args.device {
+        let client = Client::new(place.server.clone(), None)?;
+        let grant = match args.browser {
+            true => browser_login::here(session, &client).await?,
+            false => browser_login::elsewhere(session, &client).await?,
+        };
+        return keep(session, place, Secret::new(grant.token), &grant.user, Some(grant.expires_at));
     }
     let username = match args.username {
         Some(username) => username,
@@ -65,7 +80,7 @@ fn ask_password() -> Result<Secret, Failure> {
     if !prompt::is_possible() {
         return Err(Failure::usage(
             "nobody can be asked for a password: this is no terminal",
-            "pipe it in with --password-stdin, or use --token",
+            "pipe it in with --password-stdin, or use --browser, --device or --token",
         ));
     }
     prompt::password("Password: ")

@@ -55,7 +55,8 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
         Some(username) => username,
         None => login::ask_name(&place).await?,
     };
-    let password = if args.password_stdin { prompt::secret_from_stdin("password")? } else { ask_twice()? };
+    let password =
+        if args.password_stdin { prompt::secret_from_stdin("password")? } else { ask_twice("Password")? };
     check(&password)?;
     let request =
         RegisterRequest { username, password: password.reveal().to_owned(), invitation: args.invitation };
@@ -63,14 +64,15 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
     login::keep(session, place, Secret::new(grant.token), &grant.user, Some(grant.expires_at))
 }
 
-fn ask_twice() -> Result<Secret, Failure> {
+/// Asks for a password that is to be, twice. `what` it is called.
+pub fn ask_twice(what: &str) -> Result<Secret, Failure> {
     if !prompt::is_possible() {
         return Err(Failure::usage(
             "nobody can be asked for a password: this is no terminal",
             "pipe it in with --password-stdin",
         ));
     }
-    let password = prompt::password(&format!("Password ({PASSWORD_BYTES_MIN} characters or more): "))?;
+    let password = prompt::password(&format!("{what} ({PASSWORD_BYTES_MIN} characters or more): "))?;
     check(&password)?;
     if prompt::password("The same again: ")? != password {
         return Err(Failure::usage("the two passwords differ", "try again"));
@@ -78,7 +80,8 @@ fn ask_twice() -> Result<Secret, Failure> {
     Ok(password)
 }
 
-fn check(password: &Secret) -> Result<(), Failure> {
+/// Whether a password can be one.
+pub fn check(password: &Secret) -> Result<(), Failure> {
     let bytes = password.reveal().len();
     if (PASSWORD_BYTES_MIN..=PASSWORD_BYTES_MAX).contains(&bytes) {
         return Ok(());
