@@ -25,6 +25,9 @@ pub struct Args {
     /// The handler's name, the first part of its address [default: one is made up]
     #[arg(long)]
     name: Option<HandlerName>,
+    /// The team that gets the handler [default: you]
+    #[arg(long)]
+    team: Option<String>,
     /// The handler's policy: JSON, or a policy file of Olin; `-` for standard input
     #[arg(long, value_name = "POLICY")]
     policy: Option<PathBuf>,
@@ -51,15 +54,15 @@ pub async fn run(session: &Session, args: Args) -> Result<(), Failure> {
 }
 
 async fn create(client: &Client, upload: &Upload, with: &With, args: &Args) -> Result<Deployed, Failure> {
-    let forward = args.forward_authorization;
+    let (forward, team) = (args.forward_authorization, args.team.as_deref());
     if let Some(name) = &args.name {
-        return client.create(name, forward, with, upload.size(), upload.stream()).await;
+        return client.create(name, forward, team, with, upload.size(), upload.stream()).await;
     }
     let mut tries = 0;
     loop {
         tries += 1;
         let name = names::generate()?;
-        match client.create(&name, forward, with, upload.size(), upload.stream()).await {
+        match client.create(&name, forward, team, with, upload.size(), upload.stream()).await {
             Err(failure)
                 if matches!(failure.code(), "name_taken" | "name_held") && tries < NAME_TRIES_MAX => {}
             result => return result,

@@ -16,24 +16,37 @@ pub enum Command {
     Add {
         /// The host's name, such as api.example.com
         host: String,
+        /// A team that it is for [default: you]
+        #[arg(long)]
+        team: Option<String>,
     },
     /// Have the host's DNS record looked for; its routes are served from then on
     Verify {
         /// The host
         host: HostName,
+        /// A team that it is for [default: you]
+        #[arg(long)]
+        team: Option<String>,
     },
     /// List your hosts
-    List,
+    List {
+        /// Those of a team [default: your own]
+        #[arg(long)]
+        team: Option<String>,
+    },
     /// Forget a host, which must have no routes
     Remove {
         /// The host
         host: HostName,
+        /// A team that it is for [default: you]
+        #[arg(long)]
+        team: Option<String>,
     },
-    /// Let a user route a host, without a DNS record (operators only)
+    /// Let a user or a team route a host, without a DNS record (operators only)
     Grant {
         /// The host
         host: HostName,
-        /// The user's name
+        /// The user's name, or a team's
         user: String,
     },
     /// Take a host from whoever has proven it or was granted it (operators only)
@@ -46,10 +59,10 @@ pub enum Command {
 /// Does it.
 pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Add { host } => add(session, host).await,
-        Command::Verify { host } => verify(session, &host).await,
-        Command::List => list(session).await,
-        Command::Remove { host } => remove(session, &host).await,
+        Command::Add { host, team } => add(session, host, team.as_deref()).await,
+        Command::Verify { host, team } => verify(session, &host, team.as_deref()).await,
+        Command::List { team } => list(session, team.as_deref()).await,
+        Command::Remove { host, team } => remove(session, &host, team.as_deref()).await,
         Command::Grant { host, user } => grant(session, &host, user).await,
         Command::Revoke { host } => revoke(session, &host).await,
     }
@@ -60,8 +73,13 @@ pub fn record(host: &Host) -> String {
     format!("{} TXT \"{}\"", host.record_name, host.record_value)
 }
 
-async fn add(session: &Session, name: String) -> Result<(), Failure> {
-    let host = session.client()?.add_host(&NewHost { name }).await?;
+/// The flag that makes a command one about this team, as the end of a command.
+pub fn flag(team: Option<&str>) -> String {
+    team.map_or_else(String::new, |team| format!(" --team {team}"))
+}
+
+async fn add(session: &Session, name: String, team: Option<&str>) -> Result<(), Failure> {
+    let host = session.client()?.add_host(team, &NewHost { name }).await?;
     if session.output.json {
         return session.output.document(&host);
     }
@@ -69,7 +87,7 @@ async fn add(session: &Session, name: String) -> Result<(), Failure> {
         HostState::Unproven => {
             session.output.note("set this DNS record:");
             session.output.line(&record(&host))?;
-            session.output.note(&format!("then: wasmcloud host verify {}", host.name));
+            session.output.note(&format!("then: wasmcloud host verify {}{}", host.name, flag(team)));
             Ok(())
         }
         HostState::Proven | HostState::Granted => {
@@ -79,8 +97,8 @@ async fn add(session: &Session, name: String) -> Result<(), Failure> {
     }
 }
 
-async fn verify(session: &Session, host: &HostName) -> Result<(), Failure> {
-    let host = session.client()?.verify_host(host).await?;
+async fn verify(session: &Session, host: &HostName, team: Option<&str>) -> Result<(), Failure> {
+    let host = session.client()?.verify_host(team, host).await?;
     if session.output.json {
         return session.output.document(&host);
     }
@@ -88,7 +106,7 @@ async fn verify(session: &Session, host: &HostName) -> Result<(), Failure> {
     session.output.note(&match (host.state, host.routes) {
         (HostState::Granted, _) => format!("{name} was granted to you; it needs no DNS record"),
         (_, 0) => {
-            format!("{name} is yours. Route it to a handler: wasmcloud route add {name} NAME")
+            format!("{name} is yours. Route it to a handler: wasmcloud route add {name} NAME{}", flag(team))
         }
         (_, 1) => format!("{name} is yours; its route is served"),
         (_, count) => format!("{name} is yours; its {count} routes are served"),
@@ -96,13 +114,15 @@ async fn verify(session: &Session, host: &HostName) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn list(session: &Session) -> Result<(), Failure> {
-    let hosts = session.client()?.hosts().await?;
+async fn list(session: &Session, team: Option<&str>) -> Result<(), Failure> {
+    let hosts = session.client()?.hosts(team).await?;
     if session.output.json {
         return session.output.document(&hosts);
     }
     if hosts.is_empty() {
-        session.output.note("you have no hosts; add one: wasmcloud host add api.example.com");
+        session
+            .output
+            .note(&format!("there are no hosts; add one: wasmcloud host add api.example.com{}", flag(team)));
         return Ok(());
     }
     let mut table = Table::new(&["HOST", "STATE", "SINCE", "ROUTES", "DNS RECORD"]);
@@ -118,8 +138,8 @@ async fn list(session: &Session) -> Result<(), Failure> {
     session.output.table(&table)
 }
 
-async fn remove(session: &Session, host: &HostName) -> Result<(), Failure> {
-    session.client()?.remove_host(host).await?;
+async fn remove(session: &Session, host: &HostName, team: Option<&str>) -> Result<(), Failure> {
+    session.client()?.remove_host(team, host).await?;
     session.output.tell(&format!("removed {host}"));
     if session.output.json {
         session.output.document(&json!({ "removed": host }))?;

@@ -6,7 +6,7 @@ use serde_json::json;
 use wasmcloud_wire::body::{HostState, NewRoute, Routed};
 use wasmcloud_wire::{HandlerName, HostName};
 
-use super::host::record;
+use super::host::{flag, record};
 use super::name_arg::name;
 use crate::failure::Failure;
 use crate::output::Table;
@@ -27,17 +27,26 @@ pub enum Command {
         /// Let the program see the path without this prefix, which is its SCRIPT_NAME
         #[arg(long)]
         strip_prefix: bool,
+        /// The team that has both host and handler [default: you]
+        #[arg(long)]
+        team: Option<String>,
     },
     /// List your routes
     List {
         /// Only those of this host
         host: Option<HostName>,
+        /// Those of a team [default: your own]
+        #[arg(long)]
+        team: Option<String>,
     },
     /// Remove a route
     Remove {
         /// Host and path, as `list` shows them
         #[arg(value_name = "HOST[/PATH]")]
         from: HostPath,
+        /// The team that has it [default: you]
+        #[arg(long)]
+        team: Option<String>,
     },
 }
 
@@ -68,21 +77,18 @@ impl FromStr for HostPath {
 /// Does it.
 pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Add { from, name, strip_prefix } => add(session, from, &name, strip_prefix).await,
-        Command::List { host } => list(session, host.as_ref()).await,
-        Command::Remove { from } => remove(session, &from).await,
+        Command::Add { from, name, strip_prefix, team } => {
+            let HostPath { host, path } = from;
+            let new = NewRoute { host, path: Some(path), handler: name.to_string(), strip_prefix };
+            add(session, &new, team.as_deref()).await
+        }
+        Command::List { host, team } => list(session, host.as_ref(), team.as_deref()).await,
+        Command::Remove { from, team } => remove(session, &from, team.as_deref()).await,
     }
 }
 
-async fn add(
-    session: &Session,
-    from: HostPath,
-    name: &HandlerName,
-    strip_prefix: bool,
-) -> Result<(), Failure> {
-    let HostPath { host, path } = from;
-    let new = NewRoute { host, path: Some(path), handler: name.to_string(), strip_prefix };
-    let routed = session.client()?.add_route(&new).await?;
+async fn add(session: &Session, new: &NewRoute, team: Option<&str>) -> Result<(), Failure> {
+    let routed = session.client()?.add_route(team, new).await?;
     if session.output.json {
         return session.output.document(&routed);
     }
@@ -91,18 +97,21 @@ async fn add(
     if host.state == HostState::Unproven {
         session.output.note("it is served once you have shown that the host is yours. Set this DNS record:");
         session.output.line(&record(&host))?;
-        session.output.note(&format!("then: wasmcloud host verify {}", host.name));
+        session.output.note(&format!("then: wasmcloud host verify {}{}", host.name, flag(team)));
     }
     Ok(())
 }
 
-async fn list(session: &Session, host: Option<&HostName>) -> Result<(), Failure> {
-    let routes = session.client()?.routes(host).await?;
+async fn list(session: &Session, host: Option<&HostName>, team: Option<&str>) -> Result<(), Failure> {
+    let routes = session.client()?.routes(team, host).await?;
     if session.output.json {
         return session.output.document(&routes);
     }
     if routes.is_empty() {
-        session.output.note("there are no routes; add one: wasmcloud route add api.example.com/v1 NAME");
+        session.output.note(&format!(
+            "there are no routes; add one: wasmcloud route add api.example.com/v1 NAME{}",
+            flag(team)
+        ));
         return Ok(());
     }
     let mut table = Table::new(&["FROM", "TO", "PREFIX", "SERVED", "CREATED"]);
@@ -119,8 +128,8 @@ async fn list(session: &Session, host: Option<&HostName>) -> Result<(), Failure>
     session.output.table(&table)
 }
 
-async fn remove(session: &Session, from: &HostPath) -> Result<(), Failure> {
-    session.client()?.remove_route(&from.host, &from.path).await?;
+async fn remove(session: &Session, from: &HostPath, team: Option<&str>) -> Result<(), Failure> {
+    session.client()?.remove_route(team, &from.host, &from.path).await?;
     session.output.tell(&format!("removed {}{}", from.host, from.path));
     if session.output.json {
         session.output.document(&json!({ "removed": format!("{}{}", from.host, from.path) }))?;

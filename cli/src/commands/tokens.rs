@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use uuid::Uuid;
-use wasmcloud_wire::body::NewToken;
+use wasmcloud_wire::HandlerName;
+use wasmcloud_wire::body::{NewToken, Scope};
 
 use crate::failure::Failure;
 use crate::output::Table;
@@ -21,6 +22,13 @@ pub enum Command {
         /// How many days it lasts, 1 to 365 [default: 90]
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=365))]
         days: Option<u32>,
+        /// What it may be used for: admin (everything), deploy, invoke or read; may be repeated
+        /// [default: everything]
+        #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+        scopes: Vec<Scope>,
+        /// A handler that it is limited to, which need not be there yet; may be repeated [default: all]
+        #[arg(long = "handler", value_name = "NAME", value_delimiter = ',')]
+        handlers: Vec<HandlerName>,
     },
     /// Revoke tokens by their ids, which `list` shows
     Revoke {
@@ -34,8 +42,10 @@ pub enum Command {
 pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::List => list(session).await,
-        Command::Create { label, days } => {
-            create(session, NewToken { label, days, scopes: None, handlers: None }).await
+        Command::Create { label, days, scopes, handlers } => {
+            let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
+            let handlers = Some(handlers).filter(|handlers| !handlers.is_empty());
+            create(session, NewToken { label, days, scopes, handlers }).await
         }
         Command::Revoke { ids } => revoke(session, &ids).await,
     }
@@ -46,17 +56,33 @@ async fn list(session: &Session) -> Result<(), Failure> {
     if session.output.json {
         return session.output.document(&tokens);
     }
-    let mut table = Table::new(&["ID", "CREATED", "ENDS", "IN USE HERE", "LABEL"]);
+    let mut table =
+        Table::new(&["ID", "CREATED", "ENDS", "LAST USED", "MAY", "HANDLERS", "IN USE HERE", "LABEL"]);
     for token in tokens {
         table.row([
             token.id.to_string(),
             time(token.created_at),
             time(token.expires_at),
+            token.used_at.map_or_else(|| "never".to_owned(), time),
+            may(&token.scopes),
+            token.handlers.as_deref().map_or_else(|| "all".to_owned(), names),
             if token.current { "yes" } else { "" }.to_owned(),
             token.label,
         ]);
     }
     session.output.table(&table)
+}
+
+/// What a token may be used for. A server from before there were scopes says nothing: it knows no limits.
+fn may(scopes: &[Scope]) -> String {
+    if scopes.is_empty() || scopes.contains(&Scope::Admin) {
+        return "everything".to_owned();
+    }
+    scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn names(handlers: &[HandlerName]) -> String {
+    handlers.iter().map(HandlerName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 async fn create(session: &Session, token: NewToken) -> Result<(), Failure> {
