@@ -277,6 +277,39 @@ async fn an_executor_that_is_busy_says_whose_limit_it_is() {
     }
 }
 
+/// What is said where every executor refuses to begin in this way, and how many were asked.
+async fn refused(status: u16, code: &'static str, retry_after: Option<u16>) -> (InvokeError, usize) {
+    let refuse = move || {
+        let mut response = json(status, &ErrorBody { error: detail(code, "it says why") });
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert("retry-after", seconds.into());
+        }
+        response
+    };
+    let (one, two) = (Executor::start(refuse).await, Executor::start(refuse).await);
+    let reports = Arc::new(Reports::default());
+    *reports.reports.lock().unwrap() = vec![one.report("one"), two.report("two")];
+    let error = reported(&reports, &[&one, &two]).invoke(call()).await.err().unwrap();
+    (error, one.asked().len() + two.asked().len())
+}
+
+#[tokio::test]
+async fn a_quota_and_a_suspension_survive_the_way_and_no_other_executor_is_asked() {
+    match refused(429, "over_quota", Some(17)).await {
+        (InvokeError::OverQuota { message, retry_after_s }, 1) => {
+            assert_eq!((message.as_str(), retry_after_s), ("it says why", 17));
+        }
+        other => panic!("{other:?}"),
+    }
+    match refused(403, "suspended", None).await {
+        (InvokeError::Suspended(reason), 1) => assert_eq!(reason, "it says why"),
+        other => panic!("{other:?}"),
+    }
+    // Whatever else says so in between is no suspension.
+    let (error, asked) = refused(403, "forbidden", None).await;
+    assert!(matches!(error, InvokeError::Unavailable(_)) && asked == 2, "{asked}: {error:?}");
+}
+
 #[tokio::test]
 async fn a_change_is_announced_to_every_executor() {
     let executor = Executor::start(|| json(204, &())).await;

@@ -155,6 +155,7 @@ pub async fn are_counted(store: &dyn Store, handler: HandlerId) {
         (Trigger::Edge, Some(200), limit(LimitName::Wall), Tally { requests: 1, failed: 1 }),
         (Trigger::Edge, Some(413), limit(LimitName::Request), Tally::default()),
         (Trigger::Edge, None, Outcome::Cancelled, Tally::default()),
+        (Trigger::Edge, Some(403), Outcome::Suspended, Tally::default()),
         (Trigger::Edge, Some(500), Outcome::Internal { message: String::new() }, Tally::default()),
         (Trigger::Chosen, Some(500), Outcome::Ok, Tally::default()),
         (Trigger::Invoke, Some(500), Outcome::Ok, Tally::default()),
