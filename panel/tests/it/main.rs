@@ -1,0 +1,13 @@
+//! The panel in front of an API that answers what a test says.
+
+mod account;
+mod fake;
+mod forms;
+mod handlers;
+mod handlers_log;
+mod handlers_try;
+mod handlers_upload;
+mod headers;
+mod sign_in;
+mod teams;
+mod weight;
