@@ -6,13 +6,14 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{HeaderName, Method};
 use sha2::{Digest as _, Sha256};
+use wasmcloud_wire::body::Scope;
 use wasmcloud_wire::{
     Call, Change, DEPTH_FIELD, Deployment, Digest, Event, HandlerName, InvocationId, InvokeError, Invoker,
     PolicyMode, RECORDINGS_KEPT_MAX, Receipt, Recorded, RecordedAnswer, Recording, RecordingPolicy, Replay,
     ReplayRequest, RouteKey, Trigger, UrlPolicy, UserId, VersionNumber,
 };
 
-use super::{Core, Right};
+use super::{Core, Right, has_scope};
 use crate::ApiError;
 use crate::auth::Caller;
 
@@ -44,6 +45,7 @@ impl Core {
         caller: &Caller,
         id: InvocationId,
     ) -> Result<Recorded, ApiError> {
+        has_scope(caller, Scope::Read)?;
         let name = self.store.recorded_handler(caller.user.id, id).await?;
         let name = name.ok_or_else(|| not_recorded(None, id))?;
         let owner = self.may(caller, &name, Right::Read).await?;

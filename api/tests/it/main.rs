@@ -9,6 +9,7 @@
 )]
 
 mod app;
+mod audit;
 mod bodies;
 mod charts;
 mod claims;
@@ -43,6 +44,7 @@ mod sweep;
 mod teams;
 mod tenancy;
 mod tokens;
+mod tries;
 mod uploads;
 mod users;
 mod versions;

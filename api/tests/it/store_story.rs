@@ -10,6 +10,7 @@ pub mod recordings;
 pub mod records;
 mod routes;
 mod settings;
+mod teams;
 mod versions;
 
 use uuid::Uuid;
@@ -59,6 +60,8 @@ pub async fn story(store: &dyn Store) {
     fleet::comes_and_goes(store).await;
     fleet::signs_each_request_once(store).await;
     routes::lead_to_handlers(store, &people).await;
+    teams::have_members(store, &people).await;
+    teams::own_handlers(store, &people).await;
     store.ping().await.unwrap();
 }
 

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use wasmcloud_api::{Config, Core};
 use wasmcloud_wire::Timestamp;
-use wasmcloud_wire::body::{Token, TokenGrant};
+use wasmcloud_wire::body::{Scope, Token, TokenGrant};
 
 use crate::app::{Answer, TestApp};
+use crate::eventually::eventually;
 
 /// The claims of a token that is good, as JSON to be spoilt.
 async fn good_claims(app: &TestApp, name: &str) -> Value {
@@ -174,6 +175,87 @@ async fn a_revoked_token_is_refused_at_once() {
     alice.delete(&format!("/api/v1/tokens/{}", grant.id)).await.error(404, "token_not_found");
     alice.post("/api/v1/logout", json!({})).await.done();
     refused(&app, alice.token.as_ref().unwrap(), "logged out").await;
+}
+
+#[tokio::test]
+async fn a_limited_token_has_an_audience_of_its_own_and_neither_passes_for_the_other() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    let whole = claims_of(alice.token.as_ref().unwrap());
+    assert_eq!(whole["aud"], "wasmcloud-api");
+    for limits in [json!({"scopes": ["deploy", "read"]}), json!({"handlers": ["hello"]})] {
+        let mut new = limits.clone();
+        new["label"] = json!("ci");
+        let grant: TokenGrant = alice.post("/api/v1/tokens", new).await.good(201);
+        let mut claims = claims_of(&grant.token);
+        assert_eq!(claims["aud"], "wasmcloud-api-limited", "{limits}");
+        assert_eq!(app.with_token(&grant.token).whoami().await.name.as_str(), "alice");
+        claims["aud"] = json!("wasmcloud-api");
+        refused(&app, &sign(&app, &eddsa(), &claims), "limits under the unlimited audience").await;
+    }
+    let mut claims = whole;
+    claims["aud"] = json!("wasmcloud-api-limited");
+    refused(&app, &sign(&app, &eddsa(), &claims), "no limits under the limited audience").await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_limited_makes_shows_and_revokes_none() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    for (limits, code) in [
+        (json!({"scopes": ["deploy", "invoke", "read"]}), "scope_missing"),
+        (json!({"scopes": ["admin"], "handlers": ["hello"]}), "token_limited"),
+    ] {
+        let mut new = limits;
+        new["label"] = json!("ci");
+        let grant: TokenGrant = alice.post("/api/v1/tokens", &new).await.good(201);
+        let ci = app.with_token(&grant.token);
+        ci.post("/api/v1/tokens", &new).await.error(403, code);
+        ci.get("/api/v1/tokens").await.error(403, code);
+        ci.delete(&format!("/api/v1/tokens/{}", grant.id)).await.error(403, code);
+        // But it may give itself up.
+        ci.post("/api/v1/logout", json!({})).await.done();
+        refused(&app, &grant.token, "logged out").await;
+    }
+}
+
+#[tokio::test]
+async fn scopes_and_handlers_of_a_token_are_listed_and_bounded() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    let many: Vec<String> = (0..21).map(|number| format!("handler-{number}")).collect();
+    for (limits, code) in [
+        (json!({"scopes": []}), "invalid"),
+        (json!({"scopes": ["everything"]}), "invalid_body"),
+        (json!({"handlers": []}), "invalid"),
+        (json!({"handlers": many}), "invalid"),
+        (json!({"handlers": ["no name"]}), "invalid_body"),
+    ] {
+        let mut new = limits;
+        new["label"] = json!("ci");
+        alice.post("/api/v1/tokens", new).await.error(422, code);
+    }
+    let new = json!({"label": "ci", "scopes": ["read", "deploy", "read"], "handlers": many[..20]});
+    alice.post("/api/v1/tokens", new).await.good::<TokenGrant>(201);
+    let tokens: Vec<Token> = alice.get("/api/v1/tokens").await.good(200);
+    let ci = tokens.iter().find(|token| token.label == "ci").unwrap();
+    assert_eq!(ci.scopes, [Scope::Deploy, Scope::Read]);
+    assert_eq!((ci.handlers.as_ref().unwrap().len(), ci.used_at), (20, None));
+    let whole = tokens.iter().find(|token| token.current).unwrap();
+    assert_eq!((whole.scopes.as_slice(), &whole.handlers), (&Scope::ALL[..], &None));
+}
+
+#[tokio::test]
+async fn when_a_token_was_last_used_is_noted_to_the_minute() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    let used = eventually("the use is noted", || async {
+        let tokens: Vec<Token> = alice.get("/api/v1/tokens").await.good(200);
+        tokens[0].used_at
+    })
+    .await;
+    assert_eq!(used.0 % 60_000, 0);
+    assert!((0..180_000).contains(&(Timestamp::now().0 - used.0)), "{used:?}");
 }
 
 #[tokio::test]

@@ -66,6 +66,19 @@ pub async fn hold_tokens(store: &dyn Store, people: &People) {
     assert_eq!(store.live_token(short.id, later(1000)).await.unwrap(), None, "expired");
     assert_eq!(store.live_token(some_id(), NOW).await.unwrap(), None, "never there");
 
+    // Its use is noted forwards only.
+    let used = async || store.live_token(short.id, NOW).await.unwrap().unwrap().used_at;
+    assert_eq!(used().await, None);
+    for (minute, kept) in [(later(2000), later(2000)), (later(1000), later(2000)), (later(3000), later(3000))]
+    {
+        store.note_token_use(short.id, minute).await.unwrap();
+        assert_eq!(used().await, Some(kept));
+    }
+    assert_eq!(
+        store.tokens(ada, NOW).await.unwrap().into_iter().filter_map(|token| token.used_at).count(),
+        1
+    );
+
     let labels = async |now| {
         let tokens = store.tokens(ada, now).await.unwrap();
         assert!(tokens.iter().all(|token| !token.current));
