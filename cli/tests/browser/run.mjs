@@ -14,19 +14,27 @@
 //          …
 //        }
 //
-// 2. Name it in cli/tests/it/stories/panel/FILE.rs:
+// 2. Name it in cli/tests/it/stories/panel/FILE.rs (and FILE in the mod.rs beside it, if it is new):
 //
-//        use crate::stories::panel::browser_stories;
+//        use super::browser_stories;
 //        browser_stories!["tokens.mjs": a_token_is_shown_once];
 //
-//    (and the file in cli/tests/it/stories/panel/mod.rs, if it is new), which runs it on `wasmcloud serve`, signed in as nobody, with invitations switched on; or write the test by hand
-//    where it needs another shape, other flags, a handler or another person, and call `plays`.
+//    which plays it on `wasmcloud serve` of its own, where one registers with invitations. A story that needs another
+//    shape, flags, a handler or another person is a test written by hand that calls `plays`.
 // 3. Run it: `…/deps/it-HASH a_token_is_shown_once`.
 //
-// A story is given (see `cast` below): `browser`, `page` (of a context of its own), `open(options)` for further contexts,
-// `api` and `edge("label")` (addresses), `fact` (`user`, `password`, `token` of the operator and whatever the Rust test
-// adds), `wasmcloud(...words)` (the command line as the operator; its standard output), `call(method, path, body)` (the API
-// with the operator's token), `fixture(name)` (a path), `use(package)` (an npm package of setup's), `keep(name, page)`.
+// What a story is given:
+//   page, context, browser       a page of a context of its own, and what they belong to
+//   open(options)                a further context: another person's browser, or one without JavaScript
+//   api, edge("label")           addresses: of the panel, and of a handler
+//   fact                         `user`, `password` and `token` of the operator, and what the Rust test adds
+//   wasmcloud(...words)          the command line as the operator: its standard output
+//   call(method, path, body)     the API with the operator's token: `{ status, body }`
+//   knock("label", path, more)   a handler, as a client of it: `{ status, text }`
+//   file(name, text)             makes a file for the command line, or for an upload; its path
+//   fixture(name)                the path of a program in examples/fixtures
+//   use(package)                 an npm package that `cargo xtask setup` has installed
+//   keep(name, page)             keeps a screenshot and the page's HTML, to look at while one writes the story
 //
 // Each story fails by itself if a page of the panel breaks its Content-Security-Policy, throws, or asks for anything
 // outside this machine. When a story fails, every open page's screenshot and HTML are kept in the folder that the
@@ -34,6 +42,8 @@
 
 import { execFile } from "node:child_process";
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -125,6 +135,24 @@ async function call(method, path, body) {
   return { status: response.status, body: text && JSON.parse(text) };
 }
 
+/** What a handler answers, as any client of it sees it: `{ status, text }`. Names need no resolver here. */
+function knock(label, path = "/", { method = "GET", headers = {}, body } = {}) {
+  const url = new URL(path, fact.edge.replace("LABEL", label));
+  const options = { host: "127.0.0.1", port: url.port, path: url.pathname + url.search, method };
+  const secure = { servername: url.hostname, rejectUnauthorized: false };
+  return new Promise((resolve, reject) => {
+    const { request } = url.protocol === "https:" ? https : http;
+    const sent = request({ ...options, ...secure, headers: { host: url.host, ...headers } }, (answer) => {
+      const parts = [];
+      answer.on("data", (part) => parts.push(part));
+      answer.on("error", reject);
+      answer.on("end", () => resolve({ status: answer.statusCode, text: Buffer.concat(parts).toString() }));
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
 /** Keeps how a page looks, and its HTML, for whoever mends the story. */
 async function keep(name, page) {
   mkdirSync(fact.output, { recursive: true });
@@ -148,7 +176,13 @@ try {
     fact,
     wasmcloud,
     call,
+    knock,
     fixture: (name) => join(fact.fixtures, name),
+    file: (name, text) => {
+      const path = join(fact.environment.HOME, name);
+      writeFileSync(path, text);
+      return path;
+    },
     use,
     keep,
   };

@@ -5,6 +5,7 @@ use http::StatusCode;
 use wasmcloud_wire::body::{Audit, ExecutorHealth, ExecutorStatus, PlanRequest, PlanRequestState, UserInfo};
 
 use super::audit::{Entry, entries};
+use super::requests::EVERYBODYS;
 use crate::api::{Refused, path, path_with};
 use crate::response::{Response, page};
 use crate::shell::{Shell, Visitor};
@@ -32,8 +33,7 @@ struct Overview {
 pub(crate) async fn show(visitor: &Visitor) -> Result<Response, Refused> {
     let api = &visitor.api;
     let users: Vec<UserInfo> = api.get(&path_with(&["users"], &[("limit", Some(USERS_MAX))])).await?;
-    let requests: Vec<PlanRequest> =
-        api.get(&path_with(&["plan-requests"], &[("all", Some("true"))])).await?;
+    let requests: Vec<PlanRequest> = api.get(EVERYBODYS).await?;
     let executors: Vec<ExecutorStatus> = api.get(&path(&["executors"])).await?;
     let changes: Audit = api.get(&path_with(&["audit"], &[("limit", Some(CHANGES))])).await?;
     let more = if users.len().to_string() == USERS_MAX { " or more" } else { "" };

@@ -4,11 +4,15 @@ use askama::Template;
 use http::{Method, StatusCode};
 use wasmcloud_wire::body::{PlanDecision, PlanRequest, PlanRequestState};
 
-use crate::api::{Refused, path, path_with};
+use crate::api::Refused;
 use crate::request::Form;
 use crate::response::{Response, page};
+use crate::router::not_found;
 use crate::shell::{Shell, Visitor};
 use crate::view;
+
+/// Where everybody's requests are.
+pub(super) const EVERYBODYS: &str = "/api/v1/plan-requests?all=true";
 
 #[derive(Template)]
 #[template(path = "operator/requests.html")]
@@ -32,8 +36,9 @@ pub(crate) async fn list(visitor: &Visitor) -> Result<Response, Refused> {
 pub(crate) async fn decide(visitor: &Visitor, id: &str, form: &Form) -> Result<Response, Refused> {
     let approve = form.get("decision") == "approve";
     let decision = PlanDecision { approve, note: form.given("note").map(str::to_owned) };
-    let path = path(&["plan-requests", id, "decision"]);
-    match visitor.api.send::<PlanRequest>(Method::POST, &path, &decision).await {
+    let id = id.parse::<uuid::Uuid>().map_err(|_| not_found())?.to_string();
+    let to = format!("/api/v1/plan-requests/{id}/decision");
+    match visitor.api.send::<PlanRequest>(Method::POST, &to, &decision).await {
         Ok(request) => {
             let sentence = if approve {
                 format!("{} has the plan {}.", request.account, request.plan)
@@ -42,7 +47,7 @@ pub(crate) async fn decide(visitor: &Visitor, id: &str, form: &Form) -> Result<R
             };
             Ok(visitor.done("/operator/requests", &sentence))
         }
-        Err(refused) => filled(visitor, id, form.get("note"), Some(refused)).await,
+        Err(refused) => filled(visitor, &id, form.get("note"), Some(refused)).await,
     }
 }
 
@@ -52,8 +57,7 @@ async fn filled(
     note: &str,
     error: Option<Refused>,
 ) -> Result<Response, Refused> {
-    let all: Vec<PlanRequest> =
-        visitor.api.get(&path_with(&["plan-requests"], &[("all", Some("true"))])).await?;
+    let all: Vec<PlanRequest> = visitor.api.get(EVERYBODYS).await?;
     let (open, decided) = all.into_iter().partition(|one| one.state == PlanRequestState::Open);
     let status = error.as_ref().map_or(StatusCode::OK, |refused| refused.status);
     let requests = Requests {

@@ -1,6 +1,10 @@
 //! The panel in a real browser. How to add a story: `cli/tests/browser/run.mjs`.
 
+mod operator;
+mod handlers;
+mod security;
 mod sign_in;
+mod walk;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -75,4 +79,22 @@ fn facts_of(platform: &Platform, story: &str) -> Value {
 
 fn browser_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser")
+}
+
+/// WebAssembly text of a program that answers with a page, with these further header fields.
+pub fn html(fields: &[&str], page: &str) -> String {
+    let mut head = "Content-Type: text/html; charset=utf-8\n".to_owned();
+    fields.iter().for_each(|field| head += &format!("{field}\n"));
+    let answer = format!("{head}\n{page}");
+    let data: String = answer.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    format!(
+        r#"(module
+  (import "cwa" "io_get_stdout" (func $stdout (result i32)))
+  (import "cwa" "resource_write" (func $write (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 32) "{data}")
+  (func (export "_start")
+    (drop (call $write (call $stdout) (i32.const 32) (i32.const {})))))"#,
+        answer.len()
+    )
 }
