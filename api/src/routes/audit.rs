@@ -63,3 +63,64 @@ fn filter(query: &Query) -> Result<AuditFilter> {
         subject: text("subject"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rocket::http::Method;
+
+    /// Routes that take a body, or begin something, and change nothing that is anybody's.
+    const CHANGES_NOTHING: &[(&str, &str)] = &[
+        ("/inspect", "looks at a module"),
+        ("/handlers/<name>/invoke", "has a receipt"),
+        ("/handlers/<name>/invocations/<id>/replay", "runs again what was recorded, and keeps nothing"),
+        ("/handlers/<name>/compare", "the same"),
+        ("/logins", "nobody is logged in before somebody decides, which is noted"),
+        ("/oidc/<provider>/begin", "nobody is logged in before it is finished, which is noted"),
+    ];
+
+    /// Every route that changes something, as it stands in the source: its path, and whether it notes what it does.
+    fn in_the_source() -> Vec<(String, bool)> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes");
+        let mut found = Vec::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            // What executors tell is none of a user's changes.
+            if file.ends_with("internal.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            for method in ["post", "put", "patch", "delete"] {
+                for route in text.split(&format!("\n#[{method}(\"")).skip(1) {
+                    let path = route.split(['"', '?']).next().unwrap();
+                    let body = route.split("\n}\n").next().unwrap();
+                    let words: String = body.split_whitespace().collect();
+                    let guards =
+                        ["changing.handler(", "changing.new_handler(", "changing.other(", "changing.own("];
+                    let notes = guards.iter().chain(&["changing.noted(", "note.begin("]);
+                    found.push((path.to_owned(), notes.into_iter().any(|note| words.contains(note))));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_route_that_changes_something_notes_it() {
+        let in_the_source = in_the_source();
+        let changing = super::super::api().into_iter().filter(|route| {
+            matches!(route.method, Method::Post | Method::Put | Method::Patch | Method::Delete)
+        });
+        let mut paths: Vec<String> = changing.map(|route| route.uri.path().to_owned()).collect();
+        let mut written: Vec<String> = in_the_source.iter().map(|(path, _)| path.clone()).collect();
+        paths.sort_unstable();
+        written.sort_unstable();
+        assert_eq!(written, paths, "the test reads every route that is mounted");
+
+        let silent: BTreeSet<&str> =
+            in_the_source.iter().filter(|(_, noted)| !noted).map(|(path, _)| path.as_str()).collect();
+        let expected: BTreeSet<&str> = CHANGES_NOTHING.iter().map(|(path, _)| *path).collect();
+        assert_eq!(silent, expected);
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wasmcloud_testkit::dns::{DnsServer, Says};
-use wasmcloud_wire::body::{Grant, Host, HostState, Route, Routed};
+use wasmcloud_wire::body::{Audit, Grant, Host, HostState, Route, Routed};
 use wasmcloud_wire::{Change, ControlPlane as _, Timestamp};
 
 use crate::app::{Client, Heard, TestApp};
@@ -337,6 +337,13 @@ async fn a_proof_is_checked_again_after_a_day_and_a_problem_is_told_but_takes_no
     dns.set(RECORD, Says::text(&proven.record_value));
     assert_eq!(check(3).await, 1);
     assert_eq!(seen().await.problem, None);
+    let noted: Audit = ada.get("/api/v1/audit?action=host&actor=-").await.good(200);
+    let noted: Vec<_> =
+        noted.entries.iter().map(|entry| (entry.via.as_str(), entry.action.as_str(), entry.status)).collect();
+    assert_eq!(
+        noted,
+        [("server", "host.proof_back", Some(200)), ("server", "host.proof_missing", Some(200))]
+    );
 }
 
 #[tokio::test]

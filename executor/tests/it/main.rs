@@ -28,6 +28,7 @@ mod old_programs;
 mod olin;
 mod outbound_policy;
 mod programs;
+mod proxies;
 mod quota;
 mod receipts;
 mod recording;

@@ -22,6 +22,7 @@ impl Platform {
         if self.shape == Shape::Serve {
             args.extend(self.edge_flags.clone());
         }
+        args.extend(self.proxy_flags());
         args.extend(self.api_flags.clone());
         args.extend(self.common_flags.clone());
         args
@@ -86,9 +87,18 @@ impl Platform {
         ]
         .map(str::to_owned)
         .to_vec();
+        args.extend(self.proxy_flags());
         args.extend(self.edge_flags.clone());
         args.extend(self.common_flags.clone());
         args
+    }
+
+    /// The nginx is on this machine, and believed.
+    fn proxy_flags(&self) -> Vec<String> {
+        match self.shape {
+            Shape::Fleet => ["--trusted-proxies", "127.0.0.0/8,::1"].map(str::to_owned).to_vec(),
+            _ => Vec::new(),
+        }
     }
 
     /// Gives both planes other service tokens while they run.

@@ -42,6 +42,8 @@ http {{
   proxy_read_timeout 330s;
   proxy_connect_timeout 2s;
   proxy_set_header Host $http_host;
+  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+  proxy_set_header X-Forwarded-Proto $scheme;
   proxy_set_header Connection \"\";
   proxy_ssl_verify on;
   proxy_ssl_trusted_certificate {ca};

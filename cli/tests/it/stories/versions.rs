@@ -118,6 +118,12 @@ fn a_new_version_that_fails_is_taken_back_and_its_owner_is_told(shape: Shape) {
         "{log}"
     );
     assert_eq!(log.matches("automatic rollback:").count(), 1, "of several API processes, one does it: {log}");
+    let audit = admin.run(&["audit", "--action", "handler.auto_rollback", "--json"]).good().json();
+    let [entry] = audit.as_array().unwrap().as_slice() else { panic!("{audit}") };
+    assert_eq!(
+        (&entry["via"], &entry["subject"], &entry["detail"]["to"]),
+        (&"server".into(), &"careful".into(), &1.into())
+    );
     for command in [&["show", "careful"][..], &["versions", "careful"], &["list"]] {
         admin
             .run(command)
