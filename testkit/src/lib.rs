@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod dns;
+pub mod oidc;
 pub mod postgres;
 pub mod s3;
 

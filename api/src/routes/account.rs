@@ -1,7 +1,6 @@
 //! `/api/v1/account`, and new passwords.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use rocket::{State, delete, get, post, put};
 use serde_json::json;
@@ -27,11 +26,11 @@ pub(crate) async fn password(
     changing: Changing,
     body: Json<ChangePassword>,
 ) -> Result<Done> {
-    let (caller, ip, now) = (&changing.caller, peer.0.ip(), Instant::now());
+    let (caller, ip) = (&changing.caller, peer.0.ip());
     let name = caller.user.name.as_str();
     changing.own("account.password", name).await?;
-    app.limiter.try_peer(ip, now)?;
-    app.limiter.try_account(name, now)?;
+    app.limit_peer(ip).await?;
+    app.limit_account(name).await?;
     let changed = app.core.change_password(caller, body.0).await?;
     changed.map_err(|WrongPassword| {
         ApiError::new(
@@ -41,7 +40,7 @@ pub(crate) async fn password(
             "check it; whoever operates this server can make a reset: `wasmcloud users reset NAME`",
         )
     })?;
-    app.limiter.succeeded(name, ip);
+    app.forgive_tries(name, ip).await;
     Ok(Done)
 }
 
@@ -61,7 +60,7 @@ pub(crate) async fn reset(
     note: Note,
     body: Json<ResetPassword>,
 ) -> Result<Done> {
-    app.limiter.try_peer(peer.0.ip(), Instant::now())?;
+    app.limit_peer(peer.0.ip()).await?;
     let Json(ResetPassword { code, password }) = body;
     note.begin(None, "account.reset", "-", None, json!({})).await?;
     app.core.reset_password(&code, password).await?;

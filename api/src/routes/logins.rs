@@ -1,7 +1,6 @@
 //! `/api/v1/logins`: programs that ask for a token, which somebody approves in a browser.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use rocket::{State, get, post};
 use serde_json::json;
@@ -21,7 +20,7 @@ pub(crate) async fn begin(
     peer: Peer,
     body: Json<NewLogin>,
 ) -> Result<Reply<LoginBegun>> {
-    app.limiter.try_peer(peer.0.ip(), Instant::now())?;
+    app.limit_peer(peer.0.ip()).await?;
     Reply::created(app.core.begin_login(body.0, peer.0.ip()).await?, None)
 }
 
@@ -29,7 +28,7 @@ pub(crate) async fn begin(
 #[get("/logins/<code>")]
 pub(crate) async fn show(app: &State<Arc<App>>, whole: Whole, code: &str) -> Result<Reply<PendingLogin>> {
     // With a space, it is nobody's name. Codes that are right count too: who has one must not guess more for it.
-    app.limiter.try_account(&format!("codes {}", whole.0.user.name), Instant::now())?;
+    app.limit_account(&format!("codes {}", whole.0.user.name)).await?;
     Reply::ok(app.core.pending_login(code).await?)
 }
 
@@ -45,7 +44,7 @@ pub(crate) async fn decide(
     let caller = &changing.caller;
     let subject = caller.user.name.as_str();
     changing.noted(caller.user.id, "login.decide", subject, json!({ "approve": approve })).await?;
-    app.limiter.try_account(&format!("decisions {subject}"), Instant::now())?;
+    app.limit_account(&format!("decisions {subject}")).await?;
     Reply::ok(app.core.decide_login(caller, code, approve).await?)
 }
 

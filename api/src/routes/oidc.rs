@@ -1,7 +1,6 @@
 //! `GET /api/v1/sign-in` and `/api/v1/oidc`: signing in at providers of OpenID Connect.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use rocket::{State, get, post};
 use serde_json::json;
@@ -30,7 +29,7 @@ pub(crate) async fn begin(
     provider: &str,
     body: Json<BeginOidc>,
 ) -> Result<Reply<OidcBegun>> {
-    app.limiter.try_peer(peer.0.ip(), Instant::now())?;
+    app.limit_peer(peer.0.ip()).await?;
     let link = match (body.0.link, &caller.0) {
         (false, _) => None,
         (true, Some(caller)) => Some(caller),
@@ -55,7 +54,7 @@ pub(crate) async fn finish(
     note.begin(caller.as_ref(), "oidc.finish", "-", account, json!({})).await?;
     let finished = app.core.finish_oidc(&flow, &state, code, caller.as_ref(), (&agent.0, ip)).await?;
     // A sign-in that the provider confirms is no try.
-    app.limiter.succeeded("", ip);
+    app.forgive_tries("", ip).await;
     Reply::ok(finished)
 }
 
@@ -69,7 +68,7 @@ pub(crate) async fn register(
     body: Json<RegisterOidc>,
 ) -> Result<Reply<SessionGrant>> {
     let ip = peer.0.ip();
-    app.limiter.try_peer(ip, Instant::now())?;
+    app.limit_peer(ip).await?;
     let Json(RegisterOidc { ticket, username, invitation }) = body;
     let name: UserName = username.parse()?;
     let detail = json!({ "invited": invitation.is_some(), "oidc": true });

@@ -24,8 +24,6 @@ const REQUEST_MAX: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// How long what a provider says of itself is believed, its keys with it.
 const KNOWN_FOR: Duration = Duration::from_secs(3_600);
-/// How soon it is asked again for the sake of a key that nobody knows.
-const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// How an identity's token may be signed: by a key that the provider alone has.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 8] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
@@ -206,7 +204,8 @@ impl Provider {
             .ok()
     }
 
-    /// What the provider says of itself. It is asked again after a while, and where `instead_of` knows too few keys.
+    /// What the provider says of itself. It is asked again after a while, and where `instead_of` knows too few keys: such a
+    /// token comes from the provider itself, so nobody else can have it asked.
     async fn metadata(
         &self,
         instead_of: Option<&Arc<CoreProviderMetadata>>,
@@ -214,11 +213,8 @@ impl Provider {
         // Those who come meanwhile wait for the one answer.
         let mut known = self.known.lock().await;
         if let Some(Known { metadata, asked_at }) = known.as_ref() {
-            let good_for = match instead_of {
-                Some(old) if Arc::ptr_eq(old, metadata) => ASKED_AGAIN_AFTER,
-                _ => KNOWN_FOR,
-            };
-            if asked_at.elapsed() < good_for {
+            let knows_too_little = instead_of.is_some_and(|old| Arc::ptr_eq(old, metadata));
+            if !knows_too_little && asked_at.elapsed() < KNOWN_FOR {
                 return Ok(Arc::clone(metadata));
             }
         }
