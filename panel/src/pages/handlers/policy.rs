@@ -66,7 +66,10 @@ async fn whole(
     let policy: Policy = visitor.api.get(&path(&["handlers", frame.name(), "policy"])).await?;
     let server: Server = visitor.api.get("/api/v1/server").await?;
     let limits = fields(&policy, &server.limits, &server.limits_max, form);
-    let (shell, status) = (visitor.shell(&format!("{}: policy", frame.name())), frame.status());
+    // That there is nothing to learn from yet is an answer, and no error of the page.
+    let is_nothing = frame.error.as_ref().is_some_and(|refused| refused.error.code == "nothing_learned");
+    let status = if is_nothing { StatusCode::OK } else { frame.status() };
+    let shell = visitor.shell(&format!("{}: policy", frame.name()));
     Ok(page(status, &PolicyPage { shell, frame, policy, limits, learned, form: form.clone() }))
 }
 

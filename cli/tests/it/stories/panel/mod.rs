@@ -1,7 +1,8 @@
 //! The panel in a real browser. How to add a story: `cli/tests/browser/run.mjs`.
 
-mod operator;
 mod handlers;
+mod operator;
+mod pages;
 mod security;
 mod sign_in;
 mod walk;
@@ -73,6 +74,7 @@ fn facts_of(platform: &Platform, story: &str) -> Value {
         "environment": environment,
         "fixtures": Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/fixtures"),
         "packages": wasmcloud_testkit::browser::folder(),
+        "images": std::env::var("WASMCLOUD_SCREENSHOTS").ok(),
         "output": Path::new(env!("CARGO_TARGET_TMPDIR")).join("panel").join(story),
     })
 }
