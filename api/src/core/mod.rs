@@ -55,7 +55,7 @@ pub(crate) use deploy::{handler_body, inspect};
 pub(crate) use follow::{Follow, ResumeAt};
 pub(crate) use hub::LogHub;
 pub(crate) use plane::DeploymentError;
-pub(crate) use plans::plan_not_found;
+pub(crate) use plans::{plan_name, plan_not_found};
 pub use recordings::{answer_of, replay_call};
 pub use sweep::{ORPHAN_GRACE, SweepError, Swept};
 pub use tokens::TokenLimits;

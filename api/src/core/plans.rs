@@ -153,19 +153,25 @@ fn state(state: PlanRequestState) -> &'static str {
     }
 }
 
-/// A plan's name, of the address, and of the body if it has one.
-fn named(name: &str, in_body: &str) -> Result<String, ApiError> {
+/// Refuses what is no name for a plan.
+pub(crate) fn plan_name(name: &str) -> Result<(), ApiError> {
     let is_name = (1..=NAME_CHARS_MAX).contains(&name.len())
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    if !is_name {
-        let name: String = name.chars().take(64).collect();
-        return Err(ApiError::new(
-            422,
-            "invalid_name",
-            format!("`{name}` is no name for a plan"),
-            format!("use 1 to {NAME_CHARS_MAX} lower-case letters a-z, digits and `-`"),
-        ));
+    if is_name {
+        return Ok(());
     }
+    let name: String = name.chars().take(64).collect();
+    Err(ApiError::new(
+        422,
+        "invalid_name",
+        format!("`{name}` is no name for a plan"),
+        format!("use 1 to {NAME_CHARS_MAX} lower-case letters a-z, digits and `-`"),
+    ))
+}
+
+/// A plan's name, of the address, and of the body if it has one.
+fn named(name: &str, in_body: &str) -> Result<String, ApiError> {
+    plan_name(name)?;
     if !in_body.is_empty() && in_body != name {
         return Err(ApiError::invalid(
             format!(

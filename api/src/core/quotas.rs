@@ -90,7 +90,12 @@ fn alive_since(now: Timestamp) -> Timestamp {
 }
 
 fn no_account(account: UserId) -> ApiError {
-    ApiError::internal(format!("the account {account} is not there"))
+    ApiError::new(
+        404,
+        "account_not_found",
+        format!("the account {account} is not there any more"),
+        "`wasmcloud teams list` shows the teams that you belong to",
+    )
 }
 
 impl From<OverQuota> for ApiError {

@@ -89,6 +89,7 @@ async fn verify(contents: &mut Contents) -> Result<Keys, ExportError> {
     let mut keys = None;
     let mut handlers: HashSet<Uuid> = HashSet::new();
     let mut needed: HashSet<Vec<u8>> = HashSet::new();
+    let mut plans_for_newcomers = 0_u64;
     while let Some(item) = contents.next().await? {
         match item {
             Item::Keys(found) => keys = Some(found),
@@ -99,6 +100,9 @@ async fn verify(contents: &mut Contents) -> Result<Keys, ExportError> {
                 }
                 *counts.entry(table.name).or_default() += rows.len() as u64;
                 match table.name {
+                    "plans" => {
+                        plans_for_newcomers += rows.iter().filter(|row| is_default(table, row)).count() as u64
+                    }
                     "handlers" => handlers.extend(rows.iter().filter_map(|row| undeleted(table, row))),
                     "versions" => {
                         needed.extend(rows.iter().filter_map(|row| module_of(table, row, &handlers)))
@@ -128,6 +132,11 @@ async fn verify(contents: &mut Contents) -> Result<Keys, ExportError> {
             contents.damaged(format!("it has {modules} modules, and should have {}", manifest.modules))
         );
     }
+    if plans_for_newcomers != 1 {
+        return Err(
+            contents.damaged(format!("{plans_for_newcomers} of its plans are for newcomers, not one"))
+        );
+    }
     if let Some(digest) = needed.iter().next() {
         return Err(contents.damaged(format!("the module {} is missing in it", hex::encode(digest))));
     }
@@ -147,6 +156,11 @@ fn counts_every_table(contents: &Contents) -> Result<(), ExportError> {
         0 => Err(contents.damaged("it has no users".to_owned())),
         _ => Ok(()),
     }
+}
+
+fn is_default(table: &Table, row: &Row) -> bool {
+    let cell = table.place("is_default").and_then(|place| row.get(place));
+    matches!(cell, Some(Cell::Flag(true)))
 }
 
 fn undeleted(table: &Table, row: &Row) -> Option<Uuid> {

@@ -13,6 +13,7 @@ use wasmcloud_wire::{
 };
 
 use crate::auth::check_hash;
+use crate::core::plan_name;
 use crate::store::{Cell, Row, Table};
 
 /// How much of a reason is told, in characters: it may repeat what is in the file.
@@ -22,6 +23,7 @@ const REASON_CHARS_MAX: usize = 300;
 pub fn check(table: &Table, row: &Row) -> Result<(), String> {
     let fields = Fields { table, row };
     let checked = match table.name {
+        "plans" => plan(&fields),
         "users" => user(&fields),
         "modules" => module(&fields),
         "handlers" => handler(&fields),
@@ -33,9 +35,29 @@ pub fn check(table: &Table, row: &Row) -> Result<(), String> {
     checked.map_err(|what| shown(&what))
 }
 
+fn plan(row: &Fields<'_>) -> Result<(), String> {
+    plan_name(row.text("name")?).map_err(|error| error.message.clone())?;
+    for column in [
+        "handlers_max",
+        "storage_bytes_max",
+        "invocations_per_minute_max",
+        "concurrent_max",
+        "cpu_ms_per_day_max",
+    ] {
+        if let Some(number) = row.int(column)?.filter(|number| *number < 0) {
+            return Err(format!("{column} is {number}"));
+        }
+    }
+    Ok(())
+}
+
+/// Teams, and whoever only signs in elsewhere, have no password: nothing hashes to an empty text.
 fn user(row: &Fields<'_>) -> Result<(), String> {
     let name: UserName = row.parsed("name")?;
-    check_hash(row.text("password_hash")?).map_err(|error| format!("the user {name}: {error}"))
+    match row.text("password_hash")? {
+        "" => Ok(()),
+        hash => check_hash(hash).map_err(|error| format!("the user {name}: {error}")),
+    }
 }
 
 fn module(row: &Fields<'_>) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use async_trait::async_trait;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
+use wasmcloud_wire::body::Plan;
 use wasmcloud_wire::{AccountUse, Digest, Timestamp, UserId};
 
 use super::SqlStore;
@@ -50,8 +51,13 @@ pub(super) async fn room_for<B: Backend>(
 ) -> Result<Room, StoreError> {
     // It changes nothing, and is no news for executors.
     B::execute(connection, "UPDATE users SET kind = kind WHERE id = $1", values![account]).await?;
-    let before = find_in::<B>(connection, account).await?;
-    let before = before.ok_or_else(|| StoreError::Corrupt(format!("the account {account} is not there")))?;
+    let rows = B::rows(connection, ACCOUNT, values![account]).await?;
+    let gone = || StoreError::Corrupt(format!("the account {account} is not there"));
+    let mut before = account_row(rows.first().ok_or_else(gone)?)?;
+    // What is not limited need not be counted.
+    if is_limited(&before.plan) {
+        before.kept = kept_in::<B>(connection, account).await?;
+    }
     Ok(Room { account, before })
 }
 
@@ -61,8 +67,7 @@ impl Room {
         &self,
         connection: &mut B::Connection,
     ) -> Result<Option<OverQuota>, StoreError> {
-        let plan = &self.before.plan;
-        if plan.handlers_max.is_none() && plan.storage_bytes_max.is_none() {
+        if !is_limited(&self.before.plan) {
             return Ok(None);
         }
         Ok(self.before.over(kept_in::<B>(connection, self.account).await?))
@@ -75,8 +80,16 @@ async fn find_in<B: Backend>(
 ) -> Result<Option<AccountPlan>, StoreError> {
     let rows = B::rows(connection, ACCOUNT, values![account]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let (name, plan) = (parse(&row.text(7)?)?, plan_row(row)?);
-    Ok(Some(AccountPlan { name, plan, kept: kept_in::<B>(connection, account).await? }))
+    Ok(Some(AccountPlan { kept: kept_in::<B>(connection, account).await?, ..account_row(row)? }))
+}
+
+/// A row of [`ACCOUNT`], without what is kept.
+fn account_row(row: &impl Columns) -> Result<AccountPlan, StoreError> {
+    Ok(AccountPlan { name: parse(&row.text(7)?)?, plan: plan_row(row)?, kept: Kept::default() })
+}
+
+fn is_limited(plan: &Plan) -> bool {
+    plan.handlers_max.is_some() || plan.storage_bytes_max.is_some()
 }
 
 async fn kept_in<B: Backend>(connection: &mut B::Connection, account: UserId) -> Result<Kept, StoreError> {

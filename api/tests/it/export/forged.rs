@@ -146,6 +146,11 @@ async fn entries_in_another_order_and_tables_that_are_missing_are_refused() {
         all.entries.remove(users);
         all.manifest["rows"]["users"] = json!(0);
     });
+    change("no plan is for newcomers", "0 of its plans are for newcomers", &|all| {
+        let place = all.place("tables/plans/0");
+        let text = String::from_utf8(all.entries[place].1.clone()).unwrap();
+        all.entries[place].1 = text.replace(r#""is_default":true"#, r#""is_default":false"#).into_bytes();
+    });
     change("a table is not counted", "how many rows of routes", &|all| {
         all.entries.retain(|(name, _)| name != "tables/routes/0");
         all.manifest["rows"].as_object_mut().unwrap().remove("routes");
@@ -169,6 +174,8 @@ async fn rows_that_the_api_would_not_have_written_are_refused() {
     let file = place.file("forged");
     let expensive = "$argon2id$v=19$m=3145728,t=50,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA";
     for (table, column, value, words) in [
+        ("plans", "name", json!("../../x"), "no name for a plan"),
+        ("plans", "handlers_max", json!(-1), "handlers_max is -1"),
         ("users", "name", json!("../../x"), "not a name"),
         ("users", "name", json!("ada\u{1b}[2J\0"), "not a name"),
         (

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tempfile::TempDir;
+use uuid::Uuid;
 use wasmcloud_api::export::{ExportError, Imported, Installation, Summary, export, import};
-use wasmcloud_api::store::{NewUser, Row, TABLES};
+use wasmcloud_api::store::{NewPlanRequestRow, NewTeamRow, NewUser, Row, TABLES};
 use wasmcloud_api::{Config, Core, Target};
 use wasmcloud_blob::{BlobError, Blobs, FsBlobs, Stored};
-use wasmcloud_wire::body::User;
+use wasmcloud_wire::body::{Plan, User};
 use wasmcloud_wire::{
-    ControlPlane as _, Deployment, Digest, EnvPatch, Invoker, NewSetting, Policy, Timestamp,
+    ControlPlane as _, Deployment, Digest, EnvPatch, Invoker, NewSetting, Policy, Timestamp, UserId,
 };
 
 use crate::app::{FakeInvoker, module};
@@ -62,7 +63,20 @@ impl Place {
         let cyd = NewUser { password_hash, ..new_user("cyd") };
         let invited = store.create_invited_user(cyd, &[2; 32], Timestamp::now()).await;
         assert!(invited.unwrap().is_some());
+        let team = NewTeamRow { id: UserId::new(), name: "cups".parse().unwrap(), maker: ada.id };
+        store.create_team(&team, 10).await.unwrap();
+        let standard = store.plans().await.unwrap().remove(0);
+        let large = Plan { name: "large".to_owned(), handlers_max: None, is_default: false, ..standard };
+        store.set_plan(&large, 10).await.unwrap();
+        assert!(store.give_plan(team.id, "large").await.unwrap());
+        let (id, plan, reason) = (Uuid::now_v7(), "large".to_owned(), "growth".to_owned());
+        let ask = NewPlanRequestRow { id, account: bob.id, asked_by: bob.id, plan, reason };
+        store.ask_plan(ask).await.unwrap();
+        store.decide_plan(id, ada.id, false, Some("not now"), soon).await.unwrap();
         for sql in [
+            "UPDATE users SET suspended_at = 5, suspended_reason = 'spam' WHERE name = 'cyd'",
+            "INSERT INTO identities (id, user_id, provider, issuer, subject, label)
+                SELECT id, id, 'forge', 'https://forge.example', '7', 'ada' FROM users WHERE name = 'ada'",
             "UPDATE handlers SET promoted_at = 5, previous_version = 1, split_version = 1, split_percent = 10,
                 auto_rollback = FALSE, recording = '{}',
                 rolled_back = '{\"from\":2,\"to\":1,\"at\":5,\"reason\":\"why\"}'
