@@ -147,9 +147,13 @@ fn page_of(request: &Request) -> String {
     )
 }
 
+/// What is encoded in addresses and cookies: all but letters, digits and these, which mean nothing else in either.
+const RESERVED: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
+
 /// Text as a part of an address, or of a cookie.
 pub(crate) fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    percent_encoding::utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// What `layout.html` shows around a page.

@@ -141,7 +141,6 @@ export async function an_approval_leads_back_to_a_program_on_this_machine({ open
     await page.waitForURL((url) => url.port === String(port));
     await says(page.locator("h1"), "You can close this page");
     const code = new URL(visits[0], "http://127.0.0.1").searchParams.get("code");
-    assert.equal((await program.token()).status, 400, "the approval alone is not enough");
     assert.equal((await program.token(code)).status, 200);
     server.close();
     server.closeAllConnections();

@@ -8,6 +8,7 @@ mod handlers_log;
 mod handlers_try;
 mod handlers_upload;
 mod headers;
+mod operator;
 mod sign_in;
 mod teams;
 mod weight;

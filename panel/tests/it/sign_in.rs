@@ -233,7 +233,7 @@ async fn a_program_is_approved_by_somebody_who_sees_who_asks() {
     api.on("GET /api/v1/logins/WDJB%2DMJHT", pending());
     let to = Browser::new(&api).get("/device?code=wdjb-mjht").await.to().to_owned();
     assert_eq!(
-        to, "/sign-in?next=%2Fdevice%3Fcode%3Dwdjb%2Dmjht",
+        to, "/sign-in?next=%2Fdevice%3Fcode%3Dwdjb-mjht",
         "after signing in the code is still known"
     );
     let mut browser = Browser::of_alice(&api);

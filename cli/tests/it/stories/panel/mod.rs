@@ -1,5 +1,7 @@
 //! The panel in a real browser. How to add a story: `cli/tests/browser/run.mjs`.
 
+mod account;
+mod entrance;
 mod handlers;
 mod operator;
 mod pages;
