@@ -3,6 +3,7 @@
 (() => {
   const form = document.querySelector("form.upload");
   if (!form) return;
+  const BYTES_MAX = 32 * 1024 * 1024; // `wire::limits::UPLOAD_BYTES_MAX`, which the server holds to
   const input = form.querySelector("input[type=file]");
   const drop = form.querySelector(".drop");
   const problem = form.querySelector(".problem-place");
@@ -79,6 +80,11 @@
     inspection.replaceChildren();
     deploy.disabled = true;
     if (input.files.length === 0) return;
+    if (input.files[0].size > BYTES_MAX) {
+      const mib = (input.files[0].size / 1024 / 1024).toFixed(1);
+      fail(`The file has ${mib} MiB, and a program has at most 32 MiB.`, "Leave debug information or files out of it.");
+      return;
+    }
     // What was inspected on a page before says nothing about this file.
     const before = form.querySelector("input[name=inspected]");
     if (before) before.remove();

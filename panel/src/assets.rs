@@ -36,7 +36,7 @@ pub(crate) static HASH: LazyLock<String> = LazyLock::new(|| {
     for asset in ASSETS {
         hash.update(asset.body);
     }
-    hex::encode(&hash.finalize()[..8])
+    hex::encode(hash.finalize()).chars().take(16).collect()
 });
 
 /// One of them: `/assets/HASH/NAME`. An older hash gets what is there now, unkept.

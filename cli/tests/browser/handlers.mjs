@@ -57,6 +57,10 @@ export async function a_program_is_dropped_inspected_and_deployed(cast) {
   await page.getByLabel("Name", { exact: true }).fill("dropped");
   assert.ok(await deploy.isDisabled(), "nothing is deployed that was not inspected");
 
+  await page.getByLabel("Program").setInputFiles(aFile("large.wasm", Buffer.alloc(33 * 1024 * 1024)));
+  await says(problem(page), "33.0 MiB");
+  assert.ok(await deploy.isDisabled(), "what is too large is not even sent");
+
   await drop(page, "notes.txt", Buffer.from("no program"));
   await says(page.locator(".inspection-place"), "cannot run here");
   assert.ok(await deploy.isDisabled(), "what cannot run is not deployed");
