@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wasmcloud_wire::{
-    AccountUse, Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
-    HostRoute, Invoker, Record, RouteKey, Timestamp,
+    AccountUse, Change, ChangeStream, ControlPlane, ControlPlaneError, Deployment, Digest, ExecutorReport,
+    HostName, HostRoute, Invoker, Record, RouteKey, Timestamp,
 };
 
 use super::Core;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rocket::{State, get, post};
 use wasmcloud_plane::Address;
 use wasmcloud_wire::{
-    AccountUse, Change, ControlPlane as _, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName, HostRoute,
-    Record, RouteKey, UsageReport,
+    AccountUse, Change, ControlPlane as _, ControlPlaneError, Deployment, Digest, ExecutorReport, HostName,
+    HostRoute, Record, RouteKey, UsageReport,
 };
 
 use crate::ApiError;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wasmcloud_wire::body::RolledBack;
 use wasmcloud_wire::{
-    Abi, AccountQuota, Deployment, Digest, HandlerId, HandlerName, Inspection, Limits, Policy, RecordingPolicy, Split,
-    Timestamp, UserId, UserName, VersionNumber,
+    Abi, AccountQuota, Deployment, Digest, HandlerId, HandlerName, Inspection, Limits, Policy,
+    RecordingPolicy, Split, Timestamp, UserId, UserName, VersionNumber,
 };
 
 use super::{OverQuota, SealedSetting, SettingRow, Unfit};

@@ -81,7 +81,8 @@ fn quotas_are_a_table_with_what_is_used_and_when_it_resets() {
     let api = Api::start([("GET /api/v1/quotas", Answer::json(&quotas))]);
     let user = User::logged_in_at(&api.url);
     let done = user.run(&["quota", "--team", "cups"]).good();
-    let done = done.says("cups has the plan `small`").says("wasmcloud plan apply PLAN --reason TEXT --team cups");
+    let done =
+        done.says("cups has the plan `small`").says("wasmcloud plan apply PLAN --reason TEXT --team cups");
     let rows: Vec<String> =
         done.stdout.lines().map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(

@@ -4,7 +4,8 @@ use sqlx::Pool;
 use wasmcloud_wire::body::RolledBack;
 use wasmcloud_wire::limits::DELETED_NAME_HELD_DAYS;
 use wasmcloud_wire::{
-    AccountQuota, Digest, HandlerId, HandlerName, Inspection, Policy, RecordingPolicy, RouteKey, Split, Timestamp, UserId,
+    AccountQuota, Digest, HandlerId, HandlerName, Inspection, Policy, RecordingPolicy, RouteKey, Split,
+    Timestamp, UserId,
 };
 
 use super::backend::{Backend, Columns, begin, read};
@@ -307,11 +308,7 @@ pub async fn deployment<B: Backend>(
             concurrent_max: most(row.maybe_int(13)?),
             cpu_ms_per_day_max: most(row.maybe_int(14)?),
         },
-        suspended: row
-            .maybe_int(15)?
-            .map(|_| row.maybe_text(16))
-            .transpose()?
-            .map(Option::unwrap_or_default),
+        suspended: row.maybe_int(15)?.map(|_| row.maybe_text(16)).transpose()?.map(Option::unwrap_or_default),
     }))
 }
 

@@ -11,8 +11,8 @@ use super::quotas::room_for;
 use super::value::{values, version};
 use super::{SqlStore, settings, watched};
 use crate::store::{
-    AddPreview, DeleteVersion, Fits, HandlerRow, Move, MoveResult, Needed, NewModule, StoreError, TakeBack, Tally, Unfit,
-    VersionStore, WatchedVersion,
+    AddPreview, DeleteVersion, Fits, HandlerRow, Move, MoveResult, Needed, NewModule, StoreError, TakeBack,
+    Tally, Unfit, VersionStore, WatchedVersion,
 };
 
 /// Which version a handler serves, and how that came about.
