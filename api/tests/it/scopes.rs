@@ -252,9 +252,11 @@ async fn every_route_is_open_to_the_tokens_that_have_what_it_needs_and_to_no_oth
     for &(method, route, needs) in TABLE {
         let what = format!("{method} {route}");
         let token = async |new: Value| {
-            // Whatever was tried before may have deleted it.
-            let mine = operator.create(MINE, module(MINE)).await;
-            assert!([201, 409].contains(&mine.status), "{}", mine.text());
+            if matches!(needs, Needs::Handler(_)) {
+                // Whatever was tried before may have deleted it.
+                let mine = operator.create(MINE, module(MINE)).await;
+                assert!([201, 409].contains(&mine.status), "{}", mine.text());
+            }
             let grant: TokenGrant = operator.post("/api/v1/tokens", new).await.good(201);
             app.with_token(&grant.token)
         };

@@ -1,14 +1,20 @@
 //! Teams: who belongs to them, what they own, and who may do what with it.
 
+use futures::future::join_all;
 use serde_json::{Value, json};
-use wasmcloud_api::store::Store as _;
+use wasmcloud_api::store::{
+    CreateTeam, DeleteTeam, NewTeamRow, RemoveMember, SetMemberResult, Store, TeamLimits,
+};
 use wasmcloud_wire::body::{Handler, Host, Member, Role, Route, Team, TeamWithMembers, TokenGrant, User};
 use wasmcloud_wire::limits::{MEMBERS_PER_TEAM_MAX, TEAMS_PER_OWNER_MAX};
-use wasmcloud_wire::{Change, ControlPlane as _};
+use wasmcloud_wire::{Change, ControlPlane as _, UserId, UserName};
 
 use crate::app::{Client, Heard, PASSWORD, TestApp, module};
+use crate::database::{Database, on_both_databases};
 use crate::store_story::new_user;
 use crate::store_story::recordings::{record, recording};
+
+on_both_databases!(of_owners_who_all_leave_at_once_one_stays, at_once_nobody_owns_more_teams_than_one_may);
 
 async fn makes_team(client: &Client, name: &str) -> Team {
     client.post("/api/v1/teams", json!({ "name": name })).await.good(201)
@@ -88,6 +94,11 @@ async fn nobody_logs_in_as_a_team() {
             app.anonymous().post(path, &body).await.error(401, "wrong_credentials");
         }
     }
+    // An operator can neither make a way in, nor make it an operator.
+    let admin = app.admin("operator").await;
+    admin.post("/api/v1/users/crew/reset", json!({})).await.error(422, "is_team");
+    let refused = admin.patch("/api/v1/users/crew", json!({"is_admin": true})).await;
+    refused.error(422, "is_team");
     // Nor is it a user for the control plane itself, or for a team.
     assert_eq!(app.core.user(&"crew".parse().unwrap()).await.unwrap(), None::<User>);
     makes_team(&alice, "squad").await;
@@ -298,4 +309,59 @@ async fn a_token_without_the_scope_admin_changes_no_team() {
     ci.put("/api/v1/teams/crew/members/bob", json!({"role": "viewer"})).await.error(403, "scope_missing");
     ci.delete("/api/v1/teams/crew").await.error(403, "scope_missing");
     ci.post("/api/v1/handlers/site/transfer", json!({"to": "alice"})).await.error(403, "scope_missing");
+}
+
+const MOST: TeamLimits = TeamLimits { teams_max: 3, members_max: 10 };
+
+async fn of_owners_who_all_leave_at_once_one_stays(database: Database) {
+    let store = database.open().await.unwrap();
+    let ada = store.create_user(new_user("ada")).await.unwrap();
+    let team = UserId::new();
+    let new = NewTeamRow { id: team, name: "crew".parse().unwrap(), maker: ada.id };
+    assert!(matches!(store.create_team(&new, MOST.teams_max).await.unwrap(), CreateTeam::Created(_)));
+    let mut owners = vec![ada];
+    for number in 1..6 {
+        let owner = store.create_user(new_user(&format!("owner-{number}"))).await.unwrap();
+        let set = store.set_member(owners[0].id, team, &owner.name, Role::Owner, MOST).await.unwrap();
+        assert!(matches!(set, SetMemberResult::Set(_)), "{set:?}");
+        owners.push(owner);
+    }
+    // Half of them leave, and half of them become less.
+    let left = owners.iter().enumerate().map(async |(place, owner)| match place % 2 {
+        0 => store.remove_member(owner.id, team, &owner.name).await.unwrap() == RemoveMember::Removed,
+        _ => {
+            let set = store.set_member(owner.id, team, &owner.name, Role::Viewer, MOST).await.unwrap();
+            matches!(set, SetMemberResult::Set(_))
+        }
+    });
+    assert_eq!(join_all(left).await.into_iter().filter(|left| *left).count(), owners.len() - 1);
+    let members = store.members(team).await.unwrap();
+    assert_eq!(members.iter().filter(|member| member.role == Role::Owner).count(), 1, "{members:?}");
+}
+
+async fn at_once_nobody_owns_more_teams_than_one_may(database: Database) {
+    let store = database.open().await.unwrap();
+    let (ada, bob) = (new_user("ada"), new_user("bob"));
+    let ada = store.create_user(ada).await.unwrap();
+    let bob = store.create_user(bob).await.unwrap();
+    let names: Vec<UserName> = (0..4).map(|number| format!("crew-{number}").parse().unwrap()).collect();
+    let made = join_all(names.iter().map(async |name| {
+        let new = NewTeamRow { id: UserId::new(), name: name.clone(), maker: ada.id };
+        store.create_team(&new, MOST.teams_max).await.unwrap()
+    }));
+    let made = made.await.into_iter().filter(|made| matches!(made, CreateTeam::Created(_))).count();
+    assert_eq!(made, 3);
+    // Somebody else makes ada an owner while ada makes room and takes it again.
+    let other = NewTeamRow { id: UserId::new(), name: "other".parse().unwrap(), maker: bob.id };
+    store.create_team(&other, MOST.teams_max).await.unwrap();
+    let teams = store.teams(ada.id).await.unwrap();
+    assert_eq!(store.delete_team(ada.id, teams[0].id).await.unwrap(), DeleteTeam::Deleted);
+    let again = NewTeamRow { id: UserId::new(), name: "again".parse().unwrap(), maker: ada.id };
+    let (set, made) = tokio::join!(
+        store.set_member(bob.id, other.id, &ada.name, Role::Owner, MOST),
+        store.create_team(&again, MOST.teams_max),
+    );
+    let set = matches!(set.unwrap(), SetMemberResult::Set(_));
+    assert_ne!(set, matches!(made.unwrap(), CreateTeam::Created(_)), "one of them, and not both");
+    assert_eq!(store.teams(ada.id).await.unwrap().len(), 3);
 }

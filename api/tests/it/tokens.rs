@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use wasmcloud_api::{Config, Core};
 use wasmcloud_wire::Timestamp;
-use wasmcloud_wire::body::{Scope, Token, TokenGrant};
+use wasmcloud_wire::body::{Audit, Scope, Token, TokenGrant};
 
 use crate::app::{Answer, TestApp};
 use crate::eventually::eventually;
@@ -243,6 +243,18 @@ async fn scopes_and_handlers_of_a_token_are_listed_and_bounded() {
     assert_eq!((ci.handlers.as_ref().unwrap().len(), ci.used_at), (20, None));
     let whole = tokens.iter().find(|token| token.current).unwrap();
     assert_eq!((whole.scopes.as_slice(), &whole.handlers), (&Scope::ALL[..], &None));
+}
+
+#[tokio::test]
+async fn what_the_audit_log_keeps_of_a_change_is_bounded() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    let many: Vec<String> = (0..5_000).map(|number| format!("handler-{number}")).collect();
+    let length = serde_json::to_vec(&many).unwrap().len() as u64;
+    alice.post("/api/v1/tokens", json!({"label": "ci", "handlers": many})).await.error(422, "invalid");
+    let noted: Audit = alice.get("/api/v1/audit?action=token.create").await.good(200);
+    let [entry] = noted.entries.as_slice() else { panic!("{noted:?}") };
+    assert!(entry.detail["bytes"].as_u64().unwrap() > length, "{entry:?}");
 }
 
 #[tokio::test]
