@@ -17,6 +17,9 @@ const NPM_PACKAGES: [&str; 3] =
 /// `testkit/src/browser.rs` does.
 pub const VARIABLE: &str = "WASMCLOUD_TEST_BROWSER";
 
+/// The variable by which a story is told where it keeps the pictures of the docs: `cli/tests/it/stories/panel/mod.rs`.
+pub const SCREENSHOTS: &str = "WASMCLOUD_SCREENSHOTS";
+
 /// The folder of these packages. That of other versions is another one, and has another hash.
 #[derive(Clone, Debug)]
 pub struct Browser {

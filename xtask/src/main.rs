@@ -31,6 +31,7 @@ cargo xtask TASK
   doc      the documentation of the code
   test     all of the above in the form that only checks, then all tests; arguments go to `cargo test`
   ci       the same as `test`
+  screenshots  makes the pictures of docs/PANEL.md anew
   bench    measures the executor next to wasmer and wasmtime; arguments go to criterion
   list     this list";
 
@@ -64,6 +65,7 @@ fn run(task: &str, rest: Vec<String>) -> anyhow::Result<()> {
         "lint" => lint(&project),
         "doc" => doc(&project),
         "test" | "ci" => test(&project, rest),
+        "screenshots" => screenshots(&project),
         "bench" => bench::run(&project, rest),
         unknown => bail!("there is no task `{unknown}`; `cargo xtask list` shows them"),
     }
@@ -100,6 +102,15 @@ fn doc(project: &Project) -> anyhow::Result<()> {
     step("documentation of the code", || {
         project.cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()
     })
+}
+
+/// The story that looks at the pages which the docs show, told to keep what it sees.
+fn screenshots(project: &Project) -> anyhow::Result<()> {
+    let images = project.root.join("docs/images");
+    let story = "the_pages_that_the_docs_show_look_right";
+    let tests = ["test", "--workspace", "--exclude", "wasmcloud-benches", "--test", "it", story];
+    let command = project.cargo(tests).env(browser::SCREENSHOTS, images);
+    command.env(browser::VARIABLE, browser::Browser::new(project).folder()).run()
 }
 
 fn test(project: &Project, rest: Vec<String>) -> anyhow::Result<()> {

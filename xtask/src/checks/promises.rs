@@ -34,13 +34,17 @@ fn tests_cell(line: &str) -> Option<&str> {
     (!is_head).then_some(cell)
 }
 
+fn is_file(name: &str) -> bool {
+    name.ends_with(".rs") || name.ends_with(".mjs")
+}
+
 fn problems_of(root: &Path, cell: &str) -> Vec<String> {
     let mut problems = Vec::new();
     let mut file: Option<(&str, String)> = None;
     let mut tests = 0;
     // Every second part stands between backticks.
     for name in cell.split('`').skip(1).step_by(2) {
-        if name.ends_with(".rs") {
+        if is_file(name) {
             file = std::fs::read_to_string(root.join(name)).ok().map(|text| (name, text));
             if file.is_none() {
                 problems.push(format!("there is no file `{name}`"));
@@ -50,11 +54,13 @@ fn problems_of(root: &Path, cell: &str) -> Vec<String> {
         tests += 1;
         if let Some((path, text)) = &file
             && !text.contains(&format!("fn {name}("))
+            // A story in a browser.
+            && !text.contains(&format!("export async function {name}("))
         {
             problems.push(format!("there is no test `{name}` in {path}"));
         }
     }
-    if tests == 0 || !cell.contains(".rs`") {
+    if tests == 0 || !cell.split('`').any(is_file) {
         problems.push("a promise needs a file and the name of a test in it".to_owned());
     }
     problems
@@ -69,9 +75,17 @@ mod tests {
         std::fs::create_dir(root.path().join("docs")).unwrap();
         std::fs::write(root.path().join("a.rs"), "#[test]\nfn it_holds() {}\nfn so_does_this(x: X) {}")
             .unwrap();
+        std::fs::write(root.path().join("a.mjs"), "export async function it_is_seen({ page }) {}").unwrap();
         let page = format!("# Promises\n\n| promise | tests |\n|---|---|\n| It `holds`. | {cell} |\n");
         std::fs::write(root.path().join(PAGE), page).unwrap();
         run(root.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_promise_may_be_kept_by_a_story_in_a_browser() {
+        let cell = "`a.mjs` `it_is_seen`";
+        assert_eq!(with(cell), Ok(()));
+        assert!(with("`a.mjs` `it_is_not`").is_err());
     }
 
     #[test]

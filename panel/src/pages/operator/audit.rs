@@ -2,6 +2,7 @@
 
 use askama::Template;
 use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::Value;
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{Audit, AuditEntry};
 
@@ -51,6 +52,15 @@ impl Entry {
         }
     }
 
+    /// By what the actor was known: the end of an id tells it from others, and the export has all of it.
+    pub(super) fn via(&self) -> String {
+        let (kind, id) = self.entry.via.split_once(' ').unwrap_or((&self.entry.via, ""));
+        match id.rsplit('-').next().filter(|end| !end.is_empty()) {
+            Some(end) => format!("{kind} …{end}"),
+            None => kind.to_owned(),
+        }
+    }
+
     /// What came of it.
     pub(super) fn outcome(&self) -> String {
         match self.entry.status {
@@ -63,15 +73,22 @@ impl Entry {
 
 /// Entries as they are shown.
 pub(super) fn entries(entries: Vec<AuditEntry>) -> Vec<Entry> {
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
     let shown = |entry: AuditEntry| {
-        let detail = entry.detail.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+        let detail = entry.detail.iter().map(|(key, value)| (key.clone(), text(value)));
+        let detail = detail.filter(|(_, value)| !value.is_empty()).collect();
         Entry { entry, detail }
     };
     entries.into_iter().map(shown).collect()
+}
+
+/// A value in words; nothing if it says nothing.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 /// A page of the log, newest first.
