@@ -54,7 +54,7 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     };
     let schema = if args.no_migrate { Schema::Require } else { Schema::Migrate };
     block_on(&common, async |shutdown| {
-        serve(session, &common, (&api, schema, &storage), oidc, &plane, &executors, edge_url.0, shutdown)
+        serve(session, &common, (&api, schema, &storage, oidc), &plane, &executors, edge_url.0, shutdown)
             .await
     })
 }
@@ -62,8 +62,7 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
 async fn serve(
     session: &Session,
     common: &Common,
-    (api, schema, storage): (&ApiOptions, Schema, &StorageOptions),
-    oidc: Vec<OidcProvider>,
+    (api, schema, storage, oidc): (&ApiOptions, Schema, &StorageOptions, Vec<OidcProvider>),
     plane: &PlaneOptions,
     executors: &[String],
     edge_url: EdgeUrl,
@@ -81,11 +80,13 @@ async fn serve(
     let server = server(address, tls.is_some())?;
 
     let public_url = api.public_url(address)?;
+    let panel = public_url.join("/");
     let config = Config { service_keys: Some(keys), public_url, oidc, ..api.config(&data, edge_url, limits) };
     let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
     let mut said = vec![
         format!("wasmcloud {} api", env!("CARGO_PKG_VERSION")),
         format!("  API    {server}"),
+        format!("  panel  {panel}, in a browser"),
         format!("  data   {}", data.path().display()),
     ];
     if let Some((user, password)) = first_start::make_admin(&core).await? {

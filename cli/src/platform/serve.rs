@@ -47,15 +47,14 @@ pub fn run(session: &Session, args: Args) -> Result<(), Failure> {
     let (egress, engine) = (args.egress.complete(&file), args.engine.complete(&file));
     let storage = args.storage.complete(&file);
     block_on(&common, async |shutdown| {
-        serve(session, &common, (&api, &storage), oidc, &edge, &egress, &engine, shutdown).await
+        serve(session, &common, (&api, &storage, oidc), &edge, &egress, &engine, shutdown).await
     })
 }
 
 async fn serve(
     session: &Session,
     common: &Common,
-    (api, storage): (&ApiOptions, &StorageOptions),
-    oidc: Vec<OidcProvider>,
+    (api, storage, oidc): (&ApiOptions, &StorageOptions, Vec<OidcProvider>),
     edge: &EdgeOptions,
     egress: &EgressOptions,
     engine: &EngineOptions,
@@ -75,6 +74,7 @@ async fn serve(
     let (api_address, edge_address) = (local(&api_listener)?, local(&edge_listener)?);
 
     let public_url = api.public_url(api_address)?;
+    let panel = public_url.join("/");
     let config = Config { public_url, oidc, ..api.config(&data, edge.url(edge_address)?, limits) };
     let edge_rules = Edge { trusted_proxies: api.trusted_proxies(), ..edge.edge(edge_address)? };
     let core = Core::new(store, blobs, config).await.map_err(|error| failed("start", error, "see --data"))?;
@@ -87,6 +87,7 @@ async fn serve(
     let mut said = vec![
         format!("wasmcloud {}", env!("CARGO_PKG_VERSION")),
         format!("  API    {server}"),
+        format!("  panel  {panel}, in a browser"),
         format!(
             "  edge   {}://{}:{}, handlers at {}",
             scheme(&edge_url),
