@@ -48,20 +48,20 @@ impl LoginLimiter {
     }
 
     /// Counts a try from an address; 429 if there were too many.
-    pub(crate) fn try_peer(&self, peer: IpAddr, now: Instant) -> Result<(), ApiError> {
+    fn try_peer(&self, peer: IpAddr, now: Instant) -> Result<(), ApiError> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.count(network(peer), PEER_TRIES_MAX, now).map_err(|wait| too_many("from this address", wait))
     }
 
     /// Counts a try for an account, whether or not there is such an account.
-    pub(crate) fn try_account(&self, account: &str, now: Instant) -> Result<(), ApiError> {
+    fn try_account(&self, account: &str, now: Instant) -> Result<(), ApiError> {
         let key = account.chars().take(64).collect();
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         accounts.count(key, ACCOUNT_TRIES_MAX, now).map_err(|wait| too_many("for this user", wait))
     }
 
     /// Forgets the tries that a right password has made good.
-    pub(crate) fn succeeded(&self, account: &str, peer: IpAddr) {
+    fn succeeded(&self, account: &str, peer: IpAddr) {
         let key: String = account.chars().take(64).collect();
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).0.remove(&key);
         if let Some(window) =

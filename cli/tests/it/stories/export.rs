@@ -50,6 +50,8 @@ fn without_addresses(value: &mut Value) {
             fields.remove("url");
             // Of a token: whether it was used to ask.
             fields.remove("current");
+            // And in which minute.
+            fields.remove("used_at");
             fields.values_mut().for_each(without_addresses);
         }
         Value::Array(values) => values.iter_mut().for_each(without_addresses),
@@ -72,6 +74,9 @@ fn moves(file: &str, to: &Platform, password: &str, token: &str) -> Vec<Value> {
     let login = ["login", "admin", "--password-stdin", "--api-server", &to.api_url()];
     to.operator().run_with_input(&login, password).good();
     let admin = to.admin();
+    let noted = admin.run(&["audit", "--action", "installation.import", "--json"]).good().json();
+    let last = (&noted[0]["via"], &noted[0]["status"]);
+    assert_eq!(last, (&"server".into(), &200.into()), "{noted}");
     let teapot = admin.handler("teapot");
     assert_eq!(teapot.get_path("?POT").has_status(200).text(), "brown");
     assert_eq!(teapot.get_path("?TEA").has_status(200).text(), "green");
