@@ -163,7 +163,8 @@ async fn what_cannot_be_a_login_is_refused_with_the_rule() {
 async fn a_suspended_user_gets_no_token_by_a_login_that_was_approved_before() {
     use wasmcloud_api::store::PeopleStore as _;
     let app = TestApp::start().await;
-    (app.admin("operator").await, app.user("alice").await);
+    app.admin("operator").await;
+    app.user("alice").await;
     let (alice, begun) = (signed_in(&app, "alice").await, begin(&app, None).await);
     decide(&alice, &begun, true).await.good::<LoginDecided>(200);
     let id = alice.whoami().await.id;

@@ -171,7 +171,8 @@ async fn a_first_password_is_set_by_a_session_alone() {
 #[tokio::test]
 async fn a_flow_is_finished_by_whoever_began_it_once_and_with_its_own_state() {
     let (app, server) = with_provider(Registration::Open).await;
-    (app.user("alice").await, app.user("bob").await);
+    app.user("alice").await;
+    app.user("bob").await;
     let (alice, bob) = (signed_in(&app, "alice").await, signed_in(&app, "bob").await);
     for stranger in [&bob, &app.anonymous()] {
         let begun = begin(&alice, true).await;

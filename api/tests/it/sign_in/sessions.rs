@@ -41,7 +41,8 @@ async fn a_session_is_its_users_until_it_ends() {
 #[tokio::test]
 async fn another_users_session_is_not_there() {
     let app = TestApp::start().await;
-    (app.user("alice").await, app.user("bob").await);
+    app.user("alice").await;
+    app.user("bob").await;
     let (alice, bob) = (signed_in(&app, "alice").await, signed_in(&app, "bob").await);
     let of_alice: Vec<SessionInfo> = alice.get("/api/v1/sessions").await.good(200);
     bob.delete(&format!("/api/v1/sessions/{}", of_alice[0].id)).await.error(404, "session_not_found");
