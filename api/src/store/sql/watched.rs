@@ -9,9 +9,9 @@ use wasmcloud_wire::{
 
 use super::backend::{Backend, Columns, begin, read};
 use super::handlers::{find_in, vanished};
-use super::{audit, records};
 use super::value::{parse, values, version};
 use super::versions::{Pointers, fits_in, locked, write_pointers};
+use super::{audit, records};
 use crate::store::{Fits, NewAuditRow, Newness, StoreError, TakeBack, Tally, WatchedVersion};
 
 // The conditions are those of the indices, word for word: SQLite finds an index by nothing else.

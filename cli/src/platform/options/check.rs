@@ -9,8 +9,8 @@ use wasmcloud_plane::{Address, ServiceKeys};
 use wasmcloud_wire::Limits;
 use wasmcloud_wire::limits::PAGE_BYTES;
 
-use super::tls::{Wanted, host_name, local_names};
 use super::text::{List, Range};
+use super::tls::{Wanted, host_name, local_names};
 use super::{ApiOptions, Common, EdgeOptions, File, InternalOptions, LimitOptions, PlaneOptions};
 use crate::failure::Failure;
 use crate::platform::failed;
