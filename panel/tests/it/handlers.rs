@@ -407,3 +407,35 @@ async fn a_handler_that_is_not_there_is_said_to_be_so() {
     let nobody = Browser::new(&Fake::new()).get("/handlers/hello/log").await;
     assert_eq!((nobody.status, nobody.to()), (303, "/sign-in?next=%2Fhandlers%2Fhello%2Flog"));
 }
+
+#[tokio::test]
+async fn owners_give_a_handler_to_one_of_their_teams() {
+    let (api, mut alice) = hello("owner");
+    let team = json!({ "name": "crew", "role": "owner", "members": 1, "created_at": 0 });
+    api.on("GET /api/v1/teams", json!([team]));
+    let page = alice.get("/handlers/hello/settings").await;
+    page.says("<option value=\"crew\">").says_no("<option value=\"alice\">");
+    api.refuses("POST /api/v1/handlers/hello/transfer", 409, "handler_has_routes", "it has routes");
+    let filled = [("do", "transfer"), ("to", "crew")];
+    alice
+        .send("/handlers/hello/settings", &filled)
+        .await
+        .is(409)
+        .says("it has routes")
+        .says("crew\" selected");
+    assert_eq!(api.told("POST /api/v1/handlers/hello/transfer"), json!({ "to": "crew" }));
+}
+
+#[tokio::test]
+async fn a_handler_may_be_called_new() {
+    let (api, mut alice) = hello("owner");
+    let mut new = handler("owner");
+    new["name"] = json!("new");
+    api.on("GET /api/v1/handlers", json!([new]));
+    api.on("GET /api/v1/handlers/new", new);
+    alice.get("/handlers").await.says("href=\"/handlers/new/overview\"");
+    alice.get("/handlers/new/overview").await.is(200).says("Live version").says("href=\"/handlers/new/log\"");
+    alice.get("/handlers/new").await.is(200).says("New handler");
+    let reloaded = alice.get("/handlers/new/inspect").await;
+    assert_eq!((reloaded.status, reloaded.to()), (303, "/handlers/new"));
+}
