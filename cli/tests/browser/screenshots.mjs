@@ -19,10 +19,11 @@ export async function the_pages_that_the_docs_show_look_right(cast) {
 
   const context = await open({ colorScheme: "light", reducedMotion: "reduce" });
   const page = await context.newPage();
-  const picture = async (name, height = 620) => {
+  const picture = async (name, height = 620, from = "body") => {
     assert.equal(await page.locator("[role=alert]").count(), 0, name);
     if (!fact.images) return;
     await page.setViewportSize({ width: 1000, height });
+    await page.locator(from).evaluate((top) => top.scrollIntoView());
     const path = join(fact.images, `${name}.png`);
     await page.screenshot({ path, animations: "disabled", caret: "hide" });
     const { size } = statSync(path);
@@ -35,7 +36,7 @@ export async function the_pages_that_the_docs_show_look_right(cast) {
   await page.goto(`${api}/handlers/shop`);
   await page.getByRole("link", { name: "Last hour" }).click();
   await page.locator("main svg").first().waitFor();
-  await picture("panel-handler", 1180);
+  await picture("panel-handler", 1060);
   await page.goto(`${api}/handlers/shop/log`);
   await page.locator("ol.log > li").first().waitFor();
   await picture("panel-log");
@@ -46,8 +47,7 @@ export async function the_pages_that_the_docs_show_look_right(cast) {
   await page.getByLabel("Path and query").fill("/books");
   await page.getByRole("button", { name: "Send" }).click();
   await page.locator("#answer-receipt a").waitFor();
-  await page.locator("#answer").evaluate((answer) => answer.scrollIntoView());
-  await picture("panel-try", 900);
+  await picture("panel-try", 560, "#answer");
   await page.goto(`${api}/operator`);
   await picture("panel-operator", 900);
 }
