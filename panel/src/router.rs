@@ -9,7 +9,7 @@ use wasmcloud_wire::ErrorDetail;
 use crate::api::{Api, Refused};
 use crate::assets;
 use crate::pages::{account, device, handlers, oidc, operator, register, reset, sign_in, teams};
-use crate::request::{Form, Request, session_secret};
+use crate::request::{Form, Request};
 use crate::response::{Response, protect, see_other};
 use crate::shell::Visitor;
 
@@ -74,8 +74,7 @@ async fn sent(request: &Request, segments: &[&str], visitor: &Visitor) -> Result
     })?;
     if !visitor.sent(request, &form) {
         // The session has ended since the form was shown, and with it what the form was tied to.
-        let is_over = visitor.user.is_none() && session_secret(&request.headers).is_some();
-        return if is_over { Ok(visitor.to_sign_in()) } else { Err(not_ours()) };
+        return if visitor.is_over { Ok(visitor.to_sign_in()) } else { Err(not_ours()) };
     }
     post(request, segments, visitor, &form).await
 }

@@ -20,6 +20,8 @@ pub(crate) struct Visitor {
     pub api: Client,
     /// Who is signed in.
     pub user: Option<User>,
+    /// Whether the browser has a session's cookie that is good for nothing any more.
+    pub is_over: bool,
     /// What the forms' tokens are made of.
     secret: String,
     /// Whether the secret is new, so that its cookie has to be set.
@@ -31,7 +33,8 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// Finds out who looks. A session that is over is nobody's; any other error is the page's to show.
+    /// Finds out who looks. A session that is over is nobody's; any other error is the page's to show. Where the API
+    /// refuses the person, as one who is suspended, the session is over too; where it does not work, it is not.
     pub(crate) async fn of(request: &Request, api: Arc<dyn Api>) -> Result<Visitor, (Visitor, Refused)> {
         let session = session_secret(&request.headers);
         let user_agent = request.header("user-agent").unwrap_or("-").to_owned();
@@ -44,12 +47,16 @@ impl Visitor {
                 Err(refused) => (None, Some(refused)),
             },
         };
+        let refusal = refused.as_ref().map(|refused| refused.status);
+        let is_over =
+            session.is_some() && user.is_none() && matches!(refusal, None | Some(StatusCode::FORBIDDEN));
         let known = session.filter(|_| user.is_some()).or_else(|| cookie(&request.headers, VISITOR_COOKIE));
         let flash = cookie(&request.headers, FLASH_COOKIE)
             .map(|text| percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned());
         let visitor = Visitor {
             api: client,
             user,
+            is_over,
             is_new: known.is_none(),
             secret: known.unwrap_or_else(csrf::fresh_secret),
             flash: flash.map(|text| text.chars().take(FLASH_CHARS_MAX).collect()),
@@ -120,8 +127,7 @@ impl Visitor {
         if self.flash.is_some() && shown {
             set_cookie(response, FLASH_COOKIE, "", Some(0));
         }
-        // A session that is over.
-        if self.user.is_none() && session_secret(&request.headers).is_some() && !sets_session(response) {
+        if self.is_over && !sets_session(response) {
             set_cookie(response, SESSION_COOKIE, "", Some(0));
         }
     }

@@ -118,7 +118,7 @@ mod tests {
             time(Timestamp(1_795_219_750_123)).0,
             "<time datetime=\"2026-11-21T00:09:10.123Z\">21 Nov 2026, 00:09 UTC</time>"
         );
-        assert_eq!(time(&Timestamp(0)).0.split_once('>').unwrap().1, "1 Jan 1970, 00:00 UTC</time>");
+        assert_eq!(time(Timestamp(0)).0.split_once('>').unwrap().1, "1 Jan 1970, 00:00 UTC</time>");
         assert_eq!(time_or(&None, "never").0, "never");
     }
 

@@ -239,6 +239,18 @@ async function post(api, path, body) {
   return { status: response.status, body: await response.json() };
 }
 
+export async function who_comes_over_plain_http_is_told_what_to_do({ page, api, use }) {
+  const url = new URL(api);
+  // The browser trusts names of this machine, and no others.
+  await page.goto(`http://box.wasm.test:${url.port}/sign-in`);
+  await says(page.locator(".notice"), `http://box.wasm.test:${url.port}`);
+  await isAccessible(page, use);
+  for (const host of ["localhost", "127.0.0.1"]) {
+    await page.goto(`http://${host}:${url.port}/sign-in`);
+    assert.equal(await page.locator(".notice").count(), 0, host);
+  }
+}
+
 export async function the_pages_before_the_sign_in_fit_a_phone({ open, api, use, keep }) {
   for (const colorScheme of ["light", "dark"]) {
     const page = await (await open({ viewport: { width: 320, height: 640 }, colorScheme })).newPage();

@@ -68,6 +68,19 @@ async fn signing_out_ends_the_session_and_takes_the_cookie_back() {
 }
 
 #[tokio::test]
+async fn a_session_outlives_an_api_that_does_not_work_and_ends_with_a_suspension() {
+    let api = Fake::new();
+    let mut browser = Browser::of_alice(&api);
+    api.refuses("GET /api/v1/whoami", 503, "unavailable", "the database does not answer");
+    browser.get("/teams").await.is(503).says("the database does not answer");
+    assert!(browser.cookies.contains_key(SESSION_COOKIE), "it may be good again in a minute");
+    api.refuses("GET /api/v1/whoami", 403, "suspended", "your account is suspended: mines coins");
+    browser.get("/teams").await.is(403).says("your account is suspended: mines coins");
+    assert!(!browser.cookies.contains_key(SESSION_COOKIE));
+    browser.get("/sign-in").await.is(200);
+}
+
+#[tokio::test]
 async fn a_newcomer_gets_a_session_and_the_token_of_the_registration_ends() {
     let api = Fake::new();
     api.on("GET /api/v1/sign-in", json!({ "registration": "invitation", "providers": [] }));
@@ -232,10 +245,7 @@ async fn a_program_is_approved_by_somebody_who_sees_who_asks() {
     api.on("GET /api/v1/teams", json!([]));
     api.on("GET /api/v1/logins/WDJB%2DMJHT", pending());
     let to = Browser::new(&api).get("/device?code=wdjb-mjht").await.to().to_owned();
-    assert_eq!(
-        to, "/sign-in?next=%2Fdevice%3Fcode%3Dwdjb-mjht",
-        "after signing in the code is still known"
-    );
+    assert_eq!(to, "/sign-in?next=%2Fdevice%3Fcode%3Dwdjb-mjht", "after signing in the code is still known");
     let mut browser = Browser::of_alice(&api);
     browser.get("/device").await.is(200).says("name=\"code\"");
     let page = browser.get("/device?code=wdjb-mjht").await;

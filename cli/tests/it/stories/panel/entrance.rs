@@ -12,6 +12,7 @@ browser_stories!["entrance.mjs":
     a_program_shows_a_code_and_somebody_approves_it,
     a_program_that_is_denied_gets_nothing,
     an_approval_leads_back_to_a_program_on_this_machine,
+    who_comes_over_plain_http_is_told_what_to_do,
     the_pages_before_the_sign_in_fit_a_phone,
 ];
 
