@@ -1,4 +1,12 @@
 //! The panel in front of an API that answers what a test says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests may fail loudly"
+)]
 
 mod account;
 mod fake;
