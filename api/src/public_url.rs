@@ -27,6 +27,15 @@ impl PublicUrl {
         &self.0
     }
 
+    /// Its host, without the port.
+    pub fn host(&self) -> &str {
+        let authority = self.0.split_once("://").map_or("", |(_, authority)| authority);
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
     /// Whether browsers reach it encrypted.
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
@@ -76,13 +85,14 @@ mod tests {
 
     #[test]
     fn an_origin_has_one_form() {
-        for (text, origin) in [
-            ("http://LOCALHOST:3000/", "http://localhost:3000"),
-            ("https://Cloud.example.net:443", "https://cloud.example.net"),
-            ("http://[::1]:80", "http://[::1]"),
+        for (text, origin, host) in [
+            ("http://LOCALHOST:3000/", "http://localhost:3000", "localhost"),
+            ("https://Cloud.example.net:443", "https://cloud.example.net", "cloud.example.net"),
+            ("http://[::1]:80", "http://[::1]", "[::1]"),
+            ("http://[::1]:81", "http://[::1]:81", "[::1]"),
         ] {
             let url: PublicUrl = text.parse().unwrap();
-            assert_eq!(url.origin(), origin);
+            assert_eq!((url.origin(), url.host()), (origin, host));
             assert_eq!(url.join("/device"), format!("{origin}/device"));
         }
     }

@@ -282,6 +282,7 @@ pub(crate) fn handler_body(row: HandlerRow, edge: &EdgeUrl) -> Handler {
         name: row.name,
         owner: Some(row.owner_name),
         role: None,
+        suspended: row.suspended,
         live: row.live,
         abi: row.abi,
         digest: row.digest,

@@ -86,7 +86,9 @@ impl Core {
         }
         let own = own.and_then(|own| own.parse::<HostName>().ok());
         let mut kept = self.config.reserved_hosts.iter().map(HostName::as_str).chain(["localhost"]);
-        if own.is_some_and(|own| own == name) || kept.any(|kept| is_below(name.as_str(), kept)) {
+        // The panel asks within the process, and its requests name no host.
+        let is_own = own.is_some_and(|own| own == name) || self.config.public_url.host() == name.as_str();
+        if is_own || kept.any(|kept| is_below(name.as_str(), kept)) {
             return Err(reserved(
                 format!("`{name}` cannot be routed: this installation keeps it for itself"),
                 "choose another host",

@@ -84,6 +84,8 @@ pub struct HandlerRow {
     pub auto_rollback: bool,
     /// The last version that was taken back, unless the owner has moved on since.
     pub rolled_back: Option<RolledBack>,
+    /// Why the account that has it is suspended, if so.
+    pub suspended: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -307,6 +307,8 @@ async fn an_address_knows_the_plan_and_the_suspension_of_its_owner(database: Dat
     database.sql("UPDATE users SET suspended_at = 7, suspended_reason = 'spam'").await.unwrap();
     assert_eq!(at("ace-of-cups").await, (quota.clone(), Some("spam".to_owned())));
     assert_eq!(at("v1--ace-of-cups").await, (quota.clone(), Some("spam".to_owned())));
+    let row = store.handler(bob.id, &"ace-of-cups".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(row.suspended.as_deref(), Some("spam"));
     database.sql("UPDATE users SET suspended_at = NULL, suspended_reason = NULL").await.unwrap();
     assert_eq!(at("ace-of-cups").await, (quota, None));
 }

@@ -44,6 +44,9 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     }
     output.line("")?;
     output.table(&versions::table(&versions))?;
+    if let Some(reason) = &handler.suspended {
+        output.warn(&format!("the team that has it is suspended, so its address answers 403: {}", one_line(reason)));
+    }
     if let Some(rolled_back) = &handler.rolled_back {
         output.warn(&versions::taken_back(&handler.name, rolled_back));
     }

@@ -142,6 +142,9 @@ pub struct Handler {
     /// What whoever asks may do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// Why nothing of the owner's answers, if the team that has it is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<String>,
     /// Its address.
     pub url: String,
     /// The version that the address serves.

@@ -27,7 +27,8 @@ macro_rules! select_handlers {
         concat!(
             "SELECT h.id, h.name, h.owner_id, h.live_version, m.abi, v.digest, h.forward_authorization,
                 h.created_at, h.updated_at, h.policy, h.previous_version, h.promoted_at,
-                h.split_version, h.split_percent, h.split_at, h.auto_rollback, h.rolled_back, u.name
+                h.split_version, h.split_percent, h.split_at, h.auto_rollback, h.rolled_back, u.name,
+                u.suspended_at, u.suspended_reason
             FROM handlers h
             JOIN users u ON u.id = h.owner_id
             JOIN versions v ON v.handler_id = h.id AND v.number = h.live_version
@@ -354,6 +355,7 @@ fn handler_row(row: &impl Columns) -> Result<HandlerRow, StoreError> {
         auto_rollback: row.flag(15)?,
         rolled_back: row.maybe_text(16)?.as_deref().map(rolled_back).transpose()?,
         owner_name: parse(&row.text(17)?)?,
+        suspended: row.maybe_int(18)?.map(|_| row.maybe_text(19)).transpose()?.map(Option::unwrap_or_default),
     })
 }
 
