@@ -103,7 +103,7 @@ async fn without_the_store_nobody_may_try(database: Database) {
 }
 
 #[tokio::test]
-async fn a_trusted_proxys_clients_are_counted_apart_and_noted_by_their_own_addresses() {
+async fn clients_of_a_trusted_proxy_are_counted_apart_and_noted_by_their_own_addresses() {
     let app = TestApp::start_with(|config| {
         let loopback = ["127.0.0.0/8", "::1/128"].map(|range| range.parse().unwrap());
         config.trusted_proxies = wasmcloud_listener::TrustedProxies::new(loopback);

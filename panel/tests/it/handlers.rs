@@ -281,7 +281,7 @@ async fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
         ("/handlers/hello/policy", vec![("do", "add"), ("rule", "")], "a rule is missing"),
         ("/handlers/hello/routes", vec![("do", "add"), ("host", "")], "a host is missing"),
         ("/handlers/hello/settings", vec![("do", "recording"), ("keep", "many")], "`many` is no number"),
-        ("/handlers/hello/settings/delete", vec![("name", "helo")], "`helo` is not the name"),
+        ("/handlers/hello/settings/delete", vec![("name", "hallo")], "`hallo` is not the name"),
         ("/handlers/hello/try", vec![("headers", "nonsense")], "`nonsense` is no header field"),
     ] {
         let page = alice.send(path, &fields).await;
