@@ -217,12 +217,23 @@ async fn the_audit_log_is_filtered_paged_and_exported() {
     };
     let day = "since=1795305600000";
     let all: Vec<Value> = (0..100).map(|position| entry(200 - position, json!(401))).collect();
-    api.on(&format!("GET /api/v1/audit?actor=ada&{day}&limit=100"), json!({ "entries": all }));
+    api.on(&format!("GET /api/v1/audit?actor=ada&{day}&limit=100"), json!({ "entries": all, "next_before": 101 }));
     let page = browser.get("/operator/audit?actor=ada&since=2026-11-22").await;
     page.is(200).says("refused, 401").says("/operator/audit?actor=ada&#38;since=2026-11-22&#38;before=101");
     page.is(200).says("/operator/audit/export?actor=ada&#38;since=2026-11-22&amp;format=csv");
     api.on("GET /api/v1/audit?before=101&limit=100", json!({"entries": [entry(3, Value::Null)]}));
     browser.get("/operator/audit?before=101").await.is(200).says("not finished").says(">Newest<");
+    // Ten thousand others may lie before what is looked for.
+    api.on("GET /api/v1/audit?actor=bob&limit=100", json!({ "entries": [], "next_before": 7 }));
+    let page = browser.get("/operator/audit?actor=bob").await;
+    page.is(200).says("among the newest 10 000 entries").says("/operator/audit?actor=bob&#38;before=7\"");
+    api.on("GET /api/v1/audit?actor=bob&before=7&limit=100", json!({ "entries": [] }));
+    let page = browser.get("/operator/audit?actor=bob&before=7").await;
+    page.is(200).says("nothing of that kind that is older").says(">Newest<");
+    // A page that is full is the last one, too, if there are no more.
+    let full: Vec<Value> = (0..100).map(|position| entry(200 - position, json!(200))).collect();
+    api.on("GET /api/v1/audit?actor=eve&limit=100", json!({ "entries": full }));
+    browser.get("/operator/audit?actor=eve").await.is(200).says_no(">Older<");
     browser.get("/operator/audit?since=yesterday").await.is(400).says("`yesterday` is no day");
 
     api.on(&format!("GET /api/v1/audit/export?actor=ada&{day}&format=csv"), json!("position,at"));

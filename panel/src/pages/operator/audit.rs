@@ -31,7 +31,7 @@ struct AuditPage<'a> {
     is_later: bool,
     /// The query of the same filters.
     filters: String,
-    /// The query of the page after this one.
+    /// The query of the page after this one, if there are entries that were not looked at.
     older: Option<String>,
 }
 
@@ -97,7 +97,6 @@ pub(crate) async fn list(request: &Request, visitor: &Visitor) -> Result<Respons
     let mut fields = filters(request, since.as_deref());
     fields.extend([("before", request.query("before")), ("limit", Some(limit.as_str()))]);
     let audit: Audit = visitor.api.get(&path_with(&["audit"], &fields)).await?;
-    let last = audit.entries.last().filter(|_| audit.entries.len() == PAGE).map(|last| last.position);
     let query = |before: Option<i64>| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         let given = |name| request.query(name).map(|value| (name, value));
@@ -116,7 +115,7 @@ pub(crate) async fn list(request: &Request, visitor: &Visitor) -> Result<Respons
         entries: entries(audit.entries),
         is_later: request.query("before").is_some(),
         filters: query(None),
-        older: last.map(|last| query(Some(last))),
+        older: audit.next_before.map(|before| query(Some(before))),
     };
     Ok(page(StatusCode::OK, &audit))
 }
