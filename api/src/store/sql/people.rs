@@ -10,16 +10,26 @@ use super::users::{suspended, user};
 use super::value::{parse, values};
 use crate::store::{Changed, Keep, KeepTokens, Known, PeopleStore, StoreError};
 
-/// Everything of [`UserInfo`], of accounts whose name has `$1` in it, after `$2`, and is `$3` if that is not empty.
-const PEOPLE: &str = "SELECT u.id, u.name, u.is_admin, u.created_at, u.kind,
-        coalesce(u.plan, (SELECT p.name FROM plans p WHERE p.is_default)),
-        (SELECT count(*) FROM handlers h WHERE h.owner_id = u.id AND h.deleted_at IS NULL),
-        u.suspended_at, u.suspended_reason,
-        (SELECT max(s.seen_at) FROM sessions s WHERE s.user_id = u.id),
-        (SELECT max(t.used_at) FROM tokens t WHERE t.user_id = u.id)
-    FROM users u
-    WHERE u.name LIKE '%' || $1 || '%' AND u.name > $2 AND ($3 = '' OR u.name = $3)
-    ORDER BY u.name LIMIT $4";
+/// Everything of [`UserInfo`].
+macro_rules! select {
+    ($which:literal) => {
+        concat!(
+            "SELECT u.id, u.name, u.is_admin, u.created_at, u.kind,
+                coalesce(u.plan, (SELECT p.name FROM plans p WHERE p.is_default)),
+                (SELECT count(*) FROM handlers h WHERE h.owner_id = u.id AND h.deleted_at IS NULL),
+                u.suspended_at, u.suspended_reason,
+                (SELECT max(s.seen_at) FROM sessions s WHERE s.user_id = u.id),
+                (SELECT max(t.used_at) FROM tokens t WHERE t.user_id = u.id)
+            FROM users u WHERE ",
+            $which
+        )
+    };
+}
+
+/// Accounts whose name has `$1` in it, after `$2`.
+const PEOPLE: &str = select!("u.name LIKE '%' || $1 || '%' AND u.name > $2 ORDER BY u.name LIMIT $3");
+/// One account, which is found by its name alone.
+const PERSON: &str = select!("u.name = $1");
 
 /// How many characters of an invitation's hash are its id.
 const INVITATION_ID_CHARS: usize = 12;
@@ -35,12 +45,12 @@ impl<B: Backend> PeopleStore for SqlStore<B> {
         limit: u32,
     ) -> Result<Vec<UserInfo>, StoreError> {
         let after = after.map_or("", UserName::as_str);
-        let rows = read(&self.read, PEOPLE, values![query, after, "", i64::from(limit)]).await?;
+        let rows = read(&self.read, PEOPLE, values![query, after, i64::from(limit)]).await?;
         rows.iter().map(info).collect()
     }
 
     async fn person(&self, name: &UserName) -> Result<Option<UserInfo>, StoreError> {
-        let rows = read(&self.read, PEOPLE, values!["", "", name.as_str(), 1_i64]).await?;
+        let rows = read(&self.read, PERSON, values![name.as_str()]).await?;
         rows.first().map(info).transpose()
     }
 
@@ -59,13 +69,20 @@ impl<B: Backend> PeopleStore for SqlStore<B> {
     async fn set_password(
         &self,
         user: UserId,
+        old: &str,
         hash: &str,
         keep: Keep,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = begin(&self.write).await?;
+        // The row is held from here on. Two who know the same old one do not both set another.
+        let sql = "UPDATE users SET password_hash = $3 WHERE id = $1 AND kind = 'user' AND password_hash = $2";
+        if B::execute(&mut transaction, sql, values![user, old, hash]).await? == 0 {
+            return Ok(false);
+        }
         set::<B>(&mut transaction, user, hash, keep, now).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(true)
     }
 
     async fn reset_password(
@@ -208,4 +225,24 @@ async fn leaving_operator<B: Backend>(
     }
     transaction.commit().await?;
     Ok(Changed::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::store::SqliteStore;
+
+    #[tokio::test]
+    async fn one_account_is_found_along_an_index_and_not_among_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("wasmcloud.db")).await.unwrap();
+        let mut connection = store.read.acquire().await.unwrap();
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {PERSON}"));
+        let plan = sqlx::Sqlite::rows(&mut connection, explain, &[]).await.unwrap();
+        let steps: Vec<_> = plan.iter().map(|row| row.text(3).unwrap()).collect();
+        let of_users: Vec<_> = steps.iter().filter(|step| step.contains(" u ")).collect();
+        assert!(matches!(of_users.as_slice(), [step] if step.ends_with("(name=?)")), "{steps:?}");
+    }
 }
