@@ -14,6 +14,8 @@ const PLANS_MAX: u64 = 100;
 const NAME_CHARS_MAX: usize = 40;
 /// Longest reason of a request, in characters.
 const REASON_CHARS_MAX: usize = 1_000;
+/// Requests that are made in a minute for one account, whoever makes them.
+const ASKS_PER_MINUTE_MAX: u32 = 5;
 /// Longest note of a decision, in characters.
 const NOTE_CHARS_MAX: usize = 500;
 /// How many requests are shown at most.
@@ -82,15 +84,37 @@ impl Core {
         }
     }
 
-    /// Asks for a plan for an account.
+    /// Refuses what cannot be asked for, and who asks too often.
+    pub(crate) async fn may_ask_plan(
+        &self,
+        account: UserId,
+        new: NewPlanRequest,
+    ) -> Result<NewPlanRequest, ApiError> {
+        let reason = text("reason", &new.reason, REASON_CHARS_MAX)?;
+        plan_name(&new.plan)?;
+        let key = format!("plan-requests {}", account.0);
+        let counted = self.count_try(&key, ASKS_PER_MINUTE_MAX, Timestamp::now()).await?;
+        counted.map_err(|wait| {
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            ApiError::new(
+                429,
+                "too_many_requests",
+                format!("more than {ASKS_PER_MINUTE_MAX} requests for plans in a minute"),
+                format!("wait {seconds} s; the newest request is the one that counts"),
+            )
+            .retry_after(seconds)
+        })?;
+        Ok(NewPlanRequest { reason, ..new })
+    }
+
+    /// Asks for a plan for an account, once [`Core::may_ask_plan`] has agreed.
     pub(crate) async fn ask_plan(
         &self,
         account: UserId,
         asked_by: UserId,
-        new: NewPlanRequest,
+        NewPlanRequest { plan, reason, .. }: NewPlanRequest,
     ) -> Result<PlanRequest, ApiError> {
-        let reason = text("reason", &new.reason, REASON_CHARS_MAX)?;
-        let new = NewPlanRequestRow { id: Uuid::now_v7(), account, asked_by, plan: new.plan, reason };
+        let new = NewPlanRequestRow { id: Uuid::now_v7(), account, asked_by, plan, reason };
         let plan = new.plan.clone();
         match self.store.ask_plan(new).await? {
             AskPlan::Asked(request) => Ok(*request),

@@ -60,8 +60,9 @@ pub(crate) async fn ask(
 ) -> Result<Reply<PlanRequest>> {
     let caller = &whole.0;
     let account = app.core.account_for(caller, body.0.team.as_deref(), Role::Owner).await?;
-    changing.noted(account, "plan.ask", &body.0.plan, json!({ "reason": &body.0.reason })).await?;
-    Reply::created(app.core.ask_plan(account, caller.user.id, body.0).await?, None)
+    let new = app.core.may_ask_plan(account, body.0).await?;
+    changing.noted(account, "plan.ask", &new.plan, json!({ "reason": &new.reason })).await?;
+    Reply::created(app.core.ask_plan(account, caller.user.id, new).await?, None)
 }
 
 /// The user's requests for plans, and those for the user's teams; for operators, everybody's too.

@@ -97,7 +97,7 @@ pub trait PlanStore: Send + Sync {
     async fn delete_plan(&self, name: &str) -> Result<DeletePlan, StoreError>;
     /// Gives an account a plan; false if there is no such account, or no such plan.
     async fn give_plan(&self, account: UserId, plan: &str) -> Result<bool, StoreError>;
-    /// Asks for a plan.
+    /// Asks for a plan. An account's newest 20 requests are kept.
     async fn ask_plan(&self, new: NewPlanRequestRow) -> Result<AskPlan, StoreError>;
     /// The newest requests, at most `limit`: those that are open first.
     async fn plan_requests(&self, asked: Asked, limit: u32) -> Result<Vec<PlanRequest>, StoreError>;

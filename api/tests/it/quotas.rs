@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 use wasmcloud_api::store::{PlanStore as _, QuotaStore as _};
-use wasmcloud_wire::body::{Handler, Plan, PlanRequest, PlanRequestState, Quotas};
+use wasmcloud_wire::body::{Audit, Handler, Plan, PlanRequest, PlanRequestState, Quotas};
 use wasmcloud_wire::limits::USAGE_ACCOUNTS_MAX;
 use wasmcloud_wire::{AccountUse, Change, ControlPlane as _, Deployment, Timestamp, UserId};
 
@@ -86,6 +86,8 @@ async fn a_team_has_quotas_and_a_plan_of_its_own() {
     alice.has_handler("hello").await;
     assert_eq!(alice.post("/api/v1/teams", json!({"name": "cups"})).await.status, 201);
     let member = alice.put("/api/v1/teams/cups/members/bob", json!({"role": "deployer"})).await;
+    bob.get("/api/v1/quotas?team=cups").await.error(404, "team_not_found");
+    assert_eq!(bob.post("/api/v1/teams/cups/accept", json!({})).await.status, 200);
     assert_eq!(member.status, 200, "{}", member.text());
     let shown: Quotas = bob.get("/api/v1/quotas?team=cups").await.good(200);
     assert_eq!((shown.account.as_str(), figures(&shown)[0]), ("cups", ("handlers", 0, Some(50))));
@@ -273,6 +275,27 @@ async fn who_wants_more_asks_and_an_operator_decides() {
     assert_eq!((quota.plan.as_str(), quota.concurrent_max), ("unlimited", None));
     assert_eq!(quotas(&alice).await.plan, "unlimited");
     root.post(&decision(second.id), &yes).await.error(409, "plan_request_decided");
+}
+
+#[tokio::test]
+async fn who_asks_for_plans_too_often_waits_and_none_of_that_is_noted() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.user("alice").await, app.user("bob").await);
+    let ask = json!({"plan": "unlimited", "reason": "growth"});
+    let mut asked = 0;
+    let refused = loop {
+        let answer = alice.post("/api/v1/plan-requests", &ask).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        asked += 1;
+        assert!(asked <= 20, "nobody is ever refused");
+    };
+    refused.error(429, "too_many_requests");
+    assert!(refused.header("retry-after").is_some());
+    let noted: Audit = alice.get("/api/v1/audit?action=plan.ask").await.good(200);
+    assert_eq!(noted.entries.len(), asked);
+    bob.post("/api/v1/plan-requests", &ask).await.good::<PlanRequest>(201);
 }
 
 #[tokio::test]

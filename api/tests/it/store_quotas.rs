@@ -7,7 +7,7 @@ use uuid::Uuid;
 use wasmcloud_api::store::{
     AddPreview, AddVersion, AskPlan, Asked, CreateHandler, DecidePlan, DeletePlan, DeleteVersion, Kept,
     KeptQuota, Move, MoveResult, Needed, NewHandler, NewPlanRequestRow, NewTeamRow, OverQuota, SetPlan,
-    Store, TransferHandler,
+    Store, TeamLimits, TransferHandler,
 };
 use wasmcloud_wire::body::{Plan, PlanRequestState, User};
 use wasmcloud_wire::{
@@ -21,6 +21,7 @@ on_both_databases!(
     plans_are_made_changed_and_deleted,
     one_plan_is_for_newcomers_however_many_change_that_at_once,
     a_request_for_a_plan_is_decided_once,
+    the_newest_twenty_requests_of_an_account_are_kept,
     a_plan_limits_handlers_and_storage,
     two_at_once_do_not_both_take_the_last_place,
     a_handler_is_given_only_to_an_account_with_room_for_it,
@@ -179,6 +180,24 @@ async fn a_request_for_a_plan_is_decided_once(database: Database) {
     assert_eq!(store.delete_plan("large").await.unwrap(), DeletePlan::Deleted);
 }
 
+async fn the_newest_twenty_requests_of_an_account_are_kept(database: Database) {
+    let store = database.open().await.unwrap();
+    let (ada, bob) = (someone(store.as_ref(), "ada").await, someone(store.as_ref(), "bob").await);
+    let mut asked = Vec::new();
+    for account in std::iter::once(ada.id).chain(std::iter::repeat_n(bob.id, 25)) {
+        let id = Uuid::now_v7();
+        let (plan, reason) = ("unlimited".to_owned(), "growth".to_owned());
+        let new = NewPlanRequestRow { id, account, asked_by: account, plan, reason };
+        assert!(matches!(store.ask_plan(new).await.unwrap(), AskPlan::Asked(_)));
+        asked.push(id);
+    }
+    let kept = store.plan_requests(Asked::For(bob.id), 100).await.unwrap();
+    let ids: Vec<_> = kept.iter().map(|request| request.id).collect();
+    assert_eq!(ids, asked.iter().rev().take(20).copied().collect::<Vec<_>>());
+    assert_eq!(kept[0].state, PlanRequestState::Open);
+    assert_eq!(store.plan_requests(Asked::For(ada.id), 100).await.unwrap().len(), 1, "another account's");
+}
+
 async fn a_plan_limits_handlers_and_storage(database: Database) {
     let store = database.open().await.unwrap();
     let bob = limited(store.as_ref(), "bob", Some(2), Some(12)).await;
@@ -262,7 +281,7 @@ async fn a_handler_is_given_only_to_an_account_with_room_for_it(database: Databa
     let ada = someone(store.as_ref(), "ada").await;
     created(store.create_handler(of(ada.id, "ace-of-cups", "first"), NOW).await.unwrap());
     let team = NewTeamRow { id: UserId::new(), name: "cups".parse().unwrap(), maker: ada.id };
-    store.create_team(&team, 10).await.unwrap();
+    store.create_team(&team, TeamLimits::USUAL).await.unwrap();
     let give = || async { store.transfer_handler(ada.id, &name("ace-of-cups"), team.id).await.unwrap() };
     for (handlers, bytes, quota) in [(0, 100, KeptQuota::Handlers), (1, 4, KeptQuota::StorageBytes)] {
         let small = Plan { handlers_max: Some(handlers), storage_bytes_max: Some(bytes), ..plan("small") };

@@ -56,6 +56,12 @@ const REQUESTS: &str = select_requests!(
     "TRUE ORDER BY CASE r.state WHEN 'open' THEN 0 ELSE 1 END, r.created_at DESC, r.id DESC LIMIT $1"
 );
 
+/// How many requests of an account are kept: its newest, of which one is open.
+const REQUESTS_KEPT: i64 = 20;
+const FORGET_REQUESTS: &str =
+    "DELETE FROM plan_requests WHERE account_id = $1 AND state <> 'open' AND id NOT IN
+    (SELECT id FROM plan_requests WHERE account_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2)";
+
 /// Takes the lock of all who change which plans there are.
 async fn lock<B: Backend>(connection: &mut B::Connection) -> Result<(), StoreError> {
     match B::LOCK_PLANS {
@@ -163,6 +169,8 @@ impl<B: Backend> PlanStore for SqlStore<B> {
             VALUES ($1, $2, $3, $4, $5, 'open')";
         let values = values![new.id, new.account, new.asked_by, new.plan.as_str(), new.reason.as_str()];
         B::execute(&mut transaction, sql, values).await?;
+        let account = values![new.account, REQUESTS_KEPT];
+        B::execute(&mut transaction, FORGET_REQUESTS, account).await?;
         let request = find_request::<B>(&mut transaction, new.id).await?.ok_or_else(vanished)?;
         transaction.commit().await?;
         Ok(AskPlan::Asked(Box::new(request)))
