@@ -23,6 +23,22 @@ impl Core {
         Ok(self.store.routes(owner, host).await?.into_iter().map(route_body).collect())
     }
 
+    /// Refuses what is no host, no path, or no handler's name.
+    pub(crate) fn may_add_route(
+        &self,
+        owner: UserId,
+        new: &NewRoute,
+        own: Option<&str>,
+    ) -> Result<NewRouteRow, ApiError> {
+        let not_found = || ApiError::handler_not_found(&new.handler);
+        Ok(NewRouteRow {
+            host: self.new_host(owner, &new.host, own)?,
+            path: path(new.path.as_deref().unwrap_or("/"))?,
+            handler: new.handler.parse::<HandlerName>().map_err(|_| not_found())?,
+            strip_prefix: new.strip_prefix,
+        })
+    }
+
     /// Adds a route, and its host if need be; it is served when this returns, if the host is proven.
     pub(crate) async fn add_route(
         &self,
@@ -32,12 +48,7 @@ impl Core {
         own: Option<&str>,
     ) -> Result<Routed, ApiError> {
         let not_found = || ApiError::handler_not_found(&new.handler);
-        let row = NewRouteRow {
-            host: self.new_host(owner, &new.host, own)?,
-            path: path(new.path.as_deref().unwrap_or("/"))?,
-            handler: new.handler.parse::<HandlerName>().map_err(|_| not_found())?,
-            strip_prefix: new.strip_prefix,
-        };
+        let row = self.may_add_route(owner, new, own)?;
         let host = &row.host.name;
         match self.store.add_route(&row, LIMITS).await? {
             AddRoute::Added(route, known) => {

@@ -45,6 +45,7 @@ pub(crate) async fn add(
 ) -> Result<Reply<Routed>> {
     query.only(&["team"])?;
     let (own, owner) = (asked.0.as_deref(), to_change(app, &changing.caller, &query).await?);
+    app.core.may_add_route(owner, &body.0, own)?;
     changing.other(Scope::Deploy, owner, "route.add", &body.0.host, json!(&body.0)).await?;
     Reply::created(app.core.add_route(&app.invoker, owner, &body.0, own).await?, None)
 }

@@ -11,15 +11,13 @@ use wasmcloud_wire::body::{NewToken, Scope, Token, TokenGrant};
 use crate::ApiError;
 use crate::app::App;
 use crate::auth::Via;
-use crate::core::TokenLimits;
+use crate::core::{TOKENS_MAX, TokenLimits, has_scope, too_many_tokens};
 use crate::guards::{Changing, Json, Whole};
 use crate::reply::{Done, Reply, Result};
 
 const DAYS: u32 = 90;
 const DAYS_MAX: u32 = 365;
 const LABEL_CHARS_MAX: usize = 100;
-/// How many live tokens a user may have before making another by hand.
-const TOKENS_MAX: usize = 1_000;
 
 /// The user's live tokens.
 #[get("/tokens")]
@@ -41,9 +39,9 @@ pub(crate) async fn create(
 ) -> Result<Reply<TokenGrant>> {
     let Json(NewToken { label, days, scopes, handlers }) = body;
     let detail = json!({ "scopes": scopes, "handlers": handlers });
-    // Only a request that may do everything gets this far: no token gives more than its maker has.
-    changing.other(Scope::Admin, changing.caller.user.id, "token.create", &label, detail).await?;
-    let caller = &changing.caller;
+    // Only a request that may do everything gets this far: no token gives more than its maker has. What is too long is
+    // refused before it is noted.
+    has_scope(&changing.caller, Scope::Admin)?;
     let limits = TokenLimits::new(scopes, handlers)?;
     let label = label.trim();
     if !(1..=LABEL_CHARS_MAX).contains(&label.chars().count()) || label.chars().any(char::is_control) {
@@ -59,15 +57,14 @@ pub(crate) async fn create(
             "choose another number of days",
         ));
     }
-    if app.core.store.tokens(caller.user.id, Timestamp::now()).await?.len() >= TOKENS_MAX {
-        return Err(ApiError::new(
-            409,
-            "too_many_tokens",
-            format!("you have {TOKENS_MAX} tokens, which is the most that a user may have"),
-            "revoke those that you do not need",
-        ));
+    changing.other(Scope::Admin, changing.caller.user.id, "token.create", label, detail).await?;
+    let caller = &changing.caller;
+    if app.core.store.tokens(caller.user.id, Timestamp::now()).await?.len() >= TOKENS_MAX as usize {
+        return Err(too_many_tokens());
     }
-    Reply::created(app.core.grant_limited_token(&caller.user, label, days, limits).await?, None)
+    let grounds = caller.via.grounds();
+    let grant = app.core.grant_limited_token(&caller.user, label, days, limits, None, &grounds).await?;
+    Reply::created(grant, None)
 }
 
 /// Revokes a token.
