@@ -16,6 +16,8 @@ const SETTINGS_KEY_FILE: &str = "settings-key";
 const RECORD_DAYS: u32 = 7;
 /// How many days the audit log is kept unless an operator says otherwise.
 const AUDIT_DAYS: u32 = 365;
+/// How many entries of the audit log are kept unless an operator says otherwise.
+const AUDIT_ROWS_MAX: u64 = 1_000_000;
 /// How many log lines, and how many receipts, are kept unless an operator says otherwise.
 const RECORD_ROWS_MAX: u64 = 1_000_000;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub record_days: u32,
     /// For how many days the audit log is kept.
     pub audit_days: u32,
+    /// How many entries of the audit log are kept at most.
+    pub audit_rows_max: u64,
     /// How many log lines, and how many receipts, are kept at most.
     pub record_rows_max: u64,
     /// What an invocation may use where its handler's policy says nothing.
@@ -69,6 +73,7 @@ impl Config {
             service_keys: None,
             record_days: RECORD_DAYS,
             audit_days: AUDIT_DAYS,
+            audit_rows_max: AUDIT_ROWS_MAX,
             record_rows_max: RECORD_ROWS_MAX,
             limits: Limits::default(),
             limits_max: Limits::ceiling(),

@@ -11,12 +11,14 @@ use wasmcloud_wire::{Timestamp, UserId};
 use super::{Core, DAY_MS};
 use crate::ApiError;
 use crate::auth::Caller;
-use crate::store::{AuditPage, AuditScope, NewAuditRow, StoreError};
+use crate::store::{AuditDropped, AuditPage, AuditScope, NewAuditRow, StoreError};
 
 /// Entries that are read at once.
 const PAGE: u32 = 500;
 /// Entries that one list looks at: whoever wants to look further asks again, from where it ended.
 const LOOKED_AT_MAX: u32 = 10_000;
+/// Bytes of the entries of one list, as JSON; the first is listed however long it is.
+const LIST_BYTES_MAX: usize = 1 << 20;
 /// The first line of a file in CSV.
 const CSV_HEADINGS: &str = "position,at,actor,via,action,subject,detail,peer,request_id,status\r\n";
 
@@ -98,7 +100,7 @@ impl Core {
         };
         before = before.min(filter.before.unwrap_or(i64::MAX));
         let mut entries = Vec::new();
-        let mut looked_at = 0;
+        let (mut looked_at, mut bytes) = (0, 0);
         while looked_at < LOOKED_AT_MAX {
             let page = AuditPage { from, before, newest_first: true, limit: PAGE };
             let read = self.store.audit_page(scope(caller), page).await?;
@@ -107,7 +109,8 @@ impl Core {
             looked_at += PAGE;
             let is_last = read.len() < PAGE as usize;
             for entry in read.into_iter().filter(|entry| filter.wants(entry)) {
-                if entries.len() >= limit as usize {
+                bytes += serde_json::to_vec(&entry).map_err(ApiError::internal)?.len();
+                if entries.len() >= limit as usize || (bytes > LIST_BYTES_MAX && !entries.is_empty()) {
                     let next_before = entries.last().map(|last: &AuditEntry| last.position);
                     return Ok(Audit { entries, next_before });
                 }
@@ -177,12 +180,23 @@ impl Core {
         Ok(from.map(|from| (from, before.unwrap_or(i64::MAX))))
     }
 
-    /// Drops entries that are older than the operator keeps them.
+    /// Drops entries that are older than the operator keeps them, or more.
     pub(super) async fn prune_audit(&self, now: Timestamp) {
         let before = Timestamp(now.0 - i64::from(self.config.audit_days) * DAY_MS);
-        match self.store.prune_audit(before).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "dropped old entries of the audit log"),
+        let rows_max = self.config.audit_rows_max;
+        match self.store.prune_audit(before, rows_max).await {
+            Ok(AuditDropped { old, too_many }) => {
+                if old > 0 {
+                    tracing::info!(rows = old, "dropped old entries of the audit log");
+                }
+                if too_many > 0 {
+                    tracing::warn!(
+                        rows = too_many,
+                        rows_max,
+                        "dropped the oldest entries of the audit log before their time: there were too many"
+                    );
+                }
+            }
             Err(error) => tracing::warn!(%error, "cannot drop old entries of the audit log"),
         }
     }

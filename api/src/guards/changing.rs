@@ -15,11 +15,7 @@ use crate::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{Right, has_scope, is_unlimited};
-use crate::store::{NewAuditRow, StoreError};
-
-/// Longest detail that is kept, as JSON; a policy's has room. Of a longer one only its length is: such a change is
-/// refused for it in the end.
-const DETAIL_BYTES_MAX: usize = 32 << 10;
+use crate::store::{NewAuditRow, StoreError, audit_detail};
 
 /// What a change is noted with; of somebody who need not be known.
 pub(crate) struct Note {
@@ -44,7 +40,7 @@ impl Note {
             action: action.to_owned(),
             subject: subject.chars().filter(|sign| !sign.is_control()).take(253).collect(),
             account,
-            detail: bounded(detail.to_string()),
+            detail: audit_detail(&detail),
             peer: self.meta.peer.ip().to_canonical().to_string(),
             request_id: self.meta.request_id,
         };
@@ -52,10 +48,6 @@ impl Note {
         self.meta.is_noted_at(position);
         Ok(())
     }
-}
-
-fn bounded(detail: String) -> String {
-    if detail.len() <= DETAIL_BYTES_MAX { detail } else { json!({ "bytes": detail.len() }).to_string() }
 }
 
 /// A change that cannot be noted does not begin, whatever is wrong with the store.

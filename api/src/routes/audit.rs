@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use rocket::{State, get};
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::Audit;
 
 use crate::ApiError;
-use crate::app::App;
+use crate::app::{App, AuditRead};
 use crate::core::{AuditFilter, AuditFormat};
 use crate::guards::{Query, Whole};
 use crate::reply::{File, Reply, Result};
@@ -28,6 +29,7 @@ pub(crate) async fn list(app: &State<Arc<App>>, caller: Whole, query: Query) -> 
             "go on with `before`, or write all to a file: GET /api/v1/audit/export",
         ));
     }
+    let _place = app.audit_reader(&caller.0.user, AuditRead::List).await?;
     Reply::ok(app.core.audit(&caller.0, &filter(&query)?, limit).await?)
 }
 
@@ -45,7 +47,13 @@ pub(crate) async fn export(app: &State<Arc<App>>, caller: Whole, query: Query) -
             ));
         }
     };
-    let parts = Arc::clone(&app.core).export_audit(&caller.0, filter(&query)?, format).await?;
+    let filter = filter(&query)?;
+    let place = app.audit_reader(&caller.0.user, AuditRead::Export).await?;
+    let parts = Arc::clone(&app.core).export_audit(&caller.0, filter, format).await?;
+    // The place is free again when the file is written, or its client is gone.
+    let parts = parts.inspect(move |_| {
+        let _ = &place;
+    });
     Ok(File::new(content_type, name, parts))
 }
 

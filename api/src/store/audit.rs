@@ -7,6 +7,20 @@ use wasmcloud_wire::{Timestamp, UserId};
 
 use super::StoreError;
 
+/// Longest detail of an entry that is kept, in bytes of its JSON.
+const DETAIL_BYTES_MAX: usize = 4 << 10;
+
+/// A detail as it is kept: of one that is too long its beginning, and how long it was.
+pub(crate) fn audit_detail(detail: &serde_json::Value) -> String {
+    let text = detail.to_string();
+    if text.len() <= DETAIL_BYTES_MAX {
+        return text;
+    }
+    // In a JSON text, quotation marks and backslashes take two bytes each; there are no control characters in one.
+    let kept = text.get(..text.floor_char_boundary(DETAIL_BYTES_MAX / 2 - 64)).unwrap_or_default();
+    serde_json::json!({ "cut_from_bytes": text.len(), "begins": kept }).to_string()
+}
+
 /// A change that is about to begin.
 #[derive(Clone, Debug)]
 pub struct NewAuditRow {
@@ -22,7 +36,7 @@ pub struct NewAuditRow {
     pub subject: String,
     /// The account that has it.
     pub account: Option<UserId>,
-    /// More of it, as a JSON object; no secrets.
+    /// More of it, as a JSON object of at most 4 KiB; no secrets.
     pub detail: String,
     /// The client's address.
     pub peer: String,
@@ -45,7 +59,7 @@ impl NewAuditRow {
             action: action.to_owned(),
             subject: subject.to_owned(),
             account,
-            detail: detail.to_string(),
+            detail: audit_detail(detail),
             peer: "-".to_owned(),
             request_id: Uuid::now_v7(),
         }
@@ -74,6 +88,15 @@ pub struct AuditPage {
     pub limit: u32,
 }
 
+/// How many entries went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditDropped {
+    /// They were too old.
+    pub old: u64,
+    /// There were too many.
+    pub too_many: u64,
+}
+
 /// What the control plane remembers of who changed what.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
@@ -85,6 +108,30 @@ pub trait AuditStore: Send + Sync {
     async fn audit_page(&self, scope: AuditScope, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError>;
     /// The position of the first entry of this time or later, if there is one.
     async fn audit_position(&self, at: Timestamp) -> Result<Option<i64>, StoreError>;
-    /// Drops entries from before this time; how many went. In bites, like [`Store::prune`](super::Store::prune).
-    async fn prune_audit(&self, before: Timestamp) -> Result<u64, StoreError>;
+    /// Drops entries from before this time, and the oldest beyond `rows_max`. In bites, like
+    /// [`Store::prune`](super::Store::prune).
+    async fn prune_audit(&self, before: Timestamp, rows_max: u64) -> Result<AuditDropped, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_detail_that_is_too_long_is_cut_says_so_and_stays_json() {
+        let short = json!({ "reason": "more visitors" });
+        assert_eq!(audit_detail(&short), short.to_string());
+        for long in
+            ["x".repeat(1 << 20), "\"\\".repeat(9_000), "\u{0}\n".repeat(4_000), "\u{1f30d}".repeat(2_000)]
+        {
+            let detail = json!({ "reason": long });
+            let kept = audit_detail(&detail);
+            assert!((1_000..=DETAIL_BYTES_MAX).contains(&kept.len()), "{}", kept.len());
+            let kept: Value = serde_json::from_str(&kept).unwrap();
+            assert_eq!(kept["cut_from_bytes"], detail.to_string().len());
+            assert!(detail.to_string().starts_with(kept["begins"].as_str().unwrap()));
+        }
+    }
 }

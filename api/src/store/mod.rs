@@ -36,7 +36,8 @@ use wasmcloud_wire::{
     Digest, HandlerId, HandlerName, LogLine, Policy, Receipt, Record, RouteKey, Timestamp, UserId, UserName,
 };
 
-pub use audit::{AuditPage, AuditScope, AuditStore, NewAuditRow};
+pub(crate) use audit::audit_detail;
+pub use audit::{AuditDropped, AuditPage, AuditScope, AuditStore, NewAuditRow};
 pub use changes::{ChangeStore, ChangeWatch};
 pub use charts::{ChartStore, StepCounts, StepSums, StepWalls, Window, wall_bin, wall_of_bin};
 pub use dump::{Cell, Column, Dump, DumpStore, Kind, LEFT_OUT, Restore, Row, TABLES, Table};

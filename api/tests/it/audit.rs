@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wasmcloud_api::store::{AuditPage, AuditScope, AuditStore as _, NewAuditRow, Store};
+use wasmcloud_api::store::{AuditDropped, AuditPage, AuditScope, AuditStore as _, NewAuditRow, Store};
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{Audit, AuditEntry, Deployed, Token, TokenGrant};
 
 use crate::app::{Answer, Client, PASSWORD, TestApp, module};
 use crate::database::{Database, on_both_databases};
+use crate::eventually::eventually;
 use crate::plane::Plane;
 use crate::store_story::new_user;
 
 on_both_databases!(
     a_change_that_the_server_died_in_has_no_status,
     entries_are_read_in_pages_by_those_whom_they_concern,
+    of_too_many_entries_the_oldest_are_dropped,
     old_entries_are_dropped,
+    pages_of_many_teams_are_whole_and_in_order,
     what_cannot_be_noted_is_not_done,
 );
 
@@ -89,9 +92,62 @@ async fn entries_are_read_in_pages_by_those_whom_they_concern(database: Database
 async fn old_entries_are_dropped(database: Database) {
     let store = database.open().await.unwrap();
     store.begin_audit(&row("old", None, None)).await.unwrap();
-    assert_eq!(store.prune_audit(Timestamp(0)).await.unwrap(), 0);
-    assert_eq!(store.prune_audit(Timestamp(i64::MAX)).await.unwrap(), 1);
+    assert_eq!(store.prune_audit(Timestamp(0), 10).await.unwrap(), AuditDropped::default());
+    let old = AuditDropped { old: 1, too_many: 0 };
+    assert_eq!(store.prune_audit(Timestamp(i64::MAX), 10).await.unwrap(), old);
     assert!(actions(store.as_ref(), AuditScope::All, EVERYTHING).await.is_empty());
+}
+
+async fn of_too_many_entries_the_oldest_are_dropped(database: Database) {
+    let store = database.open().await.unwrap();
+    for number in 0..12 {
+        store.begin_audit(&row(&format!("n.{number}"), None, None)).await.unwrap();
+    }
+    assert_eq!(store.prune_audit(Timestamp(0), 12).await.unwrap(), AuditDropped::default());
+    let dropped = AuditDropped { old: 0, too_many: 10 };
+    assert_eq!(store.prune_audit(Timestamp(0), 2).await.unwrap(), dropped);
+    assert_eq!(actions(store.as_ref(), AuditScope::All, EVERYTHING).await, ["n.10", "n.11"]);
+}
+
+async fn pages_of_many_teams_are_whole_and_in_order(database: Database) {
+    let store = database.open().await.unwrap();
+    let ada = store.create_user(new_user("ada")).await.unwrap().id;
+    let bob = store.create_user(new_user("bob")).await.unwrap().id;
+    let mut accounts = vec![ada, bob];
+    for number in 0..7 {
+        accounts.push(store.create_user(new_user(&format!("team-{number}"))).await.unwrap().id);
+    }
+    let members = "INSERT INTO members (team_id, user_id, role)
+        SELECT t.id, u.id, 'viewer' FROM users t, users u WHERE t.name LIKE 'team-%' AND u.name = 'ada'";
+    database.sql(members).await.unwrap();
+    let mut expected = Vec::new();
+    for number in 0..90_usize {
+        // Now and then what one did concerns one's account as well, and what is Bob's concerns her if she did it.
+        let account = accounts[(number * 5) % accounts.len()];
+        let actor = (number % 4 == 0).then_some(ada);
+        let position = store.begin_audit(&row("x", actor, Some(account))).await.unwrap();
+        expected.extend((account != bob || actor.is_some()).then_some(position));
+    }
+    for newest_first in [false, true] {
+        for limit in [1, 7, 1_000] {
+            let mut page = AuditPage { newest_first, limit, ..EVERYTHING };
+            let mut seen = Vec::new();
+            loop {
+                let read = store.audit_page(AuditScope::Of(ada), page).await.unwrap();
+                assert!(read.len() <= limit as usize);
+                let Some(last) = read.last() else { break };
+                match newest_first {
+                    true => page.before = last.position,
+                    false => page.from = last.position + 1,
+                }
+                seen.extend(read.iter().map(|entry| entry.position));
+            }
+            if newest_first {
+                seen.reverse();
+            }
+            assert_eq!(seen, expected, "{limit} at once");
+        }
+    }
 }
 
 async fn what_cannot_be_noted_is_not_done(database: Database) {
@@ -259,4 +315,79 @@ async fn no_secret_gets_into_the_audit_log() {
             "{secret} is in {text}"
         );
     }
+}
+
+/// What a request sends is not in the log if it is refused for its length.
+#[tokio::test]
+async fn what_is_too_long_is_refused_before_it_is_noted() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    alice.has_handler("hello").await;
+    let long = "y".repeat(900_000);
+    let ask = json!({ "plan": "unlimited", "reason": long });
+    alice.post("/api/v1/plan-requests", ask).await.error(422, "invalid");
+    let ask = json!({ "plan": long, "reason": "growth" });
+    alice.post("/api/v1/plan-requests", ask).await.error(422, "invalid_name");
+    alice.post("/api/v1/tokens", json!({ "label": long })).await.error(422, "invalid");
+    let many: Vec<String> = (0..5_000).map(|number| format!("handler-{number}")).collect();
+    alice.post("/api/v1/tokens", json!({ "label": "ci", "handlers": many })).await.error(422, "invalid");
+    for route in [
+        json!({ "host": "a.test", "path": format!("/{long}"), "handler": "hello" }),
+        json!({ "host": long, "handler": "hello" }),
+        json!({ "host": "a.test", "handler": long }),
+    ] {
+        let answer = alice.post("/api/v1/routes", route).await;
+        assert!((400..500).contains(&answer.status), "{}", answer.status);
+    }
+    let answer = alice.post("/api/v1/handlers/hello/transfer", json!({ "to": long })).await;
+    assert!((400..500).contains(&answer.status), "{}", answer.status);
+    assert_eq!(in_words(&entries(&alice, "").await), ["alice handler.create hello 201"]);
+}
+
+#[tokio::test]
+async fn one_list_is_bounded_in_bytes_and_says_where_to_go_on() {
+    let app = TestApp::start().await;
+    let root = app.admin("root").await;
+    for number in 0..400 {
+        let detail = json!({ "number": number, "text": "z".repeat(4_000) });
+        app.store.begin_audit(&NewAuditRow::by_server("n", "-", None, &detail)).await.unwrap();
+    }
+    let (mut before, mut seen, mut lists) = (String::new(), Vec::new(), 0);
+    loop {
+        let answer = root.get(&format!("/api/v1/audit?limit=1000&action=n{before}")).await;
+        assert!(answer.text().len() < 1_100_000, "{}", answer.text().len());
+        let page: Audit = answer.good(200);
+        seen.extend(page.entries.iter().map(|entry| entry.detail["number"].as_u64().unwrap()));
+        lists += 1;
+        let Some(next) = page.next_before else { break };
+        before = format!("&before={next}");
+    }
+    assert_eq!(lists, 2);
+    assert_eq!(seen, (0..400).rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_user_writes_one_export_at_once_and_holds_up_nobody_else() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.user("alice").await, app.user("bob").await);
+    let id = alice.whoami().await.id;
+    // More than sockets hold for a client that does not read.
+    for _ in 0..4_000 {
+        let detail = json!({ "text": "z".repeat(4_000) });
+        app.store.begin_audit(&NewAuditRow::by_server("n", "-", Some(id), &detail)).await.unwrap();
+    }
+    let export = "/api/v1/audit/export";
+    let waits = alice.request("GET", export).send().await.unwrap();
+    assert_eq!(waits.status(), 200);
+    let refused = alice.get(export).await;
+    refused.error(429, "too_many_audit_readers");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(alice.get("/api/v1/audit?limit=1").await.status, 200);
+    assert_eq!(bob.get(export).await.status, 200);
+    drop(waits);
+    eventually("the place is free again", || async {
+        let again = alice.request("GET", export).send().await.unwrap();
+        (again.status() == 200).then_some(())
+    })
+    .await;
 }

@@ -249,12 +249,17 @@ async fn scopes_and_handlers_of_a_token_are_listed_and_bounded() {
 async fn what_the_audit_log_keeps_of_a_change_is_bounded() {
     let app = TestApp::start().await;
     let alice = app.user("alice").await;
-    let many: Vec<String> = (0..5_000).map(|number| format!("handler-{number}")).collect();
-    let length = serde_json::to_vec(&many).unwrap().len() as u64;
-    alice.post("/api/v1/tokens", json!({"label": "ci", "handlers": many})).await.error(422, "invalid");
-    let noted: Audit = alice.get("/api/v1/audit?action=token.create").await.good(200);
+    alice.has_handler("hello").await;
+    let rules: Vec<String> =
+        (0..120).map(|number| format!("^https://{number}\\.example\\.net/a/path/of/it")).collect();
+    let length = serde_json::to_vec(&rules).unwrap().len();
+    assert!(length > 4_096, "{length}");
+    alice.put("/api/v1/handlers/hello/policy", json!({"allow": rules})).await.good::<Value>(200);
+    let noted: Audit = alice.get("/api/v1/audit?action=policy").await.good(200);
     let [entry] = noted.entries.as_slice() else { panic!("{noted:?}") };
-    assert!(entry.detail["bytes"].as_u64().unwrap() > length, "{entry:?}");
+    assert!(entry.detail["cut_from_bytes"].as_u64().unwrap() > length as u64, "{entry:?}");
+    assert!(entry.detail["begins"].as_str().unwrap().contains("https://0"), "{entry:?}");
+    assert!(serde_json::to_vec(&entry.detail).unwrap().len() <= 4_096);
 }
 
 #[tokio::test]

@@ -216,6 +216,7 @@ impl ApiOptions {
             registration: self.registration.map_or(usual.registration, |text| text.0),
             record_days: self.record_days.unwrap_or(usual.record_days),
             audit_days: self.audit_days.unwrap_or(usual.audit_days),
+            audit_rows_max: self.audit_rows_max.unwrap_or(usual.audit_rows_max),
             record_rows_max: self.record_rows_max.unwrap_or(usual.record_rows_max),
             limits: limits.usual,
             limits_max: limits.max,

@@ -1,25 +1,28 @@
 //! Who changed what.
 
 use async_trait::async_trait;
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use wasmcloud_wire::body::AuditEntry;
 use wasmcloud_wire::{Timestamp, UserId};
 
 use super::SqlStore;
 use super::backend::{Backend, Columns, begin, read, write};
-use super::prune::in_bites;
-use super::value::values;
-use crate::store::{AuditPage, AuditScope, AuditStore, NewAuditRow, StoreError};
+use super::prune::{Table, drop_old, drop_surplus};
+use super::records::push_tuples;
+use super::value::{Value, values};
+use crate::store::{AuditDropped, AuditPage, AuditScope, AuditStore, NewAuditRow, StoreError};
 
 /// How many teams somebody's view of the audit log takes in.
 const TEAMS_MAX: i64 = 200;
+/// How many entries one statement reads.
+const ROWS_PER_STATEMENT_MAX: usize = 500;
 
-/// Entries; the columns in the order of [`entry`].
+/// Positions of entries. Entries themselves are read once it is known which: many accounts' are long.
 macro_rules! select {
     ($which:literal, $order:literal) => {
         concat!(
-            "SELECT position, created_at, actor, via, action, subject, detail, peer, request_id, status FROM audit
-            WHERE ",
+            "SELECT position FROM audit WHERE ",
             $which,
             "position >= $1 AND position < $2 ORDER BY position ",
             $order,
@@ -35,8 +38,19 @@ const OF_ACCOUNT: [&str; 2] = [select!("account_id = $4 AND ", "DESC"), select!(
 const TEAMS: &str = "SELECT team_id FROM members WHERE user_id = $1 ORDER BY team_id LIMIT $2";
 const FIRST_SINCE: &str =
     "SELECT position FROM audit WHERE created_at >= $1 ORDER BY created_at, position LIMIT 1";
-const OLD: &str = "DELETE FROM audit WHERE position IN
-    (SELECT position FROM audit WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
+/// Entries; the columns in the order of [`entry`].
+const ROWS: &str =
+    "SELECT position, created_at, actor, via, action, subject, detail, peer, request_id, status
+    FROM audit WHERE position IN ";
+const TABLE: Table = Table {
+    drop_old: "DELETE FROM audit WHERE position IN
+        (SELECT position FROM audit WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+    ends: "SELECT (SELECT min(position) FROM audit), (SELECT max(position) FROM audit)",
+    boundary: "SELECT position FROM audit ORDER BY position DESC LIMIT 1 OFFSET $1",
+    drop_to: "DELETE FROM audit WHERE position IN
+        (SELECT position FROM audit WHERE position <= $1 ORDER BY position LIMIT $2)",
+    larger: 1,
+};
 
 /// Notes something as a part of something larger; with a status, it is done.
 pub(super) async fn insert_in<B: Backend>(
@@ -80,26 +94,21 @@ impl<B: Backend> AuditStore for SqlStore<B> {
     }
 
     async fn audit_page(&self, scope: AuditScope, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError> {
-        let AuditPage { from, before, newest_first, limit } = page;
-        let order = usize::from(!newest_first);
-        let limit = i64::from(limit);
-        let (of_actor, of_account) = (pick(OF_ACTOR, order), pick(OF_ACCOUNT, order));
-        let mut rows = Vec::new();
-        match scope {
-            AuditScope::All => {
-                rows = read(&self.read, pick(ALL, order), values![from, before, limit]).await?
-            }
-            AuditScope::Of(user) => {
-                for account in accounts(self, user).await? {
-                    rows.extend(read(&self.read, of_account, values![from, before, limit, account]).await?);
-                }
-                rows.extend(read(&self.read, of_actor, values![from, before, limit, user]).await?);
+        let positions = match scope {
+            AuditScope::All => positions(self, ALL, None, page).await?,
+            AuditScope::Of(user) => positions_of(self, user, page).await?,
+        };
+        let mut entries = Vec::with_capacity(positions.len());
+        for chunk in positions.chunks(ROWS_PER_STATEMENT_MAX) {
+            let values: Vec<Value<'_>> = chunk.iter().copied().map(Value::from).collect();
+            let mut sql = ROWS.to_owned();
+            push_tuples(&mut sql, 1, values.len());
+            let mut connection = self.read.acquire().await?;
+            for row in B::rows(&mut connection, AssertSqlSafe(sql), &values).await? {
+                entries.push(entry(&row)?);
             }
         }
-        let mut entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
-        entries.sort_by_key(|entry| if newest_first { -entry.position } else { entry.position });
-        entries.dedup_by_key(|entry| entry.position);
-        entries.truncate(page.limit as usize);
+        sort(&mut entries, page.newest_first, |entry| entry.position);
         Ok(entries)
     }
 
@@ -107,13 +116,57 @@ impl<B: Backend> AuditStore for SqlStore<B> {
         read(&self.read, FIRST_SINCE, values![at]).await?.first().map(|row| row.int(0)).transpose()
     }
 
-    async fn prune_audit(&self, before: Timestamp) -> Result<u64, StoreError> {
-        in_bites(&self.write, OLD, before.0).await
+    async fn prune_audit(&self, before: Timestamp, rows_max: u64) -> Result<AuditDropped, StoreError> {
+        let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
+        Ok(AuditDropped {
+            old: drop_old(&self.write, &TABLE, before).await?,
+            too_many: drop_surplus(&self.write, &TABLE, rows_max).await?,
+        })
     }
 }
 
-fn pick([newest_first, oldest_first]: [&'static str; 2], order: usize) -> &'static str {
-    if order == 0 { newest_first } else { oldest_first }
+fn sort<T>(rows: &mut [T], newest_first: bool, position: impl Fn(&T) -> i64) {
+    rows.sort_unstable_by_key(|row| if newest_first { -position(row) } else { position(row) });
+}
+
+/// Positions of a page, along one index.
+async fn positions<B: Backend>(
+    store: &SqlStore<B>,
+    [newest_first, oldest_first]: [&'static str; 2],
+    of: Option<Uuid>,
+    page: AuditPage,
+) -> Result<Vec<i64>, StoreError> {
+    let sql = if page.newest_first { newest_first } else { oldest_first };
+    let (from, before, limit) = (page.from, page.before, i64::from(page.limit));
+    let rows = match of {
+        None => read(&store.read, sql, values![from, before, limit]).await?,
+        Some(of) => read(&store.read, sql, values![from, before, limit, of]).await?,
+    };
+    rows.iter().map(|row| row.int(0)).collect()
+}
+
+/// Positions of a page of what concerns a user. No more than two pages of them are in memory, and what is beyond
+/// those that are found is not looked for.
+async fn positions_of<B: Backend>(
+    store: &SqlStore<B>,
+    user: UserId,
+    mut page: AuditPage,
+) -> Result<Vec<i64>, StoreError> {
+    let mut found = positions(store, OF_ACTOR, Some(user.0), page).await?;
+    for account in accounts(store, user).await? {
+        if found.len() >= page.limit as usize {
+            match found.last() {
+                Some(last) if page.newest_first => page.from = *last,
+                Some(last) => page.before = last.saturating_add(1),
+                None => break,
+            }
+        }
+        found.extend(positions(store, OF_ACCOUNT, Some(account), page).await?);
+        sort(&mut found, page.newest_first, |position| *position);
+        found.dedup();
+        found.truncate(page.limit as usize);
+    }
+    Ok(found)
 }
 
 /// The user's own account, and those of the user's teams.
@@ -162,7 +215,12 @@ mod tests {
         ways.extend([
             (TEAMS, "members_by_user (user_id=?)"),
             (FIRST_SINCE, "audit_by_age (created_at>?)"),
-            (OLD, "audit_by_age (created_at<?)"),
+            (TABLE.drop_old, "audit_by_age (created_at<?)"),
+            (TABLE.drop_to, "INTEGER PRIMARY KEY (rowid<?)"),
+            (
+                "SELECT position, detail FROM audit WHERE position IN ($1, $2)",
+                "INTEGER PRIMARY KEY (rowid=?)",
+            ),
         ]);
         for (sql, way) in ways {
             let mut connection = store.read.acquire().await.unwrap();

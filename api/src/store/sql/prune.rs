@@ -12,17 +12,17 @@ const ROWS_PER_BITE_MAX: i64 = 2_000;
 
 /// The queries that prune one table. Each goes along an index and reads no more than it drops; only
 /// `boundary` counts, and it is asked only when there may be too many rows.
-struct Table {
+pub(super) struct Table {
     /// Drops a bite of what is older than `$1`.
-    drop_old: &'static str,
+    pub(super) drop_old: &'static str,
     /// The first and the last position.
-    ends: &'static str,
+    pub(super) ends: &'static str,
     /// The newest position that is one too many.
-    boundary: &'static str,
+    pub(super) boundary: &'static str,
     /// Drops a bite of what is at `$1` or before.
-    drop_to: &'static str,
+    pub(super) drop_to: &'static str,
     /// How many times as large as a receipt a row may be: there are so many times fewer.
-    larger: i64,
+    pub(super) larger: i64,
 }
 
 const TABLES: [Table; 3] = [
@@ -59,12 +59,30 @@ pub async fn prune<B: Backend>(pool: &Pool<B>, before: Timestamp, rows_max: u64)
     let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
     let mut dropped = 0;
     for table in &TABLES {
-        dropped += in_bites(pool, table.drop_old, before.0).await?;
-        if let Some(boundary) = boundary(pool, table, rows_max / table.larger).await? {
-            dropped += in_bites(pool, table.drop_to, boundary).await?;
-        }
+        dropped += drop_old(pool, table, before).await? + drop_surplus(pool, table, rows_max).await?;
     }
     Ok(dropped)
+}
+
+/// Drops what is too old; how many rows went.
+pub(super) async fn drop_old<B: Backend>(
+    pool: &Pool<B>,
+    table: &Table,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    in_bites(pool, table.drop_old, before.0).await
+}
+
+/// Drops the oldest of what is too much; how many rows went.
+pub(super) async fn drop_surplus<B: Backend>(
+    pool: &Pool<B>,
+    table: &Table,
+    rows_max: i64,
+) -> Result<u64, StoreError> {
+    match boundary(pool, table, rows_max / table.larger).await? {
+        Some(boundary) => in_bites(pool, table.drop_to, boundary).await,
+        None => Ok(0),
+    }
 }
 
 pub(super) async fn in_bites<B: Backend>(

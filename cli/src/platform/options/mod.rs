@@ -70,6 +70,8 @@ group! {
     "record_rows_max" "record-rows-max" "WASMCLOUD_RECORD_ROWS_MAX" record_rows_max: u64, "ROWS";
     /// For how many days the audit log is kept [default: 365]
     "audit_days" "audit-days" "WASMCLOUD_AUDIT_DAYS" audit_days: u32, "DAYS";
+    /// How many entries of the audit log are kept at most [default: 1000000]
+    "audit_rows_max" "audit-rows-max" "WASMCLOUD_AUDIT_ROWS_MAX" audit_rows_max: u64, "ROWS";
     /// The database: a postgres:// URL [default: SQLite in the data directory]
     #[arg(hide_env_values = true)]
     "database" "database" "WASMCLOUD_DATABASE" database: DatabaseUrl, "URL";
