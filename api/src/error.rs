@@ -257,6 +257,13 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Unavailable(_) | StoreError::Connect { .. } => ApiError::unavailable(error),
             StoreError::Full => ApiError::storage_full(error),
+            // Nobody deletes users.
+            StoreError::AccountGone => ApiError::new(
+                404,
+                "team_not_found",
+                "the team was deleted meanwhile",
+                "`wasmcloud teams list` shows the teams that you belong to",
+            ),
             StoreError::Conflict
             | StoreError::Newer { .. }
             | StoreError::Older { .. }
@@ -357,4 +364,15 @@ fn executor_unavailable(cause: impl Error + Send + Sync + 'static) -> ApiError {
     )
     .retry_after(5)
     .because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_team_that_is_gone_is_not_found() {
+        let error = ApiError::from(StoreError::AccountGone);
+        assert_eq!((error.status, error.code.as_ref()), (404, "team_not_found"));
+    }
 }

@@ -78,6 +78,19 @@ CREATE TABLE members (
 );
 CREATE INDEX members_by_user ON members (user_id);
 
+-- Roles that owners offer to whoever is to join their team, or to own it as well. Whoever has not accepted one has it not:
+-- `members` alone says who belongs to a team.
+CREATE TABLE offers (
+    team_id    UUID   NOT NULL REFERENCES users (id),
+    user_id    UUID   NOT NULL REFERENCES users (id),
+    role       TEXT   NOT NULL CHECK (role IN ('owner', 'deployer', 'viewer')),
+    expires_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL DEFAULT now_ms(),
+    updated_at BIGINT NOT NULL DEFAULT now_ms(),
+    PRIMARY KEY (team_id, user_id)
+);
+CREATE INDEX offers_by_user ON offers (user_id, expires_at);
+
 -- Sessions of the panel: what a browser's cookie has is found by its hash.
 CREATE TABLE sessions (
     id          UUID   NOT NULL PRIMARY KEY,
@@ -238,6 +251,7 @@ CREATE TRIGGER plans_updated_at BEFORE UPDATE ON plans FOR EACH ROW EXECUTE FUNC
 CREATE TRIGGER plan_requests_updated_at BEFORE UPDATE ON plan_requests FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER usage_updated_at BEFORE UPDATE ON usage FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER members_updated_at BEFORE UPDATE ON members FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
+CREATE TRIGGER offers_updated_at BEFORE UPDATE ON offers FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER sessions_updated_at BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER identities_updated_at BEFORE UPDATE ON identities FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER tickets_updated_at BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION keep_updated_at();

@@ -78,6 +78,19 @@ CREATE TABLE members (
 ) STRICT;
 CREATE INDEX members_by_user ON members (user_id);
 
+-- Roles that owners offer to whoever is to join their team, or to own it as well. Whoever has not accepted one has it not:
+-- `members` alone says who belongs to a team.
+CREATE TABLE offers (
+    team_id    BLOB    NOT NULL REFERENCES users (id),
+    user_id    BLOB    NOT NULL REFERENCES users (id),
+    role       TEXT    NOT NULL CHECK (role IN ('owner', 'deployer', 'viewer')),
+    expires_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
+    updated_at INTEGER NOT NULL DEFAULT (CAST(round(unixepoch('subsec') * 1000) AS INTEGER)),
+    PRIMARY KEY (team_id, user_id)
+) STRICT;
+CREATE INDEX offers_by_user ON offers (user_id, expires_at);
+
 -- Sessions of the panel: what a browser's cookie has is found by its hash.
 CREATE TABLE sessions (
     id          BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -241,6 +254,10 @@ CREATE TRIGGER usage_updated_at AFTER UPDATE ON usage BEGIN
 END;
 CREATE TRIGGER members_updated_at AFTER UPDATE ON members BEGIN
     UPDATE members SET updated_at = max(OLD.updated_at, CAST(round(unixepoch('subsec') * 1000) AS INTEGER))
+    WHERE rowid = NEW.rowid;
+END;
+CREATE TRIGGER offers_updated_at AFTER UPDATE ON offers BEGIN
+    UPDATE offers SET updated_at = max(OLD.updated_at, CAST(round(unixepoch('subsec') * 1000) AS INTEGER))
     WHERE rowid = NEW.rowid;
 END;
 CREATE TRIGGER sessions_updated_at AFTER UPDATE ON sessions BEGIN

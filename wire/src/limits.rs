@@ -81,10 +81,18 @@ pub const ROUTES_PER_HOST_MAX: u32 = 100;
 
 /// Most handlers that a token can be limited to.
 pub const TOKEN_HANDLERS_MAX: usize = 20;
-/// Most teams that one user may own.
-pub const TEAMS_PER_OWNER_MAX: u32 = 10;
+/// Most teams that one user may own: each has a plan of its own.
+pub const TEAMS_PER_OWNER_MAX: u32 = 5;
+/// Most teams that one user belongs to.
+pub const TEAMS_PER_MEMBER_MAX: u32 = 100;
 /// Most members of one team.
 pub const MEMBERS_PER_TEAM_MAX: u32 = 100;
+/// Most roles that one team offers at a time, to whoever has not answered yet.
+pub const OFFERS_PER_TEAM_MAX: u32 = 100;
+/// How many days a role that a team offers can be accepted.
+pub const OFFER_DAYS: i64 = 30;
+/// Most offers of teams that one user is shown, the newest; any can be accepted by the team's name.
+pub const OFFERS_SHOWN_MAX: u32 = 100;
 
 /// How many days a deleted handler's name is kept from everyone but its last owner.
 pub const DELETED_NAME_HELD_DAYS: i64 = 30;

@@ -1,21 +1,26 @@
 //! Teams: accounts that own handlers and hosts, and that several people act for. Nobody logs in as a team.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wasmcloud_wire::body::{Handler, Member, Role, Team, TeamWithMembers};
-use wasmcloud_wire::limits::{MEMBERS_PER_TEAM_MAX, TEAMS_PER_OWNER_MAX};
-use wasmcloud_wire::{Change, HandlerName, Invoker, UserId, UserName};
+use wasmcloud_wire::body::{Handler, Member, Offer, Role, Team, TeamWithMembers};
+use wasmcloud_wire::limits::{
+    MEMBERS_PER_TEAM_MAX, OFFER_DAYS, OFFERS_PER_TEAM_MAX, OFFERS_SHOWN_MAX, TEAMS_PER_MEMBER_MAX,
+    TEAMS_PER_OWNER_MAX,
+};
+use wasmcloud_wire::{Change, HandlerName, Invoker, Timestamp, UserId, UserName};
 
 use super::access::{has_role, team_not_found};
 use super::hosts::user_not_found;
-use super::{Core, handler_body};
+use super::{Core, DAY_MS, handler_body};
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::store::{
-    CreateTeam, DeleteTeam, NewTeamRow, RemoveMember, SetMemberResult, TeamLimits, TeamRow, TransferHandler,
+    AcceptOffer, CreateTeam, DeleteTeam, NewTeamRow, OfferRow, RemoveMember, SetMemberResult, TeamLimits,
+    TeamRow, TransferHandler,
 };
 
-const LIMITS: TeamLimits = TeamLimits { teams_max: TEAMS_PER_OWNER_MAX, members_max: MEMBERS_PER_TEAM_MAX };
+const LIMITS: TeamLimits = TeamLimits::USUAL;
 
 impl Core {
     /// The handlers that a caller can see, by name: those of one team, or all of the caller's and of the caller's teams.
@@ -44,14 +49,23 @@ impl Core {
         Ok(handlers.collect())
     }
 
-    /// The teams that a user belongs to, by name.
+    /// The teams that a user belongs to, or is invited to, by name.
     pub(crate) async fn teams(&self, user: UserId) -> Result<Vec<Team>, ApiError> {
-        Ok(self.store.teams(user).await?.into_iter().map(team_body).collect())
+        let offers = self.store.offers(user, Timestamp::now(), OFFERS_SHOWN_MAX).await?;
+        // In this order: whoever accepts one in between is shown as a member.
+        let rows = self.store.teams(user).await?;
+        let mut teams: BTreeMap<UserName, Team> =
+            rows.into_iter().map(|row| (row.name.clone(), team_body(row))).collect();
+        for row in offers {
+            let offered = Some(row.offer);
+            teams.entry(row.name.clone()).or_insert_with(|| invited_body(row)).offered = offered;
+        }
+        Ok(teams.into_values().collect())
     }
 
     /// Makes a team, whose owner its maker is.
     pub(crate) async fn create_team(&self, new: NewTeamRow) -> Result<Team, ApiError> {
-        match self.store.create_team(&new, TEAMS_PER_OWNER_MAX).await? {
+        match self.store.create_team(&new, LIMITS).await? {
             CreateTeam::Created(row) => Ok(team_body(row)),
             CreateTeam::NameTaken => Err(ApiError::new(
                 409,
@@ -59,14 +73,15 @@ impl Core {
                 format!("there is a user or a team `{}` already", new.name),
                 "choose another name",
             )),
-            CreateTeam::TooMany => Err(too_many_teams("you own")),
+            CreateTeam::TooMany => Err(too_many_teams()),
+            CreateTeam::TooManyMemberships => Err(too_many_memberships()),
         }
     }
 
     /// A team that the caller belongs to, with everybody in it.
     pub(crate) async fn show_team(&self, caller: &Caller, name: &str) -> Result<TeamWithMembers, ApiError> {
         let row = self.team_for(caller, name, Role::Viewer).await?;
-        let people = self.store.members(row.id).await?;
+        let people = self.store.members(row.id, Timestamp::now()).await?;
         Ok(TeamWithMembers { team: team_body(row), people })
     }
 
@@ -100,7 +115,14 @@ impl Core {
         }
     }
 
-    /// Adds somebody to a team, or gives another role.
+    /// Whether somebody would have to accept this role in a team.
+    pub(crate) async fn is_offer(&self, team: &TeamRow, user: &str, role: Role) -> Result<bool, ApiError> {
+        let people = self.store.members(team.id, Timestamp::now()).await?;
+        let has = people.iter().find(|member| member.user.as_str() == user).and_then(|member| member.role);
+        Ok(has.is_none_or(|has| role == Role::Owner && has != Role::Owner))
+    }
+
+    /// Offers somebody a place in a team, or gives a member another role.
     pub(crate) async fn set_member(
         &self,
         by: UserId,
@@ -109,21 +131,54 @@ impl Core {
         role: Role,
     ) -> Result<Member, ApiError> {
         let user: UserName = user.parse().map_err(|_| user_not_found(user))?;
-        match self.store.set_member(by, team.id, &user, role, LIMITS).await? {
+        let now = Timestamp::now();
+        let offer = Offer { role, expires_at: Timestamp(now.0 + OFFER_DAYS * DAY_MS) };
+        match self.store.set_member(by, team.id, &user, offer, LIMITS, now).await? {
             SetMemberResult::Set(member) => Ok(member),
             SetMemberResult::NoSuchUser => Err(user_not_found(user.as_str())),
             SetMemberResult::LastOwner => Err(last_owner(team, &user)),
-            SetMemberResult::TooManyMembers => Err(ApiError::new(
+            SetMemberResult::TooManyMembers => Err(too_many_members(&team.name)),
+            SetMemberResult::TooManyOffers => Err(ApiError::new(
                 409,
-                "too_many_members",
+                "too_many_offers",
                 format!(
-                    "the team `{}` has {MEMBERS_PER_TEAM_MAX} members, which is the most that a team may have",
+                    "{OFFERS_PER_TEAM_MAX} of those whom `{}` has invited have not answered yet, which is the most",
                     team.name
                 ),
-                "take out those who do not work with it any more",
+                format!(
+                    "wait for answers, or take some back: wasmcloud teams show {0}, then wasmcloud teams remove {0} USER",
+                    team.name
+                ),
             )),
-            SetMemberResult::TooManyTeams => Err(too_many_teams(&format!("`{user}` owns"))),
             SetMemberResult::NotOwner => Err(team_not_found(team.name.as_str())),
+        }
+    }
+
+    /// What a team offers the caller.
+    pub(crate) async fn offer_for(&self, caller: &Caller, name: &str) -> Result<OfferRow, ApiError> {
+        let offer = match name.parse::<UserName>() {
+            Ok(name) => self.store.offer(caller.user.id, &name, Timestamp::now()).await?,
+            Err(_) => None,
+        };
+        offer.ok_or_else(|| not_offered(name))
+    }
+
+    /// Makes the caller what a team offers.
+    pub(crate) async fn accept_offer(&self, caller: &Caller, row: &OfferRow) -> Result<Team, ApiError> {
+        match self.store.accept_offer(caller.user.id, row.team, LIMITS, Timestamp::now()).await? {
+            AcceptOffer::Accepted(team) => Ok(team_body(team)),
+            AcceptOffer::NotOffered => Err(not_offered(row.name.as_str())),
+            AcceptOffer::TooManyTeams => Err(too_many_teams()),
+            AcceptOffer::TooManyMemberships => Err(too_many_memberships()),
+            AcceptOffer::TooManyMembers => Err(too_many_members(&row.name)),
+        }
+    }
+
+    /// Drops what a team offers the caller.
+    pub(crate) async fn decline_offer(&self, caller: &Caller, row: &OfferRow) -> Result<(), ApiError> {
+        match self.store.decline_offer(caller.user.id, row.team).await? {
+            true => Ok(()),
+            false => Err(not_offered(row.name.as_str())),
         }
     }
 
@@ -215,12 +270,43 @@ fn lead(count: u64) -> String {
     if count == 1 { "a route leads".to_owned() } else { format!("{count} routes lead") }
 }
 
-fn too_many_teams(who: &str) -> ApiError {
+fn too_many_teams() -> ApiError {
     ApiError::new(
         409,
         "too_many_teams",
-        format!("{who} {TEAMS_PER_OWNER_MAX} teams, which is the most that a user may own"),
+        format!("you own {TEAMS_PER_OWNER_MAX} teams, which is the most that a user may own"),
         "delete those that nobody needs, or make somebody else their owner",
+    )
+}
+
+fn too_many_memberships() -> ApiError {
+    ApiError::new(
+        409,
+        "too_many_memberships",
+        format!("you belong to {TEAMS_PER_MEMBER_MAX} teams, which is the most that a user may belong to"),
+        "leave one that you do not work with any more: wasmcloud teams leave TEAM",
+    )
+}
+
+fn too_many_members(team: &UserName) -> ApiError {
+    ApiError::new(
+        409,
+        "too_many_members",
+        format!(
+            "the team `{team}` has {MEMBERS_PER_TEAM_MAX} members, which is the most that a team may have"
+        ),
+        "its owners can take out those who do not work with it any more",
+    )
+}
+
+/// A team that nobody knows, or that offers the caller nothing: nobody is told which.
+fn not_offered(name: &str) -> ApiError {
+    let name: String = name.chars().take(64).collect();
+    ApiError::new(
+        404,
+        "not_invited",
+        format!("you have no invitation of a team `{name}`, or it is over"),
+        "`wasmcloud teams list` shows those that you have; an owner can invite you again",
     )
 }
 
@@ -229,10 +315,24 @@ fn last_owner(team: &TeamRow, user: &UserName) -> ApiError {
         409,
         "last_owner",
         format!("`{user}` is the last owner of the team `{}`, and a team has one", team.name),
-        format!("make somebody else an owner first: wasmcloud teams add {} USER --role owner", team.name),
+        format!(
+            "make somebody else an owner first, who has to accept it: wasmcloud teams add {} USER --role owner",
+            team.name
+        ),
     )
 }
 
 fn team_body(row: TeamRow) -> Team {
-    Team { name: row.name, role: row.role, members: row.members, created_at: row.created_at }
+    Team {
+        name: row.name,
+        role: Some(row.role),
+        offered: None,
+        members: row.members,
+        created_at: row.created_at,
+    }
+}
+
+/// A team as whoever is invited sees it.
+fn invited_body(row: OfferRow) -> Team {
+    Team { name: row.name, role: None, offered: Some(row.offer), members: 0, created_at: row.created_at }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 use wasmcloud_policy as policy;
-use wasmcloud_wire::body::RolledBack;
+use wasmcloud_wire::body::{Role, RolledBack, Scope};
 use wasmcloud_wire::limits::UPLOAD_BYTES_MAX;
 use wasmcloud_wire::{
     Abi, HandlerName, HostName, Inspection, Limits, Policy, RecordingPolicy, UserName, route_path,
@@ -25,6 +25,8 @@ pub fn check(table: &Table, row: &Row) -> Result<(), String> {
     let checked = match table.name {
         "plans" => plan(&fields),
         "users" => user(&fields),
+        "members" | "offers" => fields.parsed::<Role>("role").map(drop),
+        "tokens" => token(&fields),
         "modules" => module(&fields),
         "handlers" => handler(&fields),
         "versions" => fields.version("number").map(drop),
@@ -58,6 +60,14 @@ fn user(row: &Fields<'_>) -> Result<(), String> {
         "" => Ok(()),
         hash => check_hash(hash).map_err(|error| format!("the user {name}: {error}")),
     }
+}
+
+/// A token whose rights cannot be read is nobody's: everything that it is shown with would fail.
+fn token(row: &Fields<'_>) -> Result<(), String> {
+    for scope in row.text("scopes")?.split(' ') {
+        scope.parse::<Scope>().map_err(|error| format!("scopes: {error}"))?;
+    }
+    row.maybe_json::<Vec<HandlerName>>("handlers").map(drop)
 }
 
 fn module(row: &Fields<'_>) -> Result<(), String> {

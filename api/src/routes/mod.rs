@@ -56,6 +56,8 @@ pub(crate) fn api() -> Vec<Route> {
         teams::create,
         teams::show,
         teams::delete,
+        teams::accept,
+        teams::decline,
         teams::set_member,
         teams::remove_member,
         account::show,

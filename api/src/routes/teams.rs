@@ -14,7 +14,7 @@ use crate::guards::{Changing, Json};
 use crate::reply::{Done, Reply, Result};
 use crate::store::NewTeamRow;
 
-/// The teams that the user belongs to, by name.
+/// The teams that the user belongs to, or is invited to, by name.
 #[get("/teams")]
 pub(crate) async fn list(app: &State<Arc<App>>, caller: Caller) -> Result<Reply<Vec<Team>>> {
     may_see(&caller)?;
@@ -56,7 +56,28 @@ pub(crate) async fn delete(app: &State<Arc<App>>, changing: Changing, name: &str
     Ok(Done)
 }
 
-/// Adds somebody to a team, or gives another role; for its owners.
+/// Makes the caller what a team offers: a member, or an owner.
+#[post("/teams/<name>/accept")]
+pub(crate) async fn accept(app: &State<Arc<App>>, changing: Changing, name: &str) -> Result<Reply<Team>> {
+    may_change(&changing.caller)?;
+    let row = app.core.offer_for(&changing.caller, name).await?;
+    let detail = json!({ "role": row.offer.role });
+    changing.other(Scope::Admin, row.team, "team.accept", name, detail).await?;
+    Reply::ok(app.core.accept_offer(&changing.caller, &row).await?)
+}
+
+/// Drops what a team offers the caller, who stays what they are.
+#[post("/teams/<name>/decline")]
+pub(crate) async fn decline(app: &State<Arc<App>>, changing: Changing, name: &str) -> Result<Done> {
+    may_change(&changing.caller)?;
+    let row = app.core.offer_for(&changing.caller, name).await?;
+    let detail = json!({ "role": row.offer.role });
+    changing.other(Scope::Admin, row.team, "team.decline", name, detail).await?;
+    app.core.decline_offer(&changing.caller, &row).await?;
+    Ok(Done)
+}
+
+/// Offers somebody a place in a team, or gives a member another role; for its owners.
 #[put("/teams/<name>/members/<user>")]
 pub(crate) async fn set_member(
     app: &State<Arc<App>>,
@@ -68,11 +89,13 @@ pub(crate) async fn set_member(
     may_change(&changing.caller)?;
     let team = app.core.team_for(&changing.caller, name, Role::Owner).await?;
     let detail = json!({ "user": cut(user), "role": body.0.role });
-    changing.other(Scope::Admin, team.id, "team.member.set", name, detail).await?;
+    let is_offer = app.core.is_offer(&team, user, body.0.role).await?;
+    let action = if is_offer { "team.member.invite" } else { "team.member.set" };
+    changing.other(Scope::Admin, team.id, action, name, detail).await?;
     Reply::ok(app.core.set_member(changing.caller.user.id, &team, user, body.0.role).await?)
 }
 
-/// Takes somebody out of a team, for its owners; or whoever leaves it.
+/// Takes somebody out of a team, or an offer back, for its owners; or whoever leaves it.
 #[delete("/teams/<name>/members/<user>")]
 pub(crate) async fn remove_member(
     app: &State<Arc<App>>,
@@ -81,7 +104,18 @@ pub(crate) async fn remove_member(
     user: &str,
 ) -> Result<Done> {
     may_change(&changing.caller)?;
-    let team = app.core.team_for(&changing.caller, name, Role::Viewer).await?;
+    let team = match app.core.team_for(&changing.caller, name, Role::Viewer).await {
+        Ok(team) => team,
+        // Whoever is invited leaves by declining.
+        Err(error) if user != changing.caller.user.name.as_str() => return Err(error),
+        Err(error) => {
+            let row = app.core.offer_for(&changing.caller, name).await.map_err(|_| error)?;
+            let detail = json!({ "role": row.offer.role });
+            changing.other(Scope::Admin, row.team, "team.decline", name, detail).await?;
+            app.core.decline_offer(&changing.caller, &row).await?;
+            return Ok(Done);
+        }
+    };
     changing.other(Scope::Admin, team.id, "team.member.remove", name, json!({ "user": cut(user) })).await?;
     app.core.remove_member(&changing.caller, &team, user).await?;
     Ok(Done)

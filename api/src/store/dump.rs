@@ -101,6 +101,7 @@ tables! {
         suspended_reason: MaybeText,
     }
     members (0, 1) { team_id: Uuid, user_id: Uuid, role: Text }
+    offers (0, 1) { team_id: Uuid, user_id: Uuid, role: Text, expires_at: Int }
     identities (0) {
         id: Uuid, user_id: Uuid, provider: Text, issuer: Text, subject: Text, label: Text, used_at: MaybeInt,
     }

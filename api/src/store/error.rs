@@ -11,6 +11,9 @@ pub enum StoreError {
     /// A unique name is taken.
     #[error("already taken")]
     Conflict,
+    /// The account that something was to be added to is not there any more.
+    #[error("the account is not there any more")]
+    AccountGone,
     /// The database's schema is newer than this program.
     #[error(
         "the database was written by a newer wasmcloud (migration {found}; this one knows {known}): use that version or a newer one"

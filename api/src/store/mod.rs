@@ -70,8 +70,8 @@ pub use settings::{
 pub(crate) use sql::newest_migration;
 pub use sql::{Migrated, PostgresStore, Schema, SqliteStore};
 pub use teams::{
-    AccountRow, CreateTeam, DeleteTeam, FoundHandler, NewTeamRow, RemoveMember, SetMemberResult, TeamLimits, TeamRow,
-    TeamStore, TransferHandler,
+    AcceptOffer, AccountRow, CreateTeam, DeleteTeam, FoundHandler, NewTeamRow, OfferRow, RemoveMember,
+    SetMemberResult, TeamLimits, TeamRow, TeamStore, TransferHandler,
 };
 pub use tokens::TokenStore;
 pub use tries::{TryStore, TryWindow};

@@ -95,6 +95,8 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/teams/<name>", Account(Read)),
     ("POST", "/teams", Account(Admin)),
     ("DELETE", "/teams/<name>", Account(Admin)),
+    ("POST", "/teams/<name>/accept", Account(Admin)),
+    ("POST", "/teams/<name>/decline", Account(Admin)),
     ("PUT", "/teams/<name>/members/<user>", Account(Admin)),
     ("DELETE", "/teams/<name>/members/<user>", Account(Admin)),
     ("GET", "/tokens", Account(Admin)),

@@ -61,6 +61,7 @@ pub async fn story(store: &dyn Store) {
     fleet::signs_each_request_once(store).await;
     routes::lead_to_handlers(store, &people).await;
     teams::have_members(store, &people).await;
+    teams::offer_roles(store, &people).await;
     teams::own_handlers(store, &people).await;
     store.ping().await.unwrap();
 }

@@ -3,11 +3,16 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 use wasmcloud_api::store::{
-    CreateTeam, DeleteTeam, NewTeamRow, RemoveMember, SetMemberResult, Store, TeamLimits,
+    AcceptOffer, CreateTeam, DeleteTeam, NewTeamRow, RemoveMember, SetMemberResult, Store, TeamLimits,
+    TeamStore as _,
 };
-use wasmcloud_wire::body::{Handler, Host, Member, Role, Route, Team, TeamWithMembers, TokenGrant, User};
-use wasmcloud_wire::limits::{MEMBERS_PER_TEAM_MAX, TEAMS_PER_OWNER_MAX};
-use wasmcloud_wire::{Change, ControlPlane as _, UserId, UserName};
+use wasmcloud_wire::body::{
+    Audit, Handler, Host, Member, Offer, Role, Route, Team, TeamWithMembers, TokenGrant, User,
+};
+use wasmcloud_wire::limits::{
+    MEMBERS_PER_TEAM_MAX, OFFERS_PER_TEAM_MAX, TEAMS_PER_MEMBER_MAX, TEAMS_PER_OWNER_MAX,
+};
+use wasmcloud_wire::{Change, ControlPlane as _, Timestamp, UserId, UserName};
 
 use crate::app::{Client, Heard, PASSWORD, TestApp, module};
 use crate::database::{Database, on_both_databases};
@@ -24,6 +29,16 @@ async fn sets(client: &Client, team: &str, user: &str, role: &str) -> Member {
     client.put(&format!("/api/v1/teams/{team}/members/{user}"), json!({ "role": role })).await.good(200)
 }
 
+async fn accepts(client: &Client, team: &str) -> Team {
+    client.post(&format!("/api/v1/teams/{team}/accept"), json!({})).await.good(200)
+}
+
+/// Somebody is invited, and accepts.
+async fn joins(owner: &Client, team: &str, member: &Client, user: &str, role: &str) {
+    assert!(sets(owner, team, user, role).await.offered.is_some());
+    accepts(member, team).await;
+}
+
 /// Handlers with whose they are, and what whoever asks is to them.
 fn names(handlers: &[Handler]) -> Vec<String> {
     let name = |handler: &Handler| {
@@ -38,14 +53,14 @@ async fn a_team_is_made_shown_to_its_members_and_deleted_by_its_owner() {
     let app = TestApp::start().await;
     let (alice, bob, eve) = (app.user("alice").await, app.user("bob").await, app.user("eve").await);
     let team = makes_team(&alice, "crew").await;
-    assert_eq!((team.name.as_str(), team.role, team.members), ("crew", Role::Owner, 1));
-    assert_eq!(sets(&alice, "crew", "bob", "viewer").await.role, Role::Viewer);
+    assert_eq!((team.name.as_str(), team.role, team.members), ("crew", Some(Role::Owner), 1));
+    joins(&alice, "crew", &bob, "bob", "viewer").await;
 
     let shown: TeamWithMembers = bob.get("/api/v1/teams/crew").await.good(200);
     let people: Vec<_> = shown.people.iter().map(|member| (member.user.as_str(), member.role)).collect();
     assert_eq!(
         (shown.team.role, people),
-        (Role::Viewer, vec![("alice", Role::Owner), ("bob", Role::Viewer)])
+        (Some(Role::Viewer), vec![("alice", Some(Role::Owner)), ("bob", Some(Role::Viewer))])
     );
     let listed: Vec<Team> = bob.get("/api/v1/teams").await.good(200);
     assert_eq!(listed, [shown.team]);
@@ -115,8 +130,8 @@ async fn a_role_decides_what_a_member_may_do_with_the_teams_handlers() {
     let owner = app.user("alice").await;
     makes_team(&owner, "crew").await;
     let (viewer, deployer) = (app.user("viewer").await, app.user("deployer").await);
-    sets(&owner, "crew", "viewer", "viewer").await;
-    sets(&owner, "crew", "deployer", "deployer").await;
+    joins(&owner, "crew", &viewer, "viewer", "viewer").await;
+    joins(&owner, "crew", &deployer, "deployer", "deployer").await;
     let create = async |client: &Client, name: &str| {
         client.send("POST", &format!("/api/v1/handlers?name={name}&team=crew"), module(name)).await
     };
@@ -156,7 +171,7 @@ async fn whoever_is_taken_out_of_a_team_sees_nothing_of_it_any_more() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.user("alice").await, app.user("bob").await);
     makes_team(&alice, "crew").await;
-    sets(&alice, "crew", "bob", "deployer").await;
+    joins(&alice, "crew", &bob, "bob", "deployer").await;
     alice.send("POST", "/api/v1/handlers?name=site&team=crew", module("site")).await.good::<Value>(201);
     bob.get("/api/v1/handlers/site").await.good::<Handler>(200);
     bob.delete("/api/v1/teams/crew/members/alice").await.error(403, "role_missing");
@@ -165,7 +180,7 @@ async fn whoever_is_taken_out_of_a_team_sees_nothing_of_it_any_more() {
     bob.get("/api/v1/handlers/site").await.error(404, "handler_not_found");
     assert!(bob.get("/api/v1/handlers").await.good::<Vec<Handler>>(200).is_empty());
     // Whoever likes may leave.
-    sets(&alice, "crew", "bob", "viewer").await;
+    joins(&alice, "crew", &bob, "bob", "viewer").await;
     bob.delete("/api/v1/teams/crew/members/bob").await.done();
     bob.get("/api/v1/teams/crew").await.error(404, "team_not_found");
 }
@@ -178,10 +193,129 @@ async fn the_last_owner_of_a_team_stays_one() {
     let message = alice.delete("/api/v1/teams/crew/members/alice").await.error(409, "last_owner");
     assert!(message.contains("`alice`") && message.contains("`crew`"), "{message}");
     alice.put("/api/v1/teams/crew/members/alice", json!({"role": "viewer"})).await.error(409, "last_owner");
-    sets(&alice, "crew", "bob", "owner").await;
+    joins(&alice, "crew", &bob, "bob", "owner").await;
     sets(&alice, "crew", "alice", "viewer").await;
     alice.put("/api/v1/teams/crew/members/alice", json!({"role": "owner"})).await.error(403, "role_missing");
     bob.delete("/api/v1/teams/crew/members/bob").await.error(409, "last_owner");
+}
+
+#[tokio::test]
+async fn nobody_becomes_a_member_or_an_owner_without_accepting_it() {
+    let app = TestApp::start().await;
+    let (mallory, victim) = (app.user("mallory").await, app.user("victim").await);
+    makes_team(&mallory, "trap").await;
+    mallory.send("POST", "/api/v1/handlers?name=site&team=trap", module("site")).await.good::<Value>(201);
+    let invited = sets(&mallory, "trap", "victim", "owner").await;
+    assert_eq!((invited.role, invited.offered.map(|offer| offer.role)), (None, Some(Role::Owner)));
+    // So the team stays with whoever made it.
+    mallory.delete("/api/v1/teams/trap/members/mallory").await.error(409, "last_owner");
+    mallory
+        .put("/api/v1/teams/trap/members/mallory", json!({"role": "deployer"}))
+        .await
+        .error(409, "last_owner");
+
+    // Whoever is invited sees the name and the role.
+    let listed: Vec<Team> = victim.get("/api/v1/teams").await.good(200);
+    let [team] = listed.as_slice() else { panic!("{listed:?}") };
+    assert_eq!((team.name.as_str(), team.role, team.members), ("trap", None, 0));
+    assert_eq!(team.offered.map(|offer| offer.role), Some(Role::Owner));
+    assert!(victim.get("/api/v1/handlers").await.good::<Vec<Handler>>(200).is_empty());
+    victim.get("/api/v1/handlers/site").await.error(404, "handler_not_found");
+    for path in ["/teams/trap", "/handlers?team=trap", "/hosts?team=trap", "/quotas?team=trap"] {
+        victim.get(&format!("/api/v1{path}")).await.error(404, "team_not_found");
+    }
+    let audit: Audit = victim.get("/api/v1/audit").await.good(200);
+    assert!(audit.entries.iter().all(|entry| entry.subject != "trap"), "{audit:?}");
+    victim
+        .put("/api/v1/teams/trap/members/victim", json!({"role": "owner"}))
+        .await
+        .error(404, "team_not_found");
+    victim.delete("/api/v1/teams/trap").await.error(404, "team_not_found");
+    // Nor does it count among the teams that one may own.
+    for number in 0..TEAMS_PER_OWNER_MAX {
+        makes_team(&victim, &format!("own-{number}")).await;
+    }
+    victim.post("/api/v1/teams/trap/accept", json!({})).await.error(409, "too_many_teams");
+    victim.delete("/api/v1/teams/trap/members/victim").await.done();
+    victim.post("/api/v1/teams/trap/accept", json!({})).await.error(404, "not_invited");
+    assert_eq!(victim.get("/api/v1/teams").await.good::<Vec<Team>>(200).len(), TEAMS_PER_OWNER_MAX as usize);
+    let trap: TeamWithMembers = mallory.get("/api/v1/teams/trap").await.good(200);
+    assert_eq!((trap.team.members, trap.people.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_member_is_asked_before_becoming_an_owner_and_stays_what_they_are_until_then() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.user("alice").await, app.user("bob").await);
+    makes_team(&alice, "crew").await;
+    joins(&alice, "crew", &bob, "bob", "viewer").await;
+    assert_eq!(
+        sets(&alice, "crew", "bob", "deployer").await.role,
+        Some(Role::Deployer),
+        "no more than a role"
+    );
+    let asked = sets(&alice, "crew", "bob", "owner").await;
+    assert_eq!(
+        (asked.role, asked.offered.map(|offer| offer.role)),
+        (Some(Role::Deployer), Some(Role::Owner))
+    );
+    alice.delete("/api/v1/teams/crew/members/alice").await.error(409, "last_owner");
+    bob.delete("/api/v1/teams/crew").await.error(403, "role_missing");
+    bob.post("/api/v1/teams/crew/decline", json!({})).await.done();
+    bob.post("/api/v1/teams/crew/decline", json!({})).await.error(404, "not_invited");
+    let listed: Vec<Team> = bob.get("/api/v1/teams").await.good(200);
+    assert_eq!((listed[0].role, listed[0].offered), (Some(Role::Deployer), None), "still in the team");
+    sets(&alice, "crew", "bob", "owner").await;
+    assert_eq!(
+        bob.get("/api/v1/teams").await.good::<Vec<Team>>(200)[0].offered.map(|offer| offer.role),
+        Some(Role::Owner)
+    );
+    // Another role takes the offer back.
+    sets(&alice, "crew", "bob", "viewer").await;
+    bob.post("/api/v1/teams/crew/accept", json!({})).await.error(404, "not_invited");
+    sets(&alice, "crew", "bob", "owner").await;
+    assert_eq!(accepts(&bob, "crew").await.role, Some(Role::Owner));
+    alice.delete("/api/v1/teams/crew/members/alice").await.done();
+
+    let audit: Audit = bob.get("/api/v1/audit?action=team").await.good(200);
+    let actions: Vec<_> = audit.entries.iter().rev().map(|entry| entry.action.as_str()).collect();
+    let (invite, set) = ("team.member.invite", "team.member.set");
+    assert_eq!(
+        actions,
+        [
+            "team.create",
+            invite,
+            "team.accept",
+            set,
+            invite,
+            "team.member.remove",
+            "team.decline",
+            invite,
+            set,
+            invite,
+            "team.accept",
+            "team.member.remove"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_invitation_is_taken_back_by_an_owner_and_goes_with_the_team() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.user("alice").await, app.user("bob").await);
+    makes_team(&alice, "crew").await;
+    sets(&alice, "crew", "bob", "viewer").await;
+    let shown: TeamWithMembers = alice.get("/api/v1/teams/crew").await.good(200);
+    assert_eq!(
+        shown.people.iter().map(|one| (one.user.as_str(), one.role)).collect::<Vec<_>>(),
+        [("alice", Some(Role::Owner)), ("bob", None)]
+    );
+    alice.delete("/api/v1/teams/crew/members/bob").await.done();
+    assert!(bob.get("/api/v1/teams").await.good::<Vec<Team>>(200).is_empty());
+    sets(&alice, "crew", "bob", "viewer").await;
+    alice.delete("/api/v1/teams/crew").await.done();
+    bob.post("/api/v1/teams/crew/accept", json!({})).await.error(404, "not_invited");
+    bob.post("/api/v1/teams/no name/accept", json!({})).await.error(404, "not_invited");
 }
 
 #[tokio::test]
@@ -192,19 +326,25 @@ async fn a_user_owns_so_many_teams_and_a_team_has_so_many_members() {
         makes_team(&alice, &format!("crew-{number}")).await;
     }
     let message = alice.post("/api/v1/teams", json!({"name": "one-more"})).await.error(409, "too_many_teams");
-    assert!(message.contains("10 teams"), "{message}");
-    // Nor does somebody else make alice an owner; any other role is possible.
+    assert!(message.contains("5 teams"), "{message}");
     makes_team(&bob, "squad").await;
-    bob.put("/api/v1/teams/squad/members/alice", json!({"role": "owner"})).await.error(409, "too_many_teams");
-    sets(&bob, "squad", "alice", "deployer").await;
+    joins(&bob, "squad", &alice, "alice", "deployer").await;
 
+    let squad = app.store.account_by_name(&"squad".parse().unwrap()).await.unwrap().unwrap().id;
+    let mut users = Vec::new();
     for number in 2..MEMBERS_PER_TEAM_MAX {
-        let name = format!("member-{number}");
-        app.store.create_user(new_user(&name)).await.unwrap();
-        sets(&bob, "squad", &name, "viewer").await;
+        let user = app.store.create_user(new_user(&format!("member-{number}"))).await.unwrap();
+        sets(&bob, "squad", user.name.as_str(), "viewer").await;
+        users.push(user);
     }
     app.store.create_user(new_user("too-late")).await.unwrap();
     let member = "/api/v1/teams/squad/members/too-late";
+    // Invitations are no members.
+    bob.put(member, json!({"role": "viewer"})).await.good::<Member>(200);
+    for user in &users {
+        let accepted = app.store.accept_offer(user.id, squad, TeamLimits::USUAL, Timestamp::now()).await;
+        assert!(matches!(accepted.unwrap(), AcceptOffer::Accepted(_)));
+    }
     let message = bob.put(member, json!({"role": "viewer"})).await.error(409, "too_many_members");
     assert!(message.contains("100 members"), "{message}");
     // Who is a member already may change.
@@ -212,11 +352,45 @@ async fn a_user_owns_so_many_teams_and_a_team_has_so_many_members() {
 }
 
 #[tokio::test]
+async fn a_team_has_so_many_open_invitations_and_a_user_so_many_teams() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.user("alice").await, app.user("bob").await);
+    makes_team(&alice, "crew").await;
+    for number in 0..OFFERS_PER_TEAM_MAX {
+        let user = app.store.create_user(new_user(&format!("user-{number}"))).await.unwrap();
+        sets(&alice, "crew", user.name.as_str(), "viewer").await;
+    }
+    let refused = alice.put("/api/v1/teams/crew/members/bob", json!({"role": "viewer"})).await;
+    let message = refused.error(409, "too_many_offers");
+    assert!(message.starts_with("100 of those"), "{message}");
+    // One that is made again is the same one.
+    sets(&alice, "crew", "user-0", "deployer").await;
+    alice.delete("/api/v1/teams/crew/members/user-0").await.done();
+    sets(&alice, "crew", "bob", "viewer").await;
+
+    let bobs = app.store.account_by_name(&"bob".parse().unwrap()).await.unwrap().unwrap().id;
+    for number in 0..TEAMS_PER_MEMBER_MAX {
+        let maker = app.store.create_user(new_user(&format!("maker-{number}"))).await.unwrap();
+        let team = UserId::new();
+        let new = NewTeamRow { id: team, name: format!("team-{number}").parse().unwrap(), maker: maker.id };
+        app.store.create_team(&new, TeamLimits::USUAL).await.unwrap();
+        invites(&*app.store, maker.id, team, &"bob".parse().unwrap(), Role::Viewer).await;
+        let accepted = app.store.accept_offer(bobs, team, TeamLimits::USUAL, Timestamp::now()).await;
+        assert!(matches!(accepted.unwrap(), AcceptOffer::Accepted(_)));
+    }
+    let message = bob.post("/api/v1/teams/crew/accept", json!({})).await.error(409, "too_many_memberships");
+    assert!(message.contains("100 teams"), "{message}");
+    bob.post("/api/v1/teams", json!({"name": "one-more"})).await.error(409, "too_many_memberships");
+    bob.delete("/api/v1/teams/team-0/members/bob").await.done();
+    accepts(&bob, "crew").await;
+}
+
+#[tokio::test]
 async fn a_handler_is_given_to_a_team_and_back_and_executors_are_told() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.user("alice").await, app.user("bob").await);
     makes_team(&alice, "crew").await;
-    sets(&alice, "crew", "bob", "deployer").await;
+    joins(&alice, "crew", &bob, "bob", "deployer").await;
     alice.has_handler("site").await;
     let give = async |client: &Client, to: &str| {
         client.post("/api/v1/handlers/site/transfer", json!({ "to": to })).await
@@ -242,7 +416,7 @@ async fn a_team_has_hosts_and_routes_of_its_own_to_its_own_handlers() {
     let app = TestApp::start().await;
     let (alice, bob, admin) = (app.user("alice").await, app.user("bob").await, app.admin("operator").await);
     makes_team(&alice, "crew").await;
-    sets(&alice, "crew", "bob", "viewer").await;
+    joins(&alice, "crew", &bob, "bob", "viewer").await;
     alice.has_handler("own").await;
     alice.send("POST", "/api/v1/handlers?name=site&team=crew", module("site")).await.good::<Value>(201);
     let route = |handler: &str| json!({"host": "shop.example.com", "handler": handler});
@@ -280,7 +454,7 @@ async fn a_recording_of_a_teams_handler_is_found_by_its_members_alone() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.user("alice").await, app.user("bob").await);
     makes_team(&alice, "crew").await;
-    sets(&alice, "crew", "bob", "viewer").await;
+    joins(&alice, "crew", &bob, "bob", "viewer").await;
     let path = "/api/v1/handlers?name=site&team=crew";
     let deployed: wasmcloud_wire::body::Deployed = alice.send("POST", path, module("site")).await.good(201);
     alice.patch("/api/v1/handlers/site", json!({"recording": {}})).await.good::<Value>(200);
@@ -311,32 +485,43 @@ async fn a_token_without_the_scope_admin_changes_no_team() {
     ci.post("/api/v1/handlers/site/transfer", json!({"to": "alice"})).await.error(403, "scope_missing");
 }
 
-const MOST: TeamLimits = TeamLimits { teams_max: 3, members_max: 10 };
+const MOST: TeamLimits = TeamLimits { teams_max: 3, ..TeamLimits::USUAL };
+
+fn in_a_day(role: Role) -> Offer {
+    Offer { role, expires_at: Timestamp(Timestamp::now().0 + 24 * 60 * 60 * 1000) }
+}
+
+async fn invites(store: &dyn Store, by: UserId, team: UserId, user: &UserName, role: Role) {
+    let set = store.set_member(by, team, user, in_a_day(role), TeamLimits::USUAL, Timestamp::now()).await;
+    assert!(matches!(set.unwrap(), SetMemberResult::Set(member) if member.offered.is_some()));
+}
 
 async fn of_owners_who_all_leave_at_once_one_stays(database: Database) {
     let store = database.open().await.unwrap();
     let ada = store.create_user(new_user("ada")).await.unwrap();
     let team = UserId::new();
     let new = NewTeamRow { id: team, name: "crew".parse().unwrap(), maker: ada.id };
-    assert!(matches!(store.create_team(&new, MOST.teams_max).await.unwrap(), CreateTeam::Created(_)));
+    assert!(matches!(store.create_team(&new, MOST).await.unwrap(), CreateTeam::Created(_)));
     let mut owners = vec![ada];
     for number in 1..6 {
         let owner = store.create_user(new_user(&format!("owner-{number}"))).await.unwrap();
-        let set = store.set_member(owners[0].id, team, &owner.name, Role::Owner, MOST).await.unwrap();
-        assert!(matches!(set, SetMemberResult::Set(_)), "{set:?}");
+        invites(&*store, owners[0].id, team, &owner.name, Role::Owner).await;
+        let accepted = store.accept_offer(owner.id, team, MOST, Timestamp::now()).await.unwrap();
+        assert!(matches!(accepted, AcceptOffer::Accepted(_)), "{accepted:?}");
         owners.push(owner);
     }
     // Half of them leave, and half of them become less.
     let left = owners.iter().enumerate().map(async |(place, owner)| match place % 2 {
         0 => store.remove_member(owner.id, team, &owner.name).await.unwrap() == RemoveMember::Removed,
         _ => {
-            let set = store.set_member(owner.id, team, &owner.name, Role::Viewer, MOST).await.unwrap();
+            let (less, now) = (in_a_day(Role::Viewer), Timestamp::now());
+            let set = store.set_member(owner.id, team, &owner.name, less, MOST, now).await.unwrap();
             matches!(set, SetMemberResult::Set(_))
         }
     });
     assert_eq!(join_all(left).await.into_iter().filter(|left| *left).count(), owners.len() - 1);
-    let members = store.members(team).await.unwrap();
-    assert_eq!(members.iter().filter(|member| member.role == Role::Owner).count(), 1, "{members:?}");
+    let members = store.members(team, Timestamp::now()).await.unwrap();
+    assert_eq!(members.iter().filter(|member| member.role == Some(Role::Owner)).count(), 1, "{members:?}");
 }
 
 async fn at_once_nobody_owns_more_teams_than_one_may(database: Database) {
@@ -347,21 +532,22 @@ async fn at_once_nobody_owns_more_teams_than_one_may(database: Database) {
     let names: Vec<UserName> = (0..4).map(|number| format!("crew-{number}").parse().unwrap()).collect();
     let made = join_all(names.iter().map(async |name| {
         let new = NewTeamRow { id: UserId::new(), name: name.clone(), maker: ada.id };
-        store.create_team(&new, MOST.teams_max).await.unwrap()
+        store.create_team(&new, MOST).await.unwrap()
     }));
     let made = made.await.into_iter().filter(|made| matches!(made, CreateTeam::Created(_))).count();
     assert_eq!(made, 3);
-    // Somebody else makes ada an owner while ada makes room and takes it again.
+    // Ada makes room, and takes it twice at once.
     let other = NewTeamRow { id: UserId::new(), name: "other".parse().unwrap(), maker: bob.id };
-    store.create_team(&other, MOST.teams_max).await.unwrap();
+    store.create_team(&other, MOST).await.unwrap();
     let teams = store.teams(ada.id).await.unwrap();
     assert_eq!(store.delete_team(ada.id, teams[0].id).await.unwrap(), DeleteTeam::Deleted);
     let again = NewTeamRow { id: UserId::new(), name: "again".parse().unwrap(), maker: ada.id };
-    let (set, made) = tokio::join!(
-        store.set_member(bob.id, other.id, &ada.name, Role::Owner, MOST),
-        store.create_team(&again, MOST.teams_max),
+    invites(&*store, bob.id, other.id, &ada.name, Role::Owner).await;
+    let (accepted, made) = tokio::join!(
+        store.accept_offer(ada.id, other.id, MOST, Timestamp::now()),
+        store.create_team(&again, MOST),
     );
-    let set = matches!(set.unwrap(), SetMemberResult::Set(_));
-    assert_ne!(set, matches!(made.unwrap(), CreateTeam::Created(_)), "one of them, and not both");
+    let accepted = matches!(accepted.unwrap(), AcceptOffer::Accepted(_));
+    assert_ne!(accepted, matches!(made.unwrap(), CreateTeam::Created(_)), "one of them, and not both");
     assert_eq!(store.teams(ada.id).await.unwrap().len(), 3);
 }

@@ -8,7 +8,7 @@ use super::Client;
 use crate::failure::Failure;
 
 impl Client {
-    /// The teams that the user belongs to.
+    /// The teams that the user belongs to, or is invited to.
     pub async fn teams(&self) -> Result<Vec<Team>, Failure> {
         self.fetch(self.get("/teams")).await
     }
@@ -28,7 +28,17 @@ impl Client {
         self.done(self.request(Method::DELETE, &format!("/teams/{name}"), &[])).await
     }
 
-    /// Adds somebody to a team, or gives another role.
+    /// Becomes what a team offers.
+    pub async fn accept_team(&self, name: &str) -> Result<Team, Failure> {
+        self.fetch(self.post(&format!("/teams/{name}/accept"))).await
+    }
+
+    /// Drops what a team offers.
+    pub async fn decline_team(&self, name: &str) -> Result<(), Failure> {
+        self.done(self.post(&format!("/teams/{name}/decline"))).await
+    }
+
+    /// Offers somebody a place in a team, or gives a member another role.
     pub async fn set_member(&self, team: &str, user: &str, set: &SetMember) -> Result<Member, Failure> {
         self.fetch(self.request(Method::PUT, &format!("/teams/{team}/members/{user}"), &[]).json(set)).await
     }

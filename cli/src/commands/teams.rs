@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use wasmcloud_wire::UserName;
-use wasmcloud_wire::body::{NewTeam, Role, SetMember, TeamWithMembers};
+use wasmcloud_wire::body::{Member, NewTeam, Offer, Role, SetMember, TeamWithMembers};
 
 use crate::failure::Failure;
 use crate::output::Table;
@@ -12,7 +12,7 @@ use crate::text::time;
 /// What can be done with teams. A name is parsed here, so that nothing else gets into an address.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// List the teams that you belong to
+    /// List the teams that you belong to, and those that invite you
     List,
     /// Make a team, whose owner you are
     Create {
@@ -29,7 +29,9 @@ pub enum Command {
         /// The team
         name: UserName,
     },
-    /// Add somebody to a team, or give another role (owners only)
+    /// Invite somebody to a team, or give a member another role (owners only)
+    ///
+    /// Whoever is to join, or to be an owner, has to accept it: wasmcloud teams accept.
     Add {
         /// The team
         name: UserName,
@@ -39,12 +41,22 @@ pub enum Command {
         #[arg(long, default_value_t = Role::Deployer)]
         role: Role,
     },
-    /// Take somebody out of a team (owners only)
+    /// Take somebody out of a team, or an invitation back (owners only)
     Remove {
         /// The team
         name: UserName,
         /// The user's name
         user: UserName,
+    },
+    /// Accept an invitation of a team, or to be its owner
+    Accept {
+        /// The team
+        name: UserName,
+    },
+    /// Decline an invitation of a team, or to be its owner
+    Decline {
+        /// The team
+        name: UserName,
     },
     /// Leave a team
     Leave {
@@ -62,6 +74,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Delete { name } => delete(session, &name).await,
         Command::Add { name, user, role } => add(session, &name, &user, role).await,
         Command::Remove { name, user } => remove(session, &name, &user).await,
+        Command::Accept { name } => accept(session, &name).await,
+        Command::Decline { name } => decline(session, &name).await,
         Command::Leave { name } => {
             let user = session.client()?.whoami().await?.name;
             remove(session, &name, &user).await
@@ -79,15 +93,33 @@ async fn list(session: &Session) -> Result<(), Failure> {
         return Ok(());
     }
     let mut table = Table::new(&["TEAM", "YOU ARE", "MEMBERS", "CREATED"]);
-    for team in teams {
-        table.row([
-            team.name.to_string(),
-            team.role.to_string(),
-            team.members.to_string(),
-            time(team.created_at),
-        ]);
+    for team in &teams {
+        // Whoever is invited sees nothing else of it.
+        let members = team.role.map_or_else(String::new, |_| team.members.to_string());
+        let created = team.role.map_or_else(String::new, |_| time(team.created_at));
+        table.row([team.name.to_string(), standing(team.role, team.offered), members, created]);
     }
-    session.output.table(&table)
+    session.output.table(&table)?;
+    for team in &teams {
+        let Some(Offer { role, expires_at }) = team.offered else { continue };
+        session.output.note(&format!(
+            "next, until {}: wasmcloud teams accept {1} (you are {2} {role} of it then), or wasmcloud teams decline {1}",
+            time(expires_at),
+            team.name,
+            article(role),
+        ));
+    }
+    Ok(())
+}
+
+/// What somebody is, and may become.
+fn standing(role: Option<Role>, offered: Option<Offer>) -> String {
+    match (role, offered) {
+        (Some(role), None) => role.to_string(),
+        (Some(role), Some(offer)) => format!("{role}, invited as {}", offer.role),
+        (None, Some(offer)) => format!("invited as {}", offer.role),
+        (None, None) => String::new(),
+    }
 }
 
 async fn create(session: &Session, name: &UserName) -> Result<(), Failure> {
@@ -110,7 +142,8 @@ async fn show(session: &Session, name: &UserName) -> Result<(), Failure> {
     let TeamWithMembers { people, .. } = shown;
     let mut table = Table::new(&["USER", "ROLE", "SINCE"]);
     for member in people {
-        table.row([member.user.to_string(), member.role.to_string(), time(member.since)]);
+        let Member { user, role, offered, since } = member;
+        table.row([user.to_string(), standing(role, offered), time(since)]);
     }
     session.output.table(&table)
 }
@@ -129,7 +162,33 @@ async fn add(session: &Session, name: &UserName, user: &UserName, role: Role) ->
     if session.output.json {
         return session.output.document(&member);
     }
-    session.output.tell(&format!("{user} is {} {role} of {name}", article(role)));
+    match member.offered {
+        None => session.output.tell(&format!("{user} is {} {role} of {name}", article(role))),
+        Some(offer) => {
+            let expires = time(offer.expires_at);
+            session.output.tell(&format!("invited {user} to be {} {role} of {name}", article(role)));
+            session.output.note(&format!("next, by {user}, until {expires}: wasmcloud teams accept {name}"));
+        }
+    }
+    Ok(())
+}
+
+async fn accept(session: &Session, name: &UserName) -> Result<(), Failure> {
+    let team = session.client()?.accept_team(name.as_str()).await?;
+    if session.output.json {
+        return session.output.document(&team);
+    }
+    let role = team.role.unwrap_or(Role::Viewer);
+    session.output.tell(&format!("you are {} {role} of {name}", article(role)));
+    Ok(())
+}
+
+async fn decline(session: &Session, name: &UserName) -> Result<(), Failure> {
+    session.client()?.decline_team(name.as_str()).await?;
+    session.output.tell(&format!("declined the invitation of {name}"));
+    if session.output.json {
+        session.output.document(&json!({ "declined": name }))?;
+    }
     Ok(())
 }
 

@@ -132,23 +132,40 @@ export async function a_team_is_made_joined_left_and_deleted({ page, open, api, 
   await page.getByRole("button", { name: "Make the team" }).click();
   await page.waitForURL(`${api}/teams/crew`);
   await page.getByLabel("User", { exact: true }).fill("nobody-here");
-  await page.getByRole("button", { name: "Add" }).click();
+  await page.getByRole("button", { name: "Invite" }).click();
   await says(problem(page), "nobody-here");
   await page.getByLabel("User", { exact: true }).fill("ada");
   await page.getByLabel("viewer").check();
-  await page.getByRole("button", { name: "Add" }).click();
-  await says(flash(page), "ada belongs to the team now, as viewer");
-  await page.getByLabel("Role of ada", { exact: true }).selectOption("deployer");
-  await page.getByRole("button", { name: "Set the role of ada" }).click();
-  await says(flash(page), "ada is deployer now");
+  await page.getByRole("button", { name: "Invite" }).click();
+  await says(flash(page), "ada is invited as viewer");
   // The last owner cannot leave it to nobody.
   await page.getByRole("button", { name: "Leave" }).click();
   await says(problem(page), /owner/);
 
   const other = await (await open()).newPage();
   await signIn(other, { api, user: "ada", password: PASSWORD });
+  await other.goto(`${api}/teams`);
+  await says(other.locator("[aria-labelledby=invitations]"), "crew");
+  await other.getByRole("button", { name: "Decline the invitation of crew" }).click();
+  await says(flash(other), "You have declined the invitation of crew");
+  assert.equal(await other.getByRole("button", { name: /invitation of crew/ }).count(), 0);
+
+  await page.goto(`${api}/teams/crew`);
+  await page.getByLabel("User", { exact: true }).fill("ada");
+  await page.getByLabel("viewer").check();
+  await page.getByRole("button", { name: "Invite" }).click();
+  await says(flash(page), "ada is invited as viewer");
+  await other.goto(`${api}/teams`);
+  await other.getByRole("button", { name: "Accept the invitation of crew" }).click();
+  await says(flash(other), "You have accepted the invitation of crew");
+  assert.equal(new URL(other.url()).pathname, "/teams/crew");
+  assert.equal(await other.getByRole("button", { name: "Invite" }).count(), 0, "who does not own it changes nothing");
+
+  await page.goto(`${api}/teams/crew`);
+  await page.getByLabel("Role of ada", { exact: true }).selectOption("deployer");
+  await page.getByRole("button", { name: "Set the role of ada" }).click();
+  await says(flash(page), "ada is deployer now");
   await other.goto(`${api}/teams/crew`);
-  assert.equal(await other.getByRole("button", { name: "Add" }).count(), 0, "who does not own it changes nothing");
   await other.getByRole("link", { name: "Quotas" }).click();
   await says(other.locator("h1"), "Quotas of crew");
   await other.goto(`${api}/teams/crew`);

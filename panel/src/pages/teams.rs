@@ -2,7 +2,7 @@
 
 use askama::Template;
 use http::{Method, StatusCode};
-use wasmcloud_wire::body::{Handler, NewTeam, Role, SetMember, Team, TeamWithMembers};
+use wasmcloud_wire::body::{Handler, Member, NewTeam, Role, SetMember, Team, TeamWithMembers};
 
 use super::account::quota;
 use crate::api::{Refused, path};
@@ -23,6 +23,8 @@ const ROLES: [(Role, &str); 3] = [
 struct TeamsPage<'a> {
     shell: Shell,
     teams: Vec<Team>,
+    /// What teams offer, to be accepted or declined.
+    offers: Vec<Team>,
     name: &'a str,
     error: Option<Refused>,
 }
@@ -32,6 +34,8 @@ struct TeamsPage<'a> {
 struct TeamPage<'a> {
     shell: Shell,
     team: TeamWithMembers,
+    /// What the visitor is in it.
+    role: Role,
     handlers: Vec<Handler>,
     me: String,
     /// Who was to be added, if that did not work.
@@ -73,6 +77,8 @@ pub(crate) async fn send(
         [name, "members"] => add(visitor, name, form).await,
         [name, "members", user] => change(visitor, name, user, form).await,
         [name, "members", user, "remove"] => remove(visitor, name, user).await,
+        [name, "accept"] => accept(visitor, name).await,
+        [name, "decline"] => decline(visitor, name).await,
         [name, "leave"] => leave(visitor, name).await,
         [name, "quota"] => quota::apply_for(visitor, Some(name), form).await,
         [name, "delete"] => delete(visitor, name, form).await,
@@ -99,22 +105,47 @@ async fn add(visitor: &Visitor, name: &str, form: &Form) -> Result<Response, Ref
             Err(wrong("user_missing", "there is no user without a name", "say who is to belong to the team"))
         }
         (false, Err(refused)) => Err(refused),
-        (false, Ok(role)) => set(visitor, name, user, role).await.map(|()| role),
+        (false, Ok(role)) => set(visitor, name, user, role).await,
     };
     match outcome {
-        Ok(role) => Ok(visitor.done(&address(name), &format!("{user} belongs to the team now, as {role}."))),
+        Ok(member) => Ok(visitor.done(&address(name), &outcome_of(&member))),
         Err(refused) => team_page(visitor, name, user, Some(refused)).await,
     }
 }
 
 async fn change(visitor: &Visitor, name: &str, user: &str, form: &Form) -> Result<Response, Refused> {
     let outcome = match role_of(form) {
-        Ok(role) => set(visitor, name, user, role).await.map(|()| role),
+        Ok(role) => set(visitor, name, user, role).await,
         Err(refused) => Err(refused),
     };
     match outcome {
-        Ok(role) => Ok(visitor.done(&address(name), &format!("{user} is {role} now."))),
+        Ok(member) => Ok(visitor.done(&address(name), &outcome_of(&member))),
         Err(refused) => team_page(visitor, name, "", Some(refused)).await,
+    }
+}
+
+/// What became of somebody, as a sentence.
+fn outcome_of(member: &Member) -> String {
+    match (member.role, member.offered) {
+        (_, Some(offer)) => {
+            format!("{} is invited as {}, and has to accept it on the page Teams.", member.user, offer.role)
+        }
+        (Some(role), None) => format!("{} is {role} now.", member.user),
+        (None, None) => format!("{} is changed.", member.user),
+    }
+}
+
+async fn accept(visitor: &Visitor, name: &str) -> Result<Response, Refused> {
+    match visitor.api.act(Method::POST, &path(&["teams", name, "accept"])).await {
+        Ok(()) => Ok(visitor.done(&address(name), &format!("You have accepted the invitation of {name}."))),
+        Err(refused) => list(visitor, "", Some(refused)).await,
+    }
+}
+
+async fn decline(visitor: &Visitor, name: &str) -> Result<Response, Refused> {
+    match visitor.api.act(Method::POST, &path(&["teams", name, "decline"])).await {
+        Ok(()) => Ok(visitor.done("/teams", &format!("You have declined the invitation of {name}."))),
+        Err(refused) => list(visitor, "", Some(refused)).await,
     }
 }
 
@@ -147,12 +178,17 @@ async fn delete(visitor: &Visitor, name: &str, form: &Form) -> Result<Response, 
     }
 }
 
+/// Whether this role is the one that somebody has, or else is invited as.
+fn is_chosen(member: &Member, role: &Role) -> bool {
+    member.role.or(member.offered.map(|offer| offer.role)) == Some(*role)
+}
+
 fn role_of(form: &Form) -> Result<Role, Refused> {
     form.get("role").parse().map_err(|message: String| wrong("unknown_role", &message, "choose a role"))
 }
 
-async fn set(visitor: &Visitor, name: &str, user: &str, role: Role) -> Result<(), Refused> {
-    visitor.api.tell(Method::PUT, &path(&["teams", name, "members", user]), &SetMember { role }).await
+async fn set(visitor: &Visitor, name: &str, user: &str, role: Role) -> Result<Member, Refused> {
+    visitor.api.send(Method::PUT, &path(&["teams", name, "members", user]), &SetMember { role }).await
 }
 
 async fn take_out(visitor: &Visitor, name: &str, user: &str) -> Result<(), Refused> {
@@ -160,9 +196,11 @@ async fn take_out(visitor: &Visitor, name: &str, user: &str) -> Result<(), Refus
 }
 
 async fn list(visitor: &Visitor, name: &str, error: Option<Refused>) -> Result<Response, Refused> {
-    let teams = visitor.api.get("/api/v1/teams").await?;
+    let all: Vec<Team> = visitor.api.get("/api/v1/teams").await?;
+    let offers = all.iter().filter(|team| team.offered.is_some()).cloned().collect();
+    let teams = all.into_iter().filter(|team| team.role.is_some()).collect();
     let status = form_status(error.as_ref());
-    Ok(page(status, &TeamsPage { shell: visitor.shell("Teams"), teams, name, error }))
+    Ok(page(status, &TeamsPage { shell: visitor.shell("Teams"), teams, offers, name, error }))
 }
 
 async fn team_page(
@@ -174,7 +212,9 @@ async fn team_page(
     let (team, handlers) = team_with_handlers(visitor, name).await?;
     let me = visitor.known()?.name.to_string();
     let status = form_status(error.as_ref());
-    Ok(page(status, &TeamPage { shell: visitor.shell(name), team, handlers, me, user, error }))
+    // Only members are shown a team.
+    let role = team.team.role.unwrap_or(Role::Viewer);
+    Ok(page(status, &TeamPage { shell: visitor.shell(name), team, role, handlers, me, user, error }))
 }
 
 async fn delete_page(visitor: &Visitor, name: &str, error: Option<Refused>) -> Result<Response, Refused> {

@@ -25,6 +25,8 @@ const FORMS: &[&str] = &[
     "/teams/crew/members",
     "/teams/crew/members/bob",
     "/teams/crew/members/bob/remove",
+    "/teams/crew/accept",
+    "/teams/crew/decline",
     "/teams/crew/leave",
     "/teams/crew/quota",
     "/teams/crew/delete",

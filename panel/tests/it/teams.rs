@@ -45,15 +45,18 @@ async fn a_team_is_made_and_a_name_that_cannot_be_is_shown_again_as_text() {
 #[tokio::test]
 async fn an_owner_adds_changes_and_removes_members() {
     let (api, mut browser) = crews("owner");
-    api.on("PUT /api/v1/teams/crew/members/carol", Value::Null);
-    api.on("PUT /api/v1/teams/crew/members/bob", Value::Null);
+    let offered = json!({ "role": "deployer", "expires_at": THEN });
+    let carol = json!({ "user": "carol", "role": null, "offered": offered, "since": THEN });
+    api.on("PUT /api/v1/teams/crew/members/carol", carol);
+    api.on("PUT /api/v1/teams/crew/members/bob", json!({ "user": "bob", "role": "deployer", "since": THEN }));
     api.on("DELETE /api/v1/teams/crew/members/bob", Value::Null);
     let page = browser.send("/teams/crew/members", &[("user", "carol"), ("role", "deployer")]).await;
     assert_eq!(page.to(), "/teams/crew");
     assert_eq!(api.told("PUT /api/v1/teams/crew/members/carol"), json!({ "role": "deployer" }));
-    browser.get("/teams/crew").await.says("carol belongs to the team now, as deployer.");
-    browser.send("/teams/crew/members/bob", &[("role", "owner")]).await.is(303);
-    assert_eq!(api.told("PUT /api/v1/teams/crew/members/bob"), json!({ "role": "owner" }));
+    browser.get("/teams/crew").await.says("carol is invited as deployer, and has to accept it");
+    browser.send("/teams/crew/members/bob", &[("role", "deployer")]).await.is(303);
+    assert_eq!(api.told("PUT /api/v1/teams/crew/members/bob"), json!({ "role": "deployer" }));
+    browser.get("/teams/crew").await.says("bob is deployer now.");
     browser.send("/teams/crew/members/bob/remove", &[]).await.is(303);
     assert_eq!(api.changes().pop().unwrap().what, "DELETE /api/v1/teams/crew/members/bob");
 }
@@ -74,10 +77,45 @@ async fn who_cannot_be_added_is_said_with_what_was_typed() {
 async fn who_only_looks_sees_nothing_to_change_and_may_leave() {
     let (api, mut browser) = crews("viewer");
     let page = browser.get("/teams/crew").await;
-    page.is(200).says("bob").says_no("/members/bob").says_no("Add somebody").says_no("/teams/crew/delete");
+    page.is(200).says("bob").says_no("/members/bob").says_no("Invite somebody").says_no("/teams/crew/delete");
     api.on("DELETE /api/v1/teams/crew/members/alice", Value::Null);
     assert_eq!(browser.send("/teams/crew/leave", &[]).await.to(), "/teams");
     assert_eq!(api.changes()[0].what, "DELETE /api/v1/teams/crew/members/alice");
+}
+
+#[tokio::test]
+async fn an_invitation_is_shown_and_accepted_or_declined() {
+    let (api, mut browser) = crews("viewer");
+    let offered = |role: &str| json!({ "role": role, "expires_at": THEN });
+    let band = json!({ "name": "band", "role": null, "offered": offered("owner"), "members": 0, "created_at": THEN });
+    let crew = json!({
+        "name": "crew", "role": "viewer", "offered": offered("owner"), "members": 2, "created_at": THEN,
+    });
+    api.on("GET /api/v1/teams", json!([band, crew]));
+    let page = browser.get("/teams").await;
+    page.is(200).says("action=\"/teams/band/accept\"").says("action=\"/teams/crew/decline\"");
+    // What one does not belong to has no page.
+    page.says_no("href=\"/teams/band\"").says("href=\"/teams/crew\"");
+
+    api.on("POST /api/v1/teams/crew/accept", crew.clone());
+    assert_eq!(browser.send("/teams/crew/accept", &[]).await.to(), "/teams/crew");
+    api.on("POST /api/v1/teams/band/decline", Value::Null);
+    assert_eq!(browser.send("/teams/band/decline", &[]).await.to(), "/teams");
+    let asked: Vec<_> = api.changes().into_iter().map(|change| change.what).collect();
+    assert_eq!(asked, ["POST /api/v1/teams/crew/accept", "POST /api/v1/teams/band/decline"]);
+    api.refuses("POST /api/v1/teams/band/accept", 409, "too_many_teams", "you own 5 teams");
+    browser.send("/teams/band/accept", &[]).await.is(409).says("you own 5 teams").says("/teams/band/accept");
+}
+
+#[tokio::test]
+async fn who_is_invited_is_shown_to_the_team_and_can_be_taken_back() {
+    let (api, mut browser) = crews("owner");
+    let mut team = crew("owner");
+    let offered = json!({ "role": "deployer", "expires_at": THEN });
+    team["people"][1] = json!({ "user": "bob", "role": null, "offered": offered, "since": THEN });
+    api.on("GET /api/v1/teams/crew", team);
+    let page = browser.get("/teams/crew").await;
+    page.is(200).says("invited as deployer").says("<option selected>deployer").says("/members/bob/remove");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub use accounts::{
 pub use audit::{Audit, AuditEntry};
 pub use charts::{Chart, ChartPoint, Span, Sparkline};
 pub use quotas::{NewPlanRequest, Plan, PlanDecision, PlanRequest, PlanRequestState, Quota, Quotas};
-pub use teams::{Member, NewTeam, Role, Scope, SetMember, Team, TeamWithMembers, Transfer};
+pub use teams::{Member, NewTeam, Offer, Role, Scope, SetMember, Team, TeamWithMembers, Transfer};
 
 /// The header field of an upload that sets the handler's policy together with the version.
 pub const POLICY_HEADER: &str = "wasmcloud-policy";

@@ -103,16 +103,29 @@ pub struct NewTeam {
     pub name: String,
 }
 
-/// One of `GET /api/v1/teams`: a team that the user belongs to.
+/// A role that a team's owner offers. Whoever it is offered to has it once it is accepted:
+/// `POST /api/v1/teams/NAME/accept`, or `…/decline`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// As what.
+    pub role: Role,
+    /// Until when it can be accepted.
+    pub expires_at: Timestamp,
+}
+
+/// One of `GET /api/v1/teams`: a team that the user belongs to, or is invited to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Team {
     /// Its name.
     pub name: UserName,
-    /// What the user is in it.
-    pub role: Role,
-    /// How many belong to it.
+    /// What the user is in it; nothing for who is invited alone.
+    pub role: Option<Role>,
+    /// What the user may become by accepting it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<Offer>,
+    /// How many belong to it; 0 for who is invited, and sees nothing of it yet.
     pub members: u64,
-    /// When it was made.
+    /// When it was made; for who is invited, when that was.
     pub created_at: Timestamp,
 }
 
@@ -122,22 +135,26 @@ pub struct TeamWithMembers {
     /// The team.
     #[serde(flatten)]
     pub team: Team,
-    /// Who belongs to it, by name.
+    /// Who belongs to it, and who is invited, by name.
     pub people: Vec<Member>,
 }
 
-/// Somebody in a team.
+/// Somebody in a team, or invited to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Who.
     pub user: UserName,
-    /// As what.
-    pub role: Role,
+    /// As what; nothing for who is invited alone.
+    pub role: Option<Role>,
+    /// What is offered, and not accepted yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<Offer>,
     /// Since when.
     pub since: Timestamp,
 }
 
-/// `PUT /api/v1/teams/NAME/members/USER`, for its owners; `DELETE` takes somebody out, and whoever likes may leave.
+/// `PUT /api/v1/teams/NAME/members/USER`, for its owners: invites somebody, or gives a member another role. Nobody becomes a
+/// member, or an owner, without accepting it. `DELETE` takes somebody out, or an offer back, and whoever likes may leave.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetMember {

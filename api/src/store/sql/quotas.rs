@@ -44,7 +44,8 @@ pub(super) struct Room {
     before: AccountPlan,
 }
 
-/// Room for more of an account's: taken before the change, asked after it.
+/// Room for more of an account's: taken before the change, asked after it. An account that is not there any more is
+/// [`StoreError::AccountGone`].
 pub(super) async fn room_for<B: Backend>(
     connection: &mut B::Connection,
     account: UserId,
@@ -52,8 +53,8 @@ pub(super) async fn room_for<B: Backend>(
     // It changes nothing, and is no news for executors.
     B::execute(connection, "UPDATE users SET kind = kind WHERE id = $1", values![account]).await?;
     let rows = B::rows(connection, ACCOUNT, values![account]).await?;
-    let gone = || StoreError::Corrupt(format!("the account {account} is not there"));
-    let mut before = account_row(rows.first().ok_or_else(gone)?)?;
+    // A team that was deleted a moment ago.
+    let mut before = account_row(rows.first().ok_or(StoreError::AccountGone)?)?;
     // What is not limited need not be counted.
     if is_limited(&before.plan) {
         before.kept = kept_in::<B>(connection, account).await?;

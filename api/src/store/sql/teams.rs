@@ -1,10 +1,15 @@
 //! Teams, and who may do what with a handler.
 //!
+//! `members` says who belongs to a team; `offers`, what somebody may become by accepting it. So whatever asks who may see or
+//! do something asks `members` alone, and nobody is anything that they have not accepted.
+//!
 //! Whatever counts a team's members, or what an account has, holds that account's row until it is committed. Where two
 //! rows are held, the one with the smaller id comes first.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use wasmcloud_wire::body::{Member, Role};
+use wasmcloud_wire::body::{Member, Offer, Role};
 use wasmcloud_wire::{HandlerId, HandlerName, InvocationId, Timestamp, UserId, UserName};
 
 use super::SqlStore;
@@ -13,8 +18,8 @@ use super::handlers::{self, find_in, vanished};
 use super::quotas::room_for;
 use super::value::{parse, values};
 use crate::store::{
-    AccountRow, CreateTeam, DeleteTeam, FoundHandler, HandlerRow, NewTeamRow, RemoveMember, SetMemberResult,
-    StoreError, TeamLimits, TeamRow, TeamStore, TransferHandler,
+    AcceptOffer, AccountRow, CreateTeam, DeleteTeam, FoundHandler, HandlerRow, NewTeamRow, OfferRow,
+    RemoveMember, SetMemberResult, StoreError, TeamLimits, TeamRow, TeamStore, TransferHandler,
 };
 
 const FIND_HANDLER: &str = "SELECT h.id, h.owner_id, t.role FROM handlers h
@@ -39,6 +44,23 @@ macro_rules! select_teams {
 }
 
 const FIND_TEAM: &str = select_teams!("t.user_id = $1 AND u.name = $2");
+const TEAM_BY_ID: &str = select_teams!("t.user_id = $1 AND u.id = $2");
+
+/// Offers; the columns in the order of [`offer_row`].
+macro_rules! select_offers {
+    ($which:literal) => {
+        concat!(
+            "SELECT u.id, u.name, o.role, o.expires_at, o.created_at
+            FROM offers o JOIN users u ON u.id = o.team_id
+            WHERE o.user_id = $1 AND o.expires_at > $2",
+            $which
+        )
+    };
+}
+
+const OFFERS: &str = select_offers!(" ORDER BY o.created_at DESC, o.team_id DESC LIMIT $3");
+const FIND_OFFER: &str = select_offers!(" AND u.name = $3");
+const DROP_OFFER: &str = "DELETE FROM offers WHERE team_id = $1 AND user_id = $2";
 
 #[async_trait]
 impl<B: Backend> TeamStore for SqlStore<B> {
@@ -81,11 +103,14 @@ impl<B: Backend> TeamStore for SqlStore<B> {
         rows.first().map(account).transpose()
     }
 
-    async fn create_team(&self, new: &NewTeamRow, teams_max: u32) -> Result<CreateTeam, StoreError> {
+    async fn create_team(&self, new: &NewTeamRow, most: TeamLimits) -> Result<CreateTeam, StoreError> {
         let mut transaction = begin(&self.write).await?;
         lock::<B>(&mut transaction, new.maker).await?;
-        if owned::<B>(&mut transaction, new.maker).await? >= i64::from(teams_max) {
+        if owned::<B>(&mut transaction, new.maker).await? >= i64::from(most.teams_max) {
             return Ok(CreateTeam::TooMany);
+        }
+        if memberships::<B>(&mut transaction, new.maker).await? >= i64::from(most.memberships_max) {
+            return Ok(CreateTeam::TooManyMemberships);
         }
         let sql =
             "INSERT INTO users (id, name, password_hash, is_admin, kind) VALUES ($1, $2, '', $3, 'team')
@@ -112,13 +137,43 @@ impl<B: Backend> TeamStore for SqlStore<B> {
         read(&self.read, FIND_TEAM, values![user, name.as_str()]).await?.first().map(team_row).transpose()
     }
 
-    async fn members(&self, team: UserId) -> Result<Vec<Member>, StoreError> {
+    async fn offers(&self, user: UserId, now: Timestamp, limit: u32) -> Result<Vec<OfferRow>, StoreError> {
+        let rows = read(&self.read, OFFERS, values![user, now, i64::from(limit)]).await?;
+        let mut offers = rows.iter().map(offer_row).collect::<Result<Vec<_>, _>>()?;
+        offers.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(offers)
+    }
+
+    async fn offer(
+        &self,
+        user: UserId,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<Option<OfferRow>, StoreError> {
+        let rows = read(&self.read, FIND_OFFER, values![user, now, name.as_str()]).await?;
+        rows.first().map(offer_row).transpose()
+    }
+
+    async fn members(&self, team: UserId, now: Timestamp) -> Result<Vec<Member>, StoreError> {
+        let mut connection = self.read.acquire().await?;
         let sql = "SELECT u.name, t.role, t.created_at FROM members t JOIN users u ON u.id = t.user_id
             WHERE t.team_id = $1";
-        let rows = read(&self.read, sql, values![team]).await?;
-        let mut members = rows.iter().map(member).collect::<Result<Vec<_>, _>>()?;
-        members.sort_by(|one, other| one.user.cmp(&other.user));
-        Ok(members)
+        let rows = B::rows(&mut connection, sql, values![team]).await?;
+        let members = rows.iter().map(member).collect::<Result<Vec<_>, _>>()?;
+        let sql =
+            "SELECT u.name, o.role, o.expires_at, o.created_at FROM offers o JOIN users u ON u.id = o.user_id
+            WHERE o.team_id = $1 AND o.expires_at > $2";
+        let rows = B::rows(&mut connection, sql, values![team, now]).await?;
+        let mut people: BTreeMap<UserName, Member> =
+            members.into_iter().map(|member| (member.user.clone(), member)).collect();
+        for row in &rows {
+            let user: UserName = parse(&row.text(0)?)?;
+            let offered = Some(Offer { role: role(&row.text(1)?)?, expires_at: Timestamp(row.int(2)?) });
+            let since = Timestamp(row.int(3)?);
+            let invited = || Member { user: user.clone(), role: None, offered: None, since };
+            people.entry(user.clone()).or_insert_with(invited).offered = offered;
+        }
+        Ok(people.into_values().collect())
     }
 
     async fn delete_team(&self, by: UserId, team: UserId) -> Result<DeleteTeam, StoreError> {
@@ -146,6 +201,7 @@ impl<B: Backend> TeamStore for SqlStore<B> {
         .await?;
         for sql in [
             "DELETE FROM members WHERE team_id = $1",
+            "DELETE FROM offers WHERE team_id = $1",
             "DELETE FROM plan_requests WHERE account_id = $1",
             "DELETE FROM users WHERE id = $1 AND kind = 'team'",
         ] {
@@ -160,11 +216,13 @@ impl<B: Backend> TeamStore for SqlStore<B> {
         by: UserId,
         team: UserId,
         user: &UserName,
-        role: Role,
+        offer: Offer,
         most: TeamLimits,
+        now: Timestamp,
     ) -> Result<SetMemberResult, StoreError> {
         let mut transaction = begin(&self.write).await?;
-        let Some(user) = user_id::<B>(&mut transaction, user).await? else {
+        let name = user;
+        let Some(user) = user_id::<B>(&mut transaction, name).await? else {
             return Ok(SetMemberResult::NoSuchUser);
         };
         lock_both::<B>(&mut transaction, team, user).await?;
@@ -172,29 +230,78 @@ impl<B: Backend> TeamStore for SqlStore<B> {
             return Ok(SetMemberResult::NotOwner);
         }
         let before = role_of::<B>(&mut transaction, team, user).await?;
-        let becomes_owner = role == Role::Owner && before != Some(Role::Owner);
-        if becomes_owner && owned::<B>(&mut transaction, user).await? >= i64::from(most.teams_max) {
-            return Ok(SetMemberResult::TooManyTeams);
-        }
-        match before {
-            None if members::<B>(&mut transaction, team).await? >= i64::from(most.members_max) => {
-                return Ok(SetMemberResult::TooManyMembers);
+        let becomes_owner = offer.role == Role::Owner && before != Some(Role::Owner);
+        let member = match before {
+            Some(before) if !becomes_owner => {
+                let leaves_none = before == Role::Owner && offer.role != Role::Owner;
+                if leaves_none && owners::<B>(&mut transaction, team).await? <= 1 {
+                    return Ok(SetMemberResult::LastOwner);
+                }
+                set_role::<B>(&mut transaction, team, user, offer.role).await?;
+                B::execute(&mut transaction, DROP_OFFER, values![team, user]).await?;
+                member_in::<B>(&mut transaction, team, user).await?.ok_or_else(no_team)?
             }
-            None => insert_member::<B>(&mut transaction, team, user, role).await?,
-            Some(Role::Owner) if role != Role::Owner && owners::<B>(&mut transaction, team).await? <= 1 => {
-                return Ok(SetMemberResult::LastOwner);
+            _ => {
+                if before.is_none()
+                    && members::<B>(&mut transaction, team).await? >= i64::from(most.members_max)
+                {
+                    return Ok(SetMemberResult::TooManyMembers);
+                }
+                if others_offered::<B>(&mut transaction, team, user, now).await? >= i64::from(most.offers_max)
+                {
+                    return Ok(SetMemberResult::TooManyOffers);
+                }
+                make_offer::<B>(&mut transaction, team, user, offer).await?;
+                let invited = Member { user: name.clone(), role: None, offered: None, since: now };
+                let member = member_in::<B>(&mut transaction, team, user).await?.unwrap_or(invited);
+                Member { offered: Some(offer), ..member }
             }
-            Some(_) => {
-                let sql = "UPDATE members SET role = $3 WHERE team_id = $1 AND user_id = $2";
-                B::execute(&mut transaction, sql, values![team, user, role.as_str()]).await?;
-            }
-        }
-        let sql = "SELECT u.name, t.role, t.created_at FROM members t JOIN users u ON u.id = t.user_id
-            WHERE t.team_id = $1 AND t.user_id = $2";
-        let rows = B::rows(&mut transaction, sql, values![team, user]).await?;
-        let member = member(rows.first().ok_or_else(no_team)?)?;
+        };
         transaction.commit().await?;
         Ok(SetMemberResult::Set(member))
+    }
+
+    async fn accept_offer(
+        &self,
+        user: UserId,
+        team: UserId,
+        most: TeamLimits,
+        now: Timestamp,
+    ) -> Result<AcceptOffer, StoreError> {
+        let mut transaction = begin(&self.write).await?;
+        lock_both::<B>(&mut transaction, team, user).await?;
+        let sql = "SELECT role FROM offers WHERE team_id = $1 AND user_id = $2 AND expires_at > $3";
+        let rows = B::rows(&mut transaction, sql, values![team, user, now]).await?;
+        let Some(row) = rows.first() else { return Ok(AcceptOffer::NotOffered) };
+        let offered = role(&row.text(0)?)?;
+        let before = role_of::<B>(&mut transaction, team, user).await?;
+        let becomes_owner = offered == Role::Owner && before != Some(Role::Owner);
+        if becomes_owner && owned::<B>(&mut transaction, user).await? >= i64::from(most.teams_max) {
+            return Ok(AcceptOffer::TooManyTeams);
+        }
+        if before.is_some() {
+            set_role::<B>(&mut transaction, team, user, offered).await?;
+        } else {
+            if memberships::<B>(&mut transaction, user).await? >= i64::from(most.memberships_max) {
+                return Ok(AcceptOffer::TooManyMemberships);
+            }
+            if members::<B>(&mut transaction, team).await? >= i64::from(most.members_max) {
+                return Ok(AcceptOffer::TooManyMembers);
+            }
+            insert_member::<B>(&mut transaction, team, user, offered).await?;
+        }
+        B::execute(&mut transaction, DROP_OFFER, values![team, user]).await?;
+        let rows = B::rows(&mut transaction, TEAM_BY_ID, values![user, team]).await?;
+        let row = team_row(rows.first().ok_or_else(no_team)?)?;
+        transaction.commit().await?;
+        Ok(AcceptOffer::Accepted(row))
+    }
+
+    async fn decline_offer(&self, user: UserId, team: UserId) -> Result<bool, StoreError> {
+        let mut transaction = begin(&self.write).await?;
+        let dropped = B::execute(&mut transaction, DROP_OFFER, values![team, user]).await?;
+        transaction.commit().await?;
+        Ok(dropped > 0)
     }
 
     async fn remove_member(
@@ -211,17 +318,15 @@ impl<B: Backend> TeamStore for SqlStore<B> {
         if user != by && role_of::<B>(&mut transaction, team, by).await? != Some(Role::Owner) {
             return Ok(RemoveMember::NotOwner);
         }
-        match role_of::<B>(&mut transaction, team, user).await? {
-            None => return Ok(RemoveMember::NotFound),
-            Some(Role::Owner) if owners::<B>(&mut transaction, team).await? <= 1 => {
-                return Ok(RemoveMember::LastOwner);
-            }
-            Some(_) => {}
+        let role = role_of::<B>(&mut transaction, team, user).await?;
+        if role == Some(Role::Owner) && owners::<B>(&mut transaction, team).await? <= 1 {
+            return Ok(RemoveMember::LastOwner);
         }
+        let offers = B::execute(&mut transaction, DROP_OFFER, values![team, user]).await?;
         let sql = "DELETE FROM members WHERE team_id = $1 AND user_id = $2";
-        B::execute(&mut transaction, sql, values![team, user]).await?;
+        let members = B::execute(&mut transaction, sql, values![team, user]).await?;
         transaction.commit().await?;
-        Ok(RemoveMember::Removed)
+        Ok(if offers + members > 0 { RemoveMember::Removed } else { RemoveMember::NotFound })
     }
 
     async fn transfer_handler(
@@ -294,6 +399,55 @@ async fn members<B: Backend>(connection: &mut B::Connection, team: UserId) -> Re
     count::<B>(connection, "SELECT COUNT(*) FROM members WHERE team_id = $1", team).await
 }
 
+/// How many teams a user belongs to.
+async fn memberships<B: Backend>(connection: &mut B::Connection, user: UserId) -> Result<i64, StoreError> {
+    count::<B>(connection, "SELECT COUNT(*) FROM members WHERE user_id = $1", user).await
+}
+
+/// How many others a team offers a role that can be accepted yet. The rest is forgotten.
+async fn others_offered<B: Backend>(
+    connection: &mut B::Connection,
+    team: UserId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let sql = "DELETE FROM offers WHERE team_id = $1 AND expires_at <= $2";
+    B::execute(connection, sql, values![team, now]).await?;
+    let sql = "SELECT COUNT(*) FROM offers WHERE team_id = $1 AND user_id <> $2";
+    B::rows(connection, sql, values![team, user]).await?.first().map_or(Ok(0), |row| row.int(0))
+}
+
+async fn make_offer<B: Backend>(
+    connection: &mut B::Connection,
+    team: UserId,
+    user: UserId,
+    offer: Offer,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO offers (team_id, user_id, role, expires_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role, expires_at = excluded.expires_at";
+    B::execute(connection, sql, values![team, user, offer.role.as_str(), offer.expires_at]).await.map(|_| ())
+}
+
+async fn set_role<B: Backend>(
+    connection: &mut B::Connection,
+    team: UserId,
+    user: UserId,
+    role: Role,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE members SET role = $3 WHERE team_id = $1 AND user_id = $2";
+    B::execute(connection, sql, values![team, user, role.as_str()]).await.map(|_| ())
+}
+
+async fn member_in<B: Backend>(
+    connection: &mut B::Connection,
+    team: UserId,
+    user: UserId,
+) -> Result<Option<Member>, StoreError> {
+    let sql = "SELECT u.name, t.role, t.created_at FROM members t JOIN users u ON u.id = t.user_id
+        WHERE t.team_id = $1 AND t.user_id = $2";
+    B::rows(connection, sql, values![team, user]).await?.first().map(member).transpose()
+}
+
 async fn insert_member<B: Backend>(
     connection: &mut B::Connection,
     team: UserId,
@@ -341,7 +495,21 @@ fn team_row(row: &impl Columns) -> Result<TeamRow, StoreError> {
 }
 
 fn member(row: &impl Columns) -> Result<Member, StoreError> {
-    Ok(Member { user: parse(&row.text(0)?)?, role: role(&row.text(1)?)?, since: Timestamp(row.int(2)?) })
+    Ok(Member {
+        user: parse(&row.text(0)?)?,
+        role: Some(role(&row.text(1)?)?),
+        offered: None,
+        since: Timestamp(row.int(2)?),
+    })
+}
+
+fn offer_row(row: &impl Columns) -> Result<OfferRow, StoreError> {
+    Ok(OfferRow {
+        team: UserId(row.uuid(0)?),
+        name: parse(&row.text(1)?)?,
+        offer: Offer { role: role(&row.text(2)?)?, expires_at: Timestamp(row.int(3)?) },
+        created_at: Timestamp(row.int(4)?),
+    })
 }
 
 /// A row that was written a moment ago, in this transaction, cannot be read.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use uuid::Uuid;
 use wasmcloud_api::export::{ExportError, Imported, Installation, Summary, export, import};
-use wasmcloud_api::store::{NewPlanRequestRow, NewTeamRow, NewUser, Row, TABLES};
+use wasmcloud_api::store::{NewPlanRequestRow, NewTeamRow, NewUser, Row, TABLES, TeamLimits};
 use wasmcloud_api::{Config, Core, Target};
 use wasmcloud_blob::{BlobError, Blobs, FsBlobs, Stored};
 use wasmcloud_wire::body::{Plan, User};
@@ -64,7 +64,7 @@ impl Place {
         let invited = store.create_invited_user(cyd, &[2; 32], Timestamp::now()).await;
         assert!(invited.unwrap().is_some());
         let team = NewTeamRow { id: UserId::new(), name: "cups".parse().unwrap(), maker: ada.id };
-        store.create_team(&team, 10).await.unwrap();
+        store.create_team(&team, TeamLimits::USUAL).await.unwrap();
         let standard = store.plans().await.unwrap().remove(0);
         let large = Plan { name: "large".to_owned(), handlers_max: None, is_default: false, ..standard };
         store.set_plan(&large, 10).await.unwrap();
@@ -77,6 +77,8 @@ impl Place {
             "UPDATE users SET suspended_at = 5, suspended_reason = 'spam' WHERE name = 'cyd'",
             "INSERT INTO identities (id, user_id, provider, issuer, subject, label)
                 SELECT id, id, 'forge', 'https://forge.example', '7', 'ada' FROM users WHERE name = 'ada'",
+            "INSERT INTO offers (team_id, user_id, role, expires_at)
+                SELECT t.id, u.id, 'deployer', 9 FROM users t, users u WHERE t.name = 'cups' AND u.name = 'bob'",
             "UPDATE handlers SET promoted_at = 5, previous_version = 1, split_version = 1, split_percent = 10,
                 auto_rollback = FALSE, recording = '{}',
                 rolled_back = '{\"from\":2,\"to\":1,\"at\":5,\"reason\":\"why\"}'

@@ -1,15 +1,33 @@
 //! Teams, their members, and handlers that change hands.
 
 use wasmcloud_api::store::{
-    AddHost, AddRoute, CreateTeam, DeleteTeam, NewHostRow, NewRouteRow, NewTeamRow, RemoveMember,
-    RouteLimits, SetMemberResult, Store, StoreError, TeamLimits, TransferHandler,
+    AcceptOffer, AddHost, AddRoute, CreateTeam, DeleteTeam, NewHostRow, NewRouteRow, NewTeamRow,
+    RemoveMember, RouteLimits, SetMemberResult, Store, StoreError, TeamLimits, TransferHandler,
 };
-use wasmcloud_wire::body::Role;
+use wasmcloud_wire::body::{Offer, Role};
 use wasmcloud_wire::{HandlerName, HostName, Timestamp, UserId, UserName};
 
 use super::{People, created, new_handler, new_user};
 
-const MOST: TeamLimits = TeamLimits { teams_max: 2, members_max: 3 };
+const MOST: TeamLimits = TeamLimits { teams_max: 2, memberships_max: 3, members_max: 3, offers_max: 2 };
+/// When everything here is offered, and until when that is.
+const NOW: Timestamp = Timestamp(1_000);
+const OVER: Timestamp = Timestamp(2_000);
+
+async fn sets(store: &dyn Store, by: UserId, team: UserId, user: &str, role: Role) -> SetMemberResult {
+    let offer = Offer { role, expires_at: OVER };
+    store.set_member(by, team, &name(user), offer, MOST, NOW).await.unwrap()
+}
+
+/// Whoever is to join, or to own, is asked and says yes.
+async fn joins(store: &dyn Store, by: UserId, team: UserId, user: &str, role: Role) {
+    let set = sets(store, by, team, user, role).await;
+    let SetMemberResult::Set(member) = set else { panic!("{set:?}") };
+    assert_eq!(member.offered, Some(Offer { role, expires_at: OVER }));
+    let id = store.account_by_name(&name(user)).await.unwrap().unwrap().id;
+    let accepted = store.accept_offer(id, team, MOST, NOW).await.unwrap();
+    assert!(matches!(&accepted, AcceptOffer::Accepted(row) if row.role == role), "{accepted:?}");
+}
 
 fn name(text: &str) -> UserName {
     text.parse().unwrap()
@@ -17,7 +35,7 @@ fn name(text: &str) -> UserName {
 
 async fn made(store: &dyn Store, text: &str, maker: UserId) -> UserId {
     let id = UserId::new();
-    match store.create_team(&NewTeamRow { id, name: name(text), maker }, MOST.teams_max).await.unwrap() {
+    match store.create_team(&NewTeamRow { id, name: name(text), maker }, MOST).await.unwrap() {
         CreateTeam::Created(row) => {
             assert_eq!((row.id, row.name.as_str(), row.role, row.members), (id, text, Role::Owner, 1));
             id
@@ -32,7 +50,7 @@ pub async fn have_members(store: &dyn Store, people: &People) {
     let crew = made(store, "crew", ada).await;
     for taken in ["crew", "bob"] {
         let new = NewTeamRow { id: UserId::new(), name: name(taken), maker: ada };
-        assert_eq!(store.create_team(&new, MOST.teams_max).await.unwrap(), CreateTeam::NameTaken);
+        assert_eq!(store.create_team(&new, MOST).await.unwrap(), CreateTeam::NameTaken);
     }
     // A team is an account and no user.
     let taken = store.create_user(new_user("crew")).await;
@@ -44,32 +62,37 @@ pub async fn have_members(store: &dyn Store, people: &People) {
     assert_eq!(store.account_by_name(&name("nobody")).await.unwrap(), None);
     assert!(store.count_users().await.unwrap() >= users);
 
-    let set = async |by, user: &str, role| store.set_member(by, crew, &name(user), role, MOST).await.unwrap();
+    let set = async |by, user: &str, role| sets(store, by, crew, user, role).await;
     assert_eq!(set(bob, "bob", Role::Owner).await, SetMemberResult::NotOwner);
     assert_eq!(set(ada, "nobody", Role::Viewer).await, SetMemberResult::NoSuchUser);
     assert_eq!(set(ada, "crew", Role::Viewer).await, SetMemberResult::NoSuchUser);
     assert_eq!(set(ada, "ada", Role::Viewer).await, SetMemberResult::LastOwner);
+    joins(store, ada, crew, "bob", Role::Viewer).await;
+    let raised = set(ada, "bob", Role::Deployer).await;
     assert!(
-        matches!(set(ada, "bob", Role::Viewer).await, SetMemberResult::Set(member) if member.role == Role::Viewer)
+        matches!(&raised, SetMemberResult::Set(member) if member.role == Some(Role::Deployer)),
+        "{raised:?}"
     );
-    assert!(
-        matches!(set(ada, "bob", Role::Owner).await, SetMemberResult::Set(member) if member.role == Role::Owner)
-    );
+    joins(store, ada, crew, "bob", Role::Owner).await;
     store.create_user(new_user("max")).await.unwrap();
     store.create_user(new_user("mia")).await.unwrap();
-    assert!(matches!(set(bob, "max", Role::Deployer).await, SetMemberResult::Set(_)));
+    joins(store, bob, crew, "max", Role::Deployer).await;
     assert_eq!(set(bob, "mia", Role::Viewer).await, SetMemberResult::TooManyMembers);
-    let members = store.members(crew).await.unwrap();
+    let members = store.members(crew, NOW).await.unwrap();
     let members: Vec<_> = members.iter().map(|member| (member.user.as_str(), member.role)).collect();
-    assert_eq!(members, [("ada", Role::Owner), ("bob", Role::Owner), ("max", Role::Deployer)]);
+    let [owner, deployer] = [Some(Role::Owner), Some(Role::Deployer)];
+    assert_eq!(members, [("ada", owner), ("bob", owner), ("max", deployer)]);
 
     // So many teams are one's own, by whichever way.
     let squad = made(store, "squad", ada).await;
     let third = NewTeamRow { id: UserId::new(), name: name("third"), maker: ada };
-    assert_eq!(store.create_team(&third, MOST.teams_max).await.unwrap(), CreateTeam::TooMany);
+    assert_eq!(store.create_team(&third, MOST).await.unwrap(), CreateTeam::TooMany);
     let third = made(store, "third", bob).await;
-    let asked = store.set_member(bob, third, &name("ada"), Role::Owner, MOST).await.unwrap();
-    assert_eq!(asked, SetMemberResult::TooManyTeams);
+    let asked = sets(store, bob, third, "ada", Role::Owner).await;
+    assert!(matches!(asked, SetMemberResult::Set(_)), "{asked:?}");
+    assert_eq!(store.accept_offer(ada, third, MOST, NOW).await.unwrap(), AcceptOffer::TooManyTeams);
+    assert!(store.decline_offer(ada, third).await.unwrap());
+    assert!(!store.decline_offer(ada, third).await.unwrap());
     let teams = store.teams(ada).await.unwrap();
     assert_eq!(teams.iter().map(|team| team.name.as_str()).collect::<Vec<_>>(), ["crew", "squad"]);
     assert_eq!(store.team(ada, &name("crew")).await.unwrap().map(|team| team.members), Some(3));
@@ -93,10 +116,57 @@ pub async fn have_members(store: &dyn Store, people: &People) {
     assert_eq!(store.account_by_name(&name("crew")).await.unwrap(), None);
 }
 
+pub async fn offer_roles(store: &dyn Store, people: &People) {
+    let (ada, bob) = (people.ada.id, people.bob.id);
+    let crew = made(store, "crew", ada).await;
+    let ship: HandlerName = "ship-to-be".parse().unwrap();
+    created(store.create_handler(new_handler(crew, "ship-to-be"), Timestamp::now()).await.unwrap());
+    assert!(matches!(sets(store, ada, crew, "bob", Role::Owner).await, SetMemberResult::Set(_)));
+    let offers = store.offers(bob, NOW, 10).await.unwrap();
+    assert_eq!(
+        offers.iter().map(|row| (row.team, row.offer.role)).collect::<Vec<_>>(),
+        [(crew, Role::Owner)]
+    );
+    assert_eq!(store.offer(bob, &name("crew"), NOW).await.unwrap().as_ref(), offers.first());
+    assert!(store.offers(bob, NOW, 0).await.unwrap().is_empty());
+    // Nothing of the team is bob's yet, and no owner is who has not accepted it.
+    assert!(store.teams(bob).await.unwrap().is_empty());
+    assert_eq!(store.team(bob, &name("crew")).await.unwrap(), None);
+    assert_eq!(store.find_handler(bob, &ship).await.unwrap(), None);
+    assert!(store.visible_handlers(bob).await.unwrap().iter().all(|row| row.name != ship));
+    assert_eq!(store.delete_team(bob, crew).await.unwrap(), DeleteTeam::NotOwner);
+    assert_eq!(store.remove_member(ada, crew, &name("ada")).await.unwrap(), RemoveMember::LastOwner);
+    assert_eq!(sets(store, bob, crew, "mia", Role::Viewer).await, SetMemberResult::NotOwner);
+    assert_eq!(store.team(ada, &name("crew")).await.unwrap().map(|team| team.members), Some(1));
+
+    // So many are open at a time, and they end.
+    assert!(matches!(sets(store, ada, crew, "max", Role::Viewer).await, SetMemberResult::Set(_)));
+    assert_eq!(sets(store, ada, crew, "mia", Role::Viewer).await, SetMemberResult::TooManyOffers);
+    assert_eq!(store.members(crew, NOW).await.unwrap().len(), 3);
+    assert_eq!(store.members(crew, OVER).await.unwrap().len(), 1);
+    assert_eq!(store.accept_offer(bob, crew, MOST, OVER).await.unwrap(), AcceptOffer::NotOffered);
+    assert!(store.offers(bob, OVER, 10).await.unwrap().is_empty());
+    assert_eq!(store.offer(bob, &name("crew"), OVER).await.unwrap(), None);
+    let later = Offer { role: Role::Viewer, expires_at: Timestamp(3_000) };
+    let again = store.set_member(ada, crew, &name("mia"), later, MOST, OVER).await.unwrap();
+    assert!(matches!(again, SetMemberResult::Set(_)), "those that are over are forgotten: {again:?}");
+    assert_eq!(store.offer(bob, &name("crew"), NOW).await.unwrap(), None);
+
+    assert!(store.delete_handler(crew, &ship, Timestamp::now()).await.unwrap());
+    assert_eq!(store.delete_team(ada, crew).await.unwrap(), DeleteTeam::Deleted);
+    // What was meant for it comes too late, and nobody is at fault.
+    let late = store.create_handler(new_handler(crew, "ship-too-late"), Timestamp::now()).await;
+    assert!(matches!(late, Err(StoreError::AccountGone)), "{late:?}");
+    created(store.create_handler(new_handler(ada, "ship-too-late"), Timestamp::now()).await.unwrap());
+    let late = store.transfer_handler(ada, &"ship-too-late".parse().unwrap(), crew).await;
+    assert!(matches!(late, Err(StoreError::AccountGone)), "{late:?}");
+    assert!(store.delete_handler(ada, &"ship-too-late".parse().unwrap(), Timestamp::now()).await.unwrap());
+}
+
 pub async fn own_handlers(store: &dyn Store, people: &People) {
     let (ada, bob) = (people.ada.id, people.bob.id);
     let crew = made(store, "crew", ada).await;
-    store.set_member(ada, crew, &name("bob"), Role::Viewer, MOST).await.unwrap();
+    joins(store, ada, crew, "bob", Role::Viewer).await;
     let ship: HandlerName = "ship-of-crew".parse().unwrap();
     let now = Timestamp::now();
     created(store.create_handler(new_handler(crew, "ship-of-crew"), now).await.unwrap());

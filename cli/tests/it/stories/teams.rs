@@ -10,7 +10,18 @@ fn a_team_owns_handlers_and_its_members_do_what_their_roles_say(shape: Shape) {
     ada.run(&["teams", "create", "crew"]).good().says("you are its owner");
     eve.run(&["teams", "create", "crew"]).code(1).says("crew").says("choose another name");
     eve.run(&["teams", "show", "crew"]).code(4);
+    let invited = ada.run(&["teams", "add", "crew", "bob", "--role", "viewer"]).good();
+    invited.says("invited bob to be a viewer of crew").says("by bob, until ");
+    bob.run(&["teams", "show", "crew"]).code(4);
+    assert!(ada.run(&["teams", "show", "crew"]).good().stdout.contains("invited as viewer"));
+    let invitation = bob.run(&["teams", "list"]).good();
+    assert!(invitation.stdout.contains("invited as viewer"), "{}", invitation.stdout);
+    invitation.says("wasmcloud teams accept crew").says("wasmcloud teams decline crew");
+    bob.run(&["teams", "decline", "crew"]).good().says("declined the invitation of crew");
+    bob.run(&["teams", "accept", "crew"]).code(4).says("you have no invitation of a team `crew`");
     ada.run(&["teams", "add", "crew", "bob", "--role", "viewer"]).good();
+    ada.run(&["teams", "leave", "crew"]).code(1).says("the last owner").says("has to accept");
+    bob.run(&["teams", "accept", "crew"]).good().says("you are a viewer of crew");
     assert!(bob.run(&["teams", "list"]).good().stdout.contains("viewer"));
     let people = bob.run(&["teams", "show", "crew"]).good().stdout;
     assert!(people.contains("ada") && people.contains("owner") && people.contains("bob"), "{people}");

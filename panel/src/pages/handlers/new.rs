@@ -72,7 +72,7 @@ async fn blank(visitor: &Visitor) -> Result<Upload, Refused> {
         Err(refused) if refused.status == StatusCode::UNAUTHORIZED => return Err(refused),
         Err(_) => Vec::new(),
     };
-    let teams = teams.into_iter().filter(|team| team.role >= Role::Deployer);
+    let teams = teams.into_iter().filter(|team| team.role >= Some(Role::Deployer));
     let teams = teams.map(|team| team.name.as_str().to_owned()).collect();
     Ok(Upload { action: "/handlers/new".to_owned(), is_new: true, teams, ..Upload::default() })
 }

@@ -63,7 +63,8 @@ async fn accounts(visitor: &Visitor, frame: &Frame) -> Vec<String> {
     // Without them there is nothing to choose from, and everything else on the page.
     let teams = visitor.api.get::<Vec<Team>>("/api/v1/teams").await.unwrap_or_default();
     let me = visitor.user.iter().map(|user| user.name.as_str().to_owned());
-    let names = me.chain(teams.into_iter().map(|team| team.name.as_str().to_owned()));
+    let joined = teams.into_iter().filter(|team| team.role.is_some());
+    let names = me.chain(joined.map(|team| team.name.as_str().to_owned()));
     let owner = frame.handler.owner.as_ref().map(|owner| owner.as_str().to_owned());
     names.filter(|name| Some(name) != owner.as_ref()).collect()
 }
