@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
+use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmcloud_fair::{FairPool, Full, Share};
 use wasmcloud_listener::{Body, BodyError, CollectError};
@@ -88,15 +89,17 @@ enum Class {
 
 impl Class {
     fn of(parts: &Parts) -> Class {
-        let mut segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty());
-        let path: [Option<&str>; 6] = std::array::from_fn(|_| segments.next());
+        // As routes and pages read them: decoded, each by itself.
+        let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy();
+        let mut segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty()).map(decoded);
+        let path: [Option<Cow<'_, str>>; 6] = std::array::from_fn(|_| segments.next());
+        let path: [Option<&str>; 6] = std::array::from_fn(|at| path.get(at).and_then(Option::as_deref));
         if is_page(parts.uri.path()) {
             return Class::of_page(parts, path);
         }
         match (parts.method.as_str(), path) {
-            ("POST", [Some("api"), Some("v1"), Some("login" | "register" | "sessions" | "reset" | "logins" | "oidc"), ..]) => {
-                Class::Login
-            }
+            ("POST", [Some("api"), Some("v1"), Some("login" | "register" | "sessions" | "reset" | "logins"), None, ..])
+            | ("POST", [Some("api"), Some("v1"), Some("logins" | "oidc"), Some(_), ..]) => Class::Login,
             ("POST", [Some("api"), Some("v1"), Some("handlers" | "inspect"), None, ..]) => Class::Upload,
             ("PUT", [Some("api"), Some("v1"), Some("handlers"), Some(_), Some("module"), None]) => {
                 Class::Upload
@@ -376,9 +379,15 @@ mod tests {
         assert_eq!(class("PUT", "/api/v1/handlers/hello/policy"), Class::Policy);
         assert_eq!(class("POST", "/api/v1/login"), Class::Login);
         assert_eq!(class("POST", "/api/v1//register?x"), Class::Login);
+        assert_eq!(class("POST", "/api/v1/logins/ID/token"), Class::Login);
+        assert_eq!(class("POST", "/api/v1/oidc/finish"), Class::Login);
+        assert_eq!(class("POST", "/api/v1/%6cogin"), Class::Login);
+        assert_eq!(class("POST", "/%73ign-in"), Class::Login);
+        assert_eq!(class("POST", "/sign-in/forge/register"), Class::Login);
         for (method, uri) in [
             ("GET", "/api/v1/handlers"),
             ("POST", "/api/v1/login/more"),
+            ("POST", "/api/v1/login%2Fmore"),
             ("POST", "/api/v1/handlers/hello/promote"),
             ("POST", "/api/v1/handlers/hello/invoke/more"),
             ("POST", "/internal/v1/records/more"),
