@@ -48,13 +48,13 @@ pub(crate) async fn finish(
     note: Note,
     body: Json<FinishOidc>,
 ) -> Result<Reply<OidcFinished>> {
-    let Json(FinishOidc { flow, state, code }) = body;
+    let Json(finish) = body;
     let (caller, ip) = (caller.0, peer.0.ip());
     let account = caller.as_ref().map(|caller| caller.user.id);
     // Before it is noted: nobody who is not known fills the audit log.
     app.limit_peer(ip).await?;
     note.begin(caller.as_ref(), "oidc.finish", "-", account, json!({})).await?;
-    let finished = app.core.finish_oidc(&flow, &state, code, caller.as_ref(), (&agent.0, ip)).await?;
+    let finished = app.core.finish_oidc(finish, caller.as_ref(), (&agent.0, ip)).await?;
     // A sign-in that the provider confirms is no try: neither its beginning nor its end.
     app.forgive_tries("", ip).await;
     app.forgive_tries("", ip).await;

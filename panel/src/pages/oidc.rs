@@ -8,6 +8,7 @@ use wasmcloud_wire::body::{
 
 use super::{hand_over, sign_in};
 use crate::api::{Refused, path};
+use crate::format::visible;
 use crate::request::{FLOW_COOKIE, Form, Request, cookie};
 use crate::response::{Response, form_status, page, set_cookie};
 use crate::router::said;
@@ -15,6 +16,17 @@ use crate::shell::{Shell, Visitor, encoded};
 
 /// How long somebody may take at the provider, in seconds: as long as the API keeps the flow.
 const FLOW_SECONDS: i64 = 600;
+/// How a provider says that it signs nobody in, and what we say then: RFC 6749, 4.1.2.1. Of its address nothing else is
+/// shown: whoever made a link to it could have the page say anything.
+const ERRORS: [(&str, &str); 7] = [
+    ("access_denied", "you, or the provider, did not allow it"),
+    ("temporarily_unavailable", "it is too busy just now"),
+    ("server_error", "something went wrong there"),
+    ("invalid_request", "it does not understand what this server asks; tell whoever operates this server"),
+    ("unauthorized_client", "this server may not ask it; tell whoever operates this server"),
+    ("unsupported_response_type", "it does not sign in like this; tell whoever operates this server"),
+    ("invalid_scope", "it does not know what it is asked for; tell whoever operates this server"),
+];
 /// Longest way back that is kept in the cookie, in bytes of its encoded form.
 const NEXT_BYTES_MAX: usize = 1_000;
 
@@ -52,14 +64,16 @@ pub(crate) async fn begin(
     }
     let mut response = hand_over::page(visitor, &title_of(&ways(visitor).await?, name), &begun.url);
     let next = Some(encoded(next)).filter(|next| next.len() <= NEXT_BYTES_MAX).unwrap_or_default();
-    let kept = format!("{}.{next}", encoded(&begun.flow));
+    let kept = format!("{}.{}.{next}", encoded(&begun.flow), encoded(&state_of(&begun.url)));
     set_cookie(&mut response, FLOW_COOKIE, &kept, Some(FLOW_SECONDS));
     Ok(response)
 }
 
 /// Back from the provider.
 pub(crate) async fn callback(request: &Request, visitor: &Visitor, name: &str) -> Result<Response, Refused> {
-    let mut response = match finished(request, visitor, name).await {
+    // A link that somebody made up neither says anything nor ends a sign-in that goes on.
+    let Some(flow) = Flow::of(request) else { return Ok(visitor.refused(&no_flow())) };
+    let mut response = match finished(request, visitor, name, flow).await {
         Ok(response) => response,
         Err(refused) => visitor.refused(&not_again(refused)),
     };
@@ -67,23 +81,48 @@ pub(crate) async fn callback(request: &Request, visitor: &Visitor, name: &str) -
     Ok(response)
 }
 
-async fn finished(request: &Request, visitor: &Visitor, name: &str) -> Result<Response, Refused> {
-    if let Some(error) = request.query("error") {
-        let why = request.query("error_description").unwrap_or(error);
-        return Err(refused_there(why));
+/// What the browser that began a sign-in keeps of it.
+struct Flow {
+    secret: String,
+    state: String,
+    next: String,
+}
+
+impl Flow {
+    /// The one that a request comes back to: the browser has begun it, and the request has its state.
+    fn of(request: &Request) -> Option<Flow> {
+        let kept = cookie(&request.headers, FLOW_COOKIE)?;
+        let mut parts = kept.splitn(3, '.').map(decoded);
+        let flow = Flow { secret: parts.next()?, state: parts.next()?, next: parts.next()? };
+        // It is compared where it guards something as well: at the API.
+        (request.query("state") == Some(flow.state.as_str())).then_some(flow)
     }
-    let kept = cookie(&request.headers, FLOW_COOKIE).ok_or_else(no_flow)?;
-    let (flow, next) = kept.split_once('.').ok_or_else(no_flow)?;
-    let (flow, next) = (decoded(flow), decoded(next));
-    let (Some(state), Some(code)) = (request.query("state"), request.query("code")) else {
+}
+
+async fn finished(request: &Request, visitor: &Visitor, name: &str, flow: Flow) -> Result<Response, Refused> {
+    if let Some(error) = request.query("error") {
+        let known = ERRORS.iter().find(|(code, _)| *code == error);
+        return Err(refused_there(known.map_or("it gave a reason that is none of OAuth's", |(_, why)| *why)));
+    }
+    let Some(code) = request.query("code") else {
         return Err(refused_there("it sent neither a code nor an error"));
     };
-    let finish = FinishOidc { flow, state: state.to_owned(), code: code.to_owned() };
+    let Flow { secret, state, next } = flow;
+    let finish = FinishOidc {
+        flow: secret,
+        provider: name.to_owned(),
+        iss: request.query("iss").map(str::to_owned),
+        state,
+        code: code.to_owned(),
+    };
     match visitor.api.send(Method::POST, "/api/v1/oidc/finish", &finish).await? {
         OidcFinished::SignedIn { session } => Ok(sign_in::signed_in(visitor, &session, &next).await),
         OidcFinished::Linked { identity } => {
-            let sentence =
-                format!("You are {} at {} now, and can sign in with it.", identity.label, identity.provider);
+            let sentence = format!(
+                "You are {} at {} now, and can sign in with it.",
+                visible(&identity.label),
+                identity.provider
+            );
             Ok(visitor.done("/account/identities", &sentence))
         }
         OidcFinished::NewUser { ticket, suggested, label } => {
@@ -166,8 +205,14 @@ fn not_again(refused: Refused) -> Refused {
     }
 }
 
+/// `state` of the address at a provider.
+fn state_of(url: &str) -> String {
+    let url = url::Url::parse(url).ok();
+    let state = url.as_ref().and_then(|url| url.query_pairs().find(|(name, _)| name == "state"));
+    state.map_or_else(String::new, |(_, state)| state.into_owned())
+}
+
 fn refused_there(why: &str) -> Refused {
-    let why: String = why.chars().filter(|character| !character.is_control()).take(200).collect();
     let message = format!("the provider did not sign you in: {why}");
     said(StatusCode::FORBIDDEN, "refused_by_provider", &message, "sign in again, or in another way")
 }

@@ -169,13 +169,13 @@ async fn an_identity_is_linked_and_unlinked() {
         "GET /api/v1/sign-in",
         json!({ "registration": "off", "providers": [{ "name": "forge", "title": "Forge" }] }),
     );
-    let begun = json!({ "url": "https://forge.example/authorize", "flow": "f", "expires_at": LATER });
+    let begun = json!({ "url": "https://forge.example/authorize?state=s", "flow": "f", "expires_at": LATER });
     api.on("POST /api/v1/oidc/forge/begin", begun);
     browser
         .send("/account/identities/link/forge", &[])
         .await
         .is(200)
-        .says("url=https://forge.example/authorize");
+        .says("url=https://forge.example/authorize?state=s");
     assert_eq!(api.told("POST /api/v1/oidc/forge/begin"), json!({ "link": true }));
     let identity =
         json!({ "id": ID, "provider": "forge", "label": "al", "created_at": THEN, "used_at": null });

@@ -163,11 +163,12 @@ async fn who_signs_in_at_a_provider_comes_back_to_where_they_wanted_to_go() {
     begun(&api, &mut browser).await;
     assert_eq!(api.told("POST /api/v1/oidc/forge/begin"), json!({ "link": false }));
     api.on("POST /api/v1/oidc/finish", json!({ "kind": "signed_in", "session": grant() }));
-    let page = browser.get("/sign-in/forge/callback?state=s&code=c%2F1").await;
+    let page =
+        browser.get("/sign-in/forge/callback?state=s&code=c%2F1&iss=https%3A%2F%2Fforge.example").await;
     assert_eq!((page.status, page.to()), (303, "/teams?a=b.c"));
     assert_eq!(
         api.told("POST /api/v1/oidc/finish"),
-        json!({ "flow": "f.l~ow/1", "state": "s", "code": "c/1" })
+        json!({ "flow": "f.l~ow/1", "provider": "forge", "iss": "https://forge.example", "state": "s", "code": "c/1" })
     );
     assert_eq!(browser.cookies.get(SESSION_COOKIE).map(String::as_str), Some(SECRET));
     assert!(!browser.cookies.contains_key(FLOW), "the flow is used up");
@@ -211,14 +212,35 @@ async fn a_sign_in_that_a_provider_or_another_browser_spoils_says_so() {
     let mut browser = Browser::new(&api);
     begun(&api, &mut browser).await;
     let page =
-        browser.get("/sign-in/forge/callback?error=access_denied&error_description=%3Cscript%3Eno").await;
-    page.is(403).says("the provider did not sign you in: &#60;script&#62;no");
+        browser.get("/sign-in/forge/callback?state=s&error=access_denied&error_description=Call+555").await;
+    page.is(403)
+        .says("the provider did not sign you in: you, or the provider, did not allow it")
+        .says_no("555");
     assert!(!browser.cookies.contains_key(FLOW));
+    begun(&api, &mut browser).await;
+    let page = browser.get("/sign-in/forge/callback?state=s&error=Call+555").await;
+    page.is(403).says("the provider did not sign you in").says_no("555");
     browser.get("/sign-in/forge/callback?state=s&code=c").await.is(400).says("another browser");
     begun(&api, &mut browser).await;
     api.refuses("POST /api/v1/oidc/finish", 401, "sign_in_failed", "the provider's answer is not good");
     let page = browser.get("/sign-in/forge/callback?state=s&code=c").await;
     page.is(403).says("the provider&#39;s answer is not good");
+}
+
+#[tokio::test]
+async fn a_link_that_somebody_made_up_neither_speaks_in_our_name_nor_ends_a_sign_in() {
+    let api = Fake::new();
+    let mut browser = Browser::new(&api);
+    let made_up = "/sign-in/forge/callback?error=access_denied&error_description=Call+555&state=";
+    browser.get(made_up).await.is(400).says("another browser").says_no("555").says_no("allow it");
+    begun(&api, &mut browser).await;
+    for link in [made_up, "/sign-in/forge/callback?state=t&code=c", "/sign-in/forge/callback?code=c"] {
+        browser.get(link).await.is(400).says("another browser").says_no("555");
+        assert!(browser.cookies.contains_key(FLOW), "{link}: the sign-in goes on");
+    }
+    assert!(api.changes().iter().all(|asked| !asked.what.ends_with("/finish")));
+    api.on("POST /api/v1/oidc/finish", json!({ "kind": "signed_in", "session": grant() }));
+    assert_eq!(browser.get("/sign-in/forge/callback?state=s&code=c").await.status, 303);
 }
 
 #[tokio::test]
@@ -232,7 +254,7 @@ async fn a_provider_whose_address_is_none_of_the_web_is_not_gone_to() {
 fn pending() -> Value {
     json!({
         "user_code": "WDJB-MJHT",
-        "label": format!("laptop {SCRIPT}"),
+        "label": format!("laptop\u{202e} {SCRIPT}"),
         "peer": "192.0.2.7",
         "created_at": 1_795_219_750_123_i64,
         "expires_at": LATER,
@@ -250,6 +272,7 @@ async fn a_program_is_approved_by_somebody_who_sees_who_asks() {
     browser.get("/device").await.is(200).says("name=\"code\"");
     let page = browser.get("/device?code=wdjb-mjht").await;
     page.is(200).says("192.0.2.7").says("21 Nov 2026, 00:09 UTC").says("WDJB-MJHT").says_no("<script>alert");
+    page.says("laptop‹U+202E›").says_no("\u{202e}");
     api.on("POST /api/v1/logins/WDJB%2DMJHT/decision", json!({ "redirect": null }));
     let page = browser.send("/device", &[("code", "WDJB-MJHT"), ("decision", "approve")]).await;
     assert_eq!(page.to(), "/device/done");

@@ -130,6 +130,11 @@ pub struct OidcBegun {
 pub struct FinishOidc {
     /// What [`OidcBegun::flow`] was.
     pub flow: String,
+    /// The provider whose address the browser came back to. Another one's answer is none (RFC 9207).
+    pub provider: String,
+    /// `iss` of the query, where the provider says it (RFC 9207).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
     /// `state` of the query.
     pub state: String,
     /// `code` of the query.

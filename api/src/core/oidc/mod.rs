@@ -8,7 +8,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use wasmcloud_wire::body::{OidcBegun, OidcFinished, Provider as ProviderInfo, SessionGrant, SignIn};
+use wasmcloud_wire::body::{
+    FinishOidc, OidcBegun, OidcFinished, Provider as ProviderInfo, SessionGrant, SignIn,
+};
 use wasmcloud_wire::{Timestamp, UserId, UserName};
 
 use self::provider::{Provider, Someone};
@@ -36,6 +38,8 @@ pub(crate) struct Oidc(Vec<Provider>);
 #[derive(Serialize, Deserialize)]
 struct Flow {
     provider: String,
+    /// Whether the provider says at its way back who it is (RFC 9207).
+    says_iss: bool,
     state: String,
     nonce: String,
     verifier: String,
@@ -95,6 +99,7 @@ impl Core {
         let begun = provider.begin().await?;
         let flow = Flow {
             provider: provider.told.name.clone(),
+            says_iss: begun.says_iss,
             state: begun.state,
             nonce: begun.nonce,
             verifier: begun.verifier,
@@ -107,17 +112,15 @@ impl Core {
     /// Takes back a browser that was at a provider.
     pub(crate) async fn finish_oidc(
         &self,
-        flow: &str,
-        state: &str,
-        code: String,
+        finish: FinishOidc,
         caller: Option<&Caller>,
         (user_agent, peer): (&str, IpAddr),
     ) -> Result<OidcFinished, ApiError> {
-        let ticket = self.store.take_ticket(&hash_of(flow), FLOW, Timestamp::now()).await?;
+        let ticket = self.store.take_ticket(&hash_of(&finish.flow), FLOW, Timestamp::now()).await?;
         let Ticket { user: begun_by, data } = ticket.ok_or_else(flow_invalid)?;
         let flow: Flow = serde_json::from_str(&data).map_err(ApiError::internal)?;
         // Both are random: their hashes say nothing by how long they take to compare.
-        if hash_of(&flow.state) != hash_of(state) {
+        if hash_of(&flow.state) != hash_of(&finish.state) {
             return Err(flow_invalid());
         }
         // Whoever began to link has to be who comes back: else somebody's identity could be slipped to another.
@@ -125,7 +128,12 @@ impl Core {
             return Err(flow_invalid());
         }
         let provider = self.oidc.find(&flow.provider)?;
-        let someone = provider.finish(code, flow.verifier, flow.nonce).await?;
+        // Before anybody is asked: a code that another provider gave must not be shown to this one (RFC 9207).
+        let is_other = finish.iss.as_ref().is_some_and(|iss| iss != provider.told.issuer.as_str());
+        if finish.provider != flow.provider || is_other || (flow.says_iss && finish.iss.is_none()) {
+            return Err(flow_invalid());
+        }
+        let someone = provider.finish(finish.code, flow.verifier, flow.nonce).await?;
         match begun_by {
             Some(user) => self.link(provider, user, someone).await,
             None => self.enter(provider, someone, user_agent, peer).await,

@@ -1,19 +1,22 @@
 //! Speaking to a provider of OpenID Connect: what it says of itself, codes for tokens, who somebody is.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken, CoreIdTokenClaims,
-    CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreTokenResponse, CoreUserInfoClaims,
+    CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
+    CoreGrantType, CoreIdToken, CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType,
+    CoreSubjectIdentifierType, CoreTokenResponse, CoreUserInfoClaims,
 };
 use openidconnect::{
-    AccessTokenHash, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
-    HttpRequest, HttpResponse, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, TokenResponse as _,
+    AccessTokenHash, AdditionalProviderMetadata, AuthType, AuthorizationCode, ClaimsVerificationError,
+    ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope,
+    SignatureVerificationError, TokenResponse as _,
 };
 use openidconnect::{EndpointMaybeSet, EndpointNotSet, EndpointSet};
-use tokio::sync::Mutex;
+use serde::{Deserialize, Serialize};
 
 use crate::ApiError;
 use crate::oidc_provider::{OidcProvider, is_private};
@@ -24,6 +27,8 @@ const REQUEST_MAX: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// How long what a provider says of itself is believed, its keys with it.
 const KNOWN_FOR: Duration = Duration::from_secs(3_600);
+/// How long a provider that did not say what it is is not asked again: who comes meanwhile does not wait for it in turn.
+const FAILED_FOR: Duration = Duration::from_secs(5);
 /// How an identity's token may be signed: by a key that the provider alone has.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 8] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
@@ -35,6 +40,32 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 8] = [
     CoreJwsSigningAlgorithm::EcdsaP384Sha384,
     CoreJwsSigningAlgorithm::EdDsa,
 ];
+
+/// What a provider says of itself besides what OpenID Connect itself knows.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+struct Besides {
+    /// Whether it says at its way back who it is (RFC 9207, 3).
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+impl AdditionalProviderMetadata for Besides {}
+
+/// What a provider says of itself.
+type Metadata = ProviderMetadata<
+    Besides,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
 
 type Client = CoreClient<
     EndpointSet,
@@ -50,17 +81,24 @@ pub(super) struct Provider {
     pub told: OidcProvider,
     redirect: RedirectUrl,
     http: reqwest::Client,
-    known: Mutex<Option<Known>>,
+    known: Mutex<Known>,
+    /// Held by the one who asks.
+    asking: tokio::sync::Mutex<()>,
 }
 
+#[derive(Default)]
 struct Known {
-    metadata: Arc<CoreProviderMetadata>,
-    asked_at: Instant,
+    /// What it said last, and when.
+    metadata: Option<(Arc<Metadata>, Instant)>,
+    /// When it was asked last and did not say it, if it has not since.
+    failed_at: Option<Instant>,
 }
 
 /// Where a browser is sent, and what has to be remembered until it comes back.
 pub(super) struct Begun {
     pub url: String,
+    /// Whether the provider says at its way back who it is.
+    pub says_iss: bool,
     pub state: String,
     pub nonce: String,
     pub verifier: String,
@@ -98,12 +136,13 @@ impl Provider {
             .build()
             .map_err(|error| error.to_string())?;
         let redirect = RedirectUrl::new(redirect).map_err(|error| error.to_string())?;
-        Ok(Provider { told, redirect, http, known: Mutex::new(None) })
+        Ok(Provider { told, redirect, http, known: Mutex::default(), asking: tokio::sync::Mutex::default() })
     }
 
     /// Where a browser has to go to sign in.
     pub(super) async fn begin(&self) -> Result<Begun, ApiError> {
-        let client = self.client(&*self.metadata(None).await?);
+        let metadata = self.metadata(None).await?;
+        let client = self.client(&metadata);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let scopes = self.told.scopes.iter().cloned().map(Scope::new);
         let (url, state, nonce) = client
@@ -120,6 +159,7 @@ impl Provider {
         }
         Ok(Begun {
             url: url.to_string(),
+            says_iss: metadata.additional_metadata().authorization_response_iss_parameter_supported,
             state: state.into_secret(),
             nonce: nonce.secret().clone(),
             verifier: verifier.into_secret(),
@@ -206,26 +246,49 @@ impl Provider {
 
     /// What the provider says of itself. It is asked again after a while, and where `instead_of` knows too few keys: such a
     /// token comes from the provider itself, so nobody else can have it asked.
-    async fn metadata(
-        &self,
-        instead_of: Option<&Arc<CoreProviderMetadata>>,
-    ) -> Result<Arc<CoreProviderMetadata>, ApiError> {
-        // Those who come meanwhile wait for the one answer.
-        let mut known = self.known.lock().await;
-        if let Some(Known { metadata, asked_at }) = known.as_ref() {
-            let knows_too_little = instead_of.is_some_and(|old| Arc::ptr_eq(old, metadata));
-            if !knows_too_little && asked_at.elapsed() < KNOWN_FOR {
-                return Ok(Arc::clone(metadata));
-            }
+    async fn metadata(&self, instead_of: Option<&Arc<Metadata>>) -> Result<Arc<Metadata>, ApiError> {
+        if let Some(metadata) = self.said(instead_of)? {
+            return Ok(metadata);
+        }
+        // Those who come meanwhile wait for the one answer, be it good or not.
+        let _asking = self.asking.lock().await;
+        if let Some(metadata) = self.said(instead_of)? {
+            return Ok(metadata);
         }
         let fetch = |request: HttpRequest| fetch(self.http.clone(), request);
-        let asked = CoreProviderMetadata::discover_async(self.told.issuer.clone(), &fetch).await;
-        let metadata = Arc::new(asked.map_err(|error| self.failed(error))?);
-        *known = Some(Known { metadata: Arc::clone(&metadata), asked_at: Instant::now() });
-        Ok(metadata)
+        let asked = Metadata::discover_async(self.told.issuer.clone(), &fetch).await;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match asked {
+            Ok(metadata) => {
+                let metadata = Arc::new(metadata);
+                *known = Known { metadata: Some((Arc::clone(&metadata), Instant::now())), failed_at: None };
+                Ok(metadata)
+            }
+            Err(error) => {
+                known.failed_at = Some(Instant::now());
+                Err(self.failed(error))
+            }
+        }
     }
 
-    fn client(&self, metadata: &CoreProviderMetadata) -> Client {
+    /// What the provider has said, if it is to be believed; an error if it was asked a moment ago and did not say it.
+    fn said(&self, instead_of: Option<&Arc<Metadata>>) -> Result<Option<Arc<Metadata>>, ApiError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((metadata, asked_at)) = &known.metadata {
+            let knows_too_little = instead_of.is_some_and(|old| Arc::ptr_eq(old, metadata));
+            if !knows_too_little && asked_at.elapsed() < KNOWN_FOR {
+                return Ok(Some(Arc::clone(metadata)));
+            }
+        }
+        match known.failed_at {
+            Some(at) if at.elapsed() < FAILED_FOR => {
+                Err(self.failed("it did not say what it is when it was asked a moment ago".to_owned()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn client(&self, metadata: &Metadata) -> Client {
         let id = ClientId::new(self.told.client_id.clone());
         let secret = self.told.client_secret.clone().map(ClientSecret::new);
         let client = CoreClient::from_provider_metadata(metadata.clone(), id, secret)

@@ -2,6 +2,7 @@
 
 mod logins;
 mod oidc;
+mod oidc_mix_up;
 mod operators;
 mod passwords;
 mod sessions;

@@ -52,7 +52,9 @@ async fn at_provider(server: &OidcServer, begun: &OidcBegun, login: &str) -> (St
 }
 
 async fn finish(client: &Client, begun: &OidcBegun, state: &str, code: &str) -> Answer {
-    let body = json!({"flow": begun.flow, "state": state, "code": code});
+    // The address at the provider is the issuer's.
+    let iss = begun.url.parse::<Url>().unwrap().origin().ascii_serialization();
+    let body = json!({"flow": begun.flow, "provider": "git", "iss": iss, "state": state, "code": code});
     client.post("/api/v1/oidc/finish", body).await
 }
 
