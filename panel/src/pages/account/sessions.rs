@@ -77,7 +77,7 @@ fn browser(user_agent: &str) -> String {
     ]);
     match (browser, system) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        _ => user_agent.to_owned(),
+        _ => crate::format::visible(user_agent),
     }
 }
 
@@ -101,6 +101,7 @@ mod tests {
             ),
             ("curl/8.14.1", "curl/8.14.1"),
             ("-", "-"),
+            ("a\u{202e}b", "a‹U+202E›b"),
         ] {
             assert_eq!(browser(says), name);
         }
