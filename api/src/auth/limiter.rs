@@ -10,19 +10,58 @@ use wasmcloud_wire::Timestamp;
 
 use crate::{ApiError, Core};
 
-/// Tries a minute for one account.
+/// Tries a minute for one account, of each kind that is guessed.
 const ACCOUNT_TRIES_MAX: u32 = 5;
+/// Logins and sessions a minute of one account with a password, those that are good among them.
+const ACCOUNT_LOGINS_MAX: u32 = 30;
+/// How often programs at one address may ask a minute for the tokens of their logins; an IPv6 /64 counts as one.
+const PEER_POLLS_MAX: u32 = 120;
 /// Tries a minute from one address; an IPv6 /64 counts as one.
 const PEER_TRIES_MAX: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Accounts, and addresses, that are watched at once; beyond it the oldest is forgotten.
 const WATCHED_MAX: usize = 10_000;
 
+/// What is tried for an account. Each kind is counted by itself: whatever name somebody gives, it counts for no other kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Tries {
+    /// Passwords; a right one makes them good.
+    Passwords,
+    /// Logins and sessions, good or not.
+    Logins,
+    /// Codes of logins that somebody looks at.
+    Codes,
+    /// Codes of logins that somebody decides on.
+    Decisions,
+}
+
+impl Tries {
+    fn at_most(self) -> u32 {
+        match self {
+            Tries::Passwords | Tries::Codes | Tries::Decisions => ACCOUNT_TRIES_MAX,
+            Tries::Logins => ACCOUNT_LOGINS_MAX,
+        }
+    }
+
+    /// Its key in the store. No kind is the beginning of another one with a space after it.
+    fn key(self, account: &str) -> String {
+        let kind = match self {
+            Tries::Passwords => "account",
+            Tries::Logins => "logins",
+            Tries::Codes => "codes",
+            Tries::Decisions => "decisions",
+        };
+        // PostgreSQL's texts cannot hold a NUL.
+        format!("{kind} {}", account.replace('\0', "\u{fffd}").chars().take(64).collect::<String>())
+    }
+}
+
 /// Counts tries, first those that come to this process, then those of all processes in each minute: who is refused
 /// here does not reach the store.
 #[derive(Default)]
 pub(crate) struct LoginLimiter {
-    accounts: Mutex<Windows<String>>,
+    accounts: Mutex<Windows<(Tries, String)>>,
+    polls: Mutex<Windows<IpAddr>>,
     peers: Mutex<Windows<IpAddr>>,
 }
 
@@ -34,17 +73,25 @@ impl LoginLimiter {
         counted.map_err(|wait| too_many("from this address", wait))
     }
 
-    /// Counts a try for an account, whether or not there is such an account; the same.
-    pub(crate) async fn limit_account(&self, core: &Core, account: &str) -> Result<(), ApiError> {
-        self.try_account(account, Instant::now())?;
-        let counted = core.count_try(&account_key(account), ACCOUNT_TRIES_MAX, Timestamp::now()).await?;
+    /// Counts that a program asks for a login's token; 429 if its address did so too often. Each process counts by itself: to
+    /// ask the store is what this is to bound.
+    pub(crate) fn limit_polls(&self, peer: IpAddr) -> Result<(), ApiError> {
+        let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = polls.count(network(peer), PEER_POLLS_MAX, Instant::now());
+        counted.map_err(|wait| too_many("from this address", wait))
+    }
+
+    /// Counts a try of some kind for an account, whether or not there is such an account; the same.
+    pub(crate) async fn limit(&self, core: &Core, tries: Tries, account: &str) -> Result<(), ApiError> {
+        self.try_account(tries, account, Instant::now())?;
+        let counted = core.count_try(&tries.key(account), tries.at_most(), Timestamp::now()).await?;
         counted.map_err(|wait| too_many("for this user", wait))
     }
 
     /// Forgets the tries that a right password has made good, here and in the store.
     pub(crate) async fn forgive(&self, core: &Core, account: &str, peer: IpAddr) {
         self.succeeded(account, peer);
-        core.forgive_tries(&account_key(account), &peer_key(peer), Timestamp::now()).await;
+        core.forgive_tries(&Tries::Passwords.key(account), &peer_key(peer), Timestamp::now()).await;
     }
 
     /// Counts a try from an address; 429 if there were too many.
@@ -54,15 +101,15 @@ impl LoginLimiter {
     }
 
     /// Counts a try for an account, whether or not there is such an account.
-    fn try_account(&self, account: &str, now: Instant) -> Result<(), ApiError> {
-        let key = account.chars().take(64).collect();
+    fn try_account(&self, tries: Tries, account: &str, now: Instant) -> Result<(), ApiError> {
+        let key = (tries, account.chars().take(64).collect());
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.count(key, ACCOUNT_TRIES_MAX, now).map_err(|wait| too_many("for this user", wait))
+        accounts.count(key, tries.at_most(), now).map_err(|wait| too_many("for this user", wait))
     }
 
     /// Forgets the tries that a right password has made good.
     fn succeeded(&self, account: &str, peer: IpAddr) {
-        let key: String = account.chars().take(64).collect();
+        let key = (Tries::Passwords, account.chars().take(64).collect::<String>());
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).0.remove(&key);
         if let Some(window) =
             self.peers.lock().unwrap_or_else(PoisonError::into_inner).0.get_mut(&network(peer))
@@ -70,11 +117,6 @@ impl LoginLimiter {
             window.tries = window.tries.saturating_sub(1);
         }
     }
-}
-
-fn account_key(account: &str) -> String {
-    // PostgreSQL's texts cannot hold a NUL.
-    format!("account {}", account.replace('\0', "\u{fffd}").chars().take(64).collect::<String>())
 }
 
 fn peer_key(peer: IpAddr) -> String {
@@ -151,12 +193,35 @@ mod tests {
         let limiter = LoginLimiter::default();
         let start = Instant::now();
         for _ in 0..ACCOUNT_TRIES_MAX {
-            limiter.try_account("alice", start).unwrap();
+            limiter.try_account(Tries::Passwords, "alice", start).unwrap();
         }
-        let error = limiter.try_account("alice", start + Duration::from_secs(20)).unwrap_err();
+        let error =
+            limiter.try_account(Tries::Passwords, "alice", start + Duration::from_secs(20)).unwrap_err();
         assert_eq!((error.status, error.retry_after_s), (429, Some(41)));
-        limiter.try_account("bob", start).unwrap();
-        limiter.try_account("alice", start + WINDOW).unwrap();
+        limiter.try_account(Tries::Passwords, "bob", start).unwrap();
+        limiter.try_account(Tries::Passwords, "alice", start + WINDOW).unwrap();
+    }
+
+    #[test]
+    fn right_passwords_are_good_thirty_times_a_minute() {
+        let (limiter, start) = (LoginLimiter::default(), Instant::now());
+        for _ in 0..ACCOUNT_LOGINS_MAX {
+            limiter.try_account(Tries::Logins, "alice", start).unwrap();
+            limiter.try_account(Tries::Passwords, "alice", start).unwrap();
+            limiter.succeeded("alice", IpAddr::from([192, 0, 2, 1]));
+        }
+        assert_eq!(limiter.try_account(Tries::Logins, "alice", start).unwrap_err().status, 429);
+        limiter.try_account(Tries::Passwords, "alice", start).unwrap();
+    }
+
+    #[test]
+    fn no_name_counts_for_another_kind_of_tries() {
+        let kinds = [Tries::Passwords, Tries::Logins, Tries::Codes, Tries::Decisions];
+        let names =
+            ["mallory", "codes mallory", "decisions mallory", "logins mallory", "account mallory", ""];
+        let keys: Vec<_> = kinds.iter().flat_map(|kind| names.map(|name| kind.key(name))).collect();
+        let different: std::collections::HashSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len(), "{keys:?}");
     }
 
     #[test]

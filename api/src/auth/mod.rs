@@ -6,7 +6,7 @@ mod password;
 mod secret;
 
 pub(crate) use jwt::JwtKeys;
-pub(crate) use limiter::{LoginLimiter, Windows, network};
+pub(crate) use limiter::{LoginLimiter, Tries, Windows, network};
 pub(crate) use password::{Passwords, check_hash};
 pub(crate) use secret::{Secret, hash_of};
 
@@ -15,6 +15,8 @@ use std::fmt;
 use uuid::Uuid;
 use wasmcloud_wire::HandlerName;
 use wasmcloud_wire::body::{Scope, User};
+
+use crate::store::Grounds;
 
 /// Whoever makes a request, known by a token that is signed, current and not revoked, or by a session.
 #[derive(Clone, Debug)]
@@ -48,6 +50,16 @@ pub(crate) enum Via {
     Token(Uuid),
     /// A session of the panel with this id.
     Session(Uuid),
+}
+
+impl Via {
+    /// What it is for the store.
+    pub(crate) fn grounds(self) -> Grounds {
+        match self {
+            Via::Token(id) => Grounds::Token(id),
+            Via::Session(id) => Grounds::Session(id),
+        }
+    }
 }
 
 impl fmt::Display for Via {

@@ -8,10 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use wasmcloud_wire::Timestamp;
-use wasmcloud_wire::body::{FinishLogin, LoginBegun, LoginDecided, NewLogin, PendingLogin, TokenGrant};
+use wasmcloud_wire::body::{FinishLogin, LoginBegun, LoginDecided, NewLogin, PendingLogin, User};
 
+use super::Core;
 use super::people::by_session;
-use super::{Core, SESSION_DAYS};
+use super::tokens::TOKENS_MAX;
 use crate::ApiError;
 use crate::auth::{Caller, Secret, hash_of};
 use crate::store::{LoginAsked, LoginRoom, NewLoginRow, Polled};
@@ -34,6 +35,15 @@ const CODE_TRIES_MAX: usize = 5;
 const LABEL_CHARS_MAX: usize = 100;
 /// Lengths of a verifier (RFC 7636, 4.1).
 const VERIFIER_BYTES: std::ops::RangeInclusive<usize> = 43..=128;
+
+/// A login that was approved, and is used up.
+pub(crate) struct ApprovedLogin {
+    pub id: Uuid,
+    /// Who gets the token.
+    pub user: User,
+    /// What it will be called.
+    pub label: String,
+}
 
 impl Core {
     /// Begins a login that somebody has to approve.
@@ -104,12 +114,16 @@ impl Core {
         let user_code = bare(code).ok_or_else(code_not_found)?;
         let now = Timestamp::now();
         let row = self.store.pending_login(&user_code, now).await?.ok_or_else(code_not_found)?;
+        if approve && self.store.tokens(caller.user.id, now).await?.len() >= TOKENS_MAX as usize {
+            return Err(too_many_tokens());
+        }
         let back = match row.redirect_port {
             Some(port) => Some((port, Secret::new().map_err(ApiError::internal)?)),
             None => None,
         };
         let hash = back.as_ref().map(|(_, secret)| secret.hash());
-        if !self.store.decide_login(&user_code, caller.user.id, approve, hash.as_ref(), now).await? {
+        let by = (caller.user.id, &caller.via.grounds());
+        if !self.store.decide_login(&user_code, by, approve, hash.as_ref(), now).await? {
             return Err(code_not_found());
         }
         let redirect = back.map(|(port, secret)| {
@@ -122,8 +136,12 @@ impl Core {
         Ok(LoginDecided { redirect })
     }
 
-    /// The token of a login that was approved, once.
-    pub(crate) async fn finish_login(&self, id: Uuid, finish: FinishLogin) -> Result<TokenGrant, ApiError> {
+    /// A login that was approved, once: what is left is to make its token.
+    pub(crate) async fn finish_login(
+        &self,
+        id: Uuid,
+        finish: FinishLogin,
+    ) -> Result<ApprovedLogin, ApiError> {
         let FinishLogin { code_verifier, code } = finish;
         if !VERIFIER_BYTES.contains(&code_verifier.len()) {
             return Err(ApiError::invalid(
@@ -141,7 +159,7 @@ impl Core {
                 if let Some(reason) = known.suspended {
                     return Err(ApiError::suspended(&reason));
                 }
-                self.grant_token(&known.user, &label, SESSION_DAYS).await
+                Ok(ApprovedLogin { id, user: known.user, label })
             }
             Polled::Pending => Err(ApiError::new(
                 409,
@@ -220,12 +238,22 @@ fn code_not_found() -> ApiError {
     )
 }
 
-fn expired() -> ApiError {
+pub(super) fn expired() -> ApiError {
     ApiError::new(
         410,
         "login_expired",
         format!("there is no such login, or not any more: each is good once, for {MINUTES} minutes"),
         "begin another one",
+    )
+}
+
+/// 409: nobody makes another token.
+pub(crate) fn too_many_tokens() -> ApiError {
+    ApiError::new(
+        409,
+        "too_many_tokens",
+        format!("you have {TOKENS_MAX} tokens, which is the most that a user may have"),
+        "revoke those that you do not need",
     )
 }
 

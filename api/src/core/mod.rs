@@ -59,8 +59,10 @@ pub(crate) use plans::{plan_name, plan_not_found};
 pub use recordings::{answer_of, replay_call};
 pub use sweep::{ORPHAN_GRACE, SweepError, Swept};
 pub use tokens::TokenLimits;
+pub(crate) use tokens::TOKENS_MAX;
+pub(crate) use logins::too_many_tokens;
 pub(crate) use people::{WrongPassword, user_not_found};
-pub(crate) use users::SESSION_DAYS;
+pub(crate) use users::wrong_credentials;
 
 /// How many changes a slow follower may lag behind before it has to ask for everything again.
 const CHANGES_MAX: usize = 1_024;

@@ -43,6 +43,8 @@ impl Core {
     ) -> Result<Result<(), WrongPassword>, ApiError> {
         let ChangePassword { old, new, revoke_tokens } = change;
         let known = self.store.password_hash(caller.user.id).await?.filter(|hash| !hash.is_empty());
+        // What it was when it was checked: whoever else changes it meanwhile is not undone by this.
+        let was = known.clone().unwrap_or_default();
         if known.is_some() {
             let old = old.unwrap_or_default();
             if !self.passwords.verify(caller.user.name.as_str(), old, known).await? {
@@ -58,8 +60,9 @@ impl Core {
             Via::Token(id) => (None, Some(id)),
         };
         let tokens = if revoke_tokens { KeepTokens::Only(token) } else { KeepTokens::All };
-        self.store.set_password(caller.user.id, &hash, Keep { session, tokens }, Timestamp::now()).await?;
-        Ok(Ok(()))
+        let keep = Keep { session, tokens };
+        let set = self.store.set_password(caller.user.id, &was, &hash, keep, Timestamp::now()).await?;
+        Ok(if set { Ok(()) } else { Err(WrongPassword) })
     }
 
     /// Makes a code that a user sets a new password with, once; an earlier one is good for nothing then.

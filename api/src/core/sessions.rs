@@ -6,10 +6,11 @@ use uuid::Uuid;
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{Scope, SessionGrant, SessionInfo, User};
 
+use super::tokens::unfounded;
 use super::{Core, DAY_MS};
 use crate::ApiError;
 use crate::auth::{Caller, Secret, Via, hash_of};
-use crate::store::{LiveSession, NewSessionRow, StoreError};
+use crate::store::{Grounds, LiveSession, NewSessionRow, StoreError};
 
 /// How long a session lasts at most, in days.
 const DAYS_MAX: i64 = 30;
@@ -23,10 +24,11 @@ const USER_AGENT_CHARS_MAX: usize = 200;
 const SEEN_MS: i64 = 60_000;
 
 impl Core {
-    /// Begins a session for a user.
+    /// Begins a session for a user, on grounds that still have to hold.
     pub(crate) async fn begin_session(
         &self,
         user: User,
+        grounds: &Grounds,
         user_agent: &str,
         peer: IpAddr,
     ) -> Result<SessionGrant, ApiError> {
@@ -45,7 +47,9 @@ impl Core {
             now,
             expires_at,
         };
-        self.store.create_session(&row, SESSIONS_MAX).await?;
+        if !self.store.create_session(&row, SESSIONS_MAX, grounds).await? {
+            return Err(unfounded(grounds));
+        }
         Ok(SessionGrant { secret: secret.reveal(), expires_at, user })
     }
 

@@ -8,12 +8,22 @@ use wasmcloud_wire::body::{Scope, TokenGrant, User};
 use wasmcloud_wire::limits::TOKEN_HANDLERS_MAX;
 use wasmcloud_wire::{HandlerName, Timestamp};
 
+use super::logins::{ApprovedLogin, expired};
+use super::oidc::flow_invalid;
+use super::users::wrong_credentials;
 use super::{Core, DAY_MS};
 use crate::ApiError;
-use crate::store::NewTokenRow;
+use crate::store::{Grounds, NewTokenRow};
 
 /// A token's use is noted to so many milliseconds.
 const MINUTE_MS: i64 = 60_000;
+/// Live tokens of one user: as many can be made by hand, and as many by logins with a password, of which beyond it the one
+/// that was not used for longest is revoked.
+pub(crate) const TOKENS_MAX: u32 = 1_000;
+/// How long a login lasts, in days.
+const LOGIN_DAYS: u32 = 30;
+/// What a token is called that a login with a password made.
+const LOGIN_LABEL: &str = "login";
 /// Tokens whose use is being noted at once. The use of one more is noted with its next request.
 const NOTES_MAX: usize = 64;
 
@@ -87,16 +97,32 @@ impl UseNotes {
 impl Core {
     /// Makes a token that may do all that its user may.
     pub async fn grant_token(&self, user: &User, label: &str, days: u32) -> Result<TokenGrant, ApiError> {
-        self.grant_limited_token(user, label, days, TokenLimits::none()).await
+        self.grant_limited_token(user, label, days, TokenLimits::none(), None, &Grounds::Known).await
     }
 
-    /// Makes a token that speaks for a user within limits.
-    pub async fn grant_limited_token(
+    /// Makes the token of a login with a password, or of somebody who has just registered.
+    pub(crate) async fn grant_login(&self, user: &User, grounds: &Grounds) -> Result<TokenGrant, ApiError> {
+        let (limits, at_most) = (TokenLimits::none(), Some(TOKENS_MAX));
+        self.grant_limited_token(user, LOGIN_LABEL, LOGIN_DAYS, limits, at_most, grounds).await
+    }
+
+    /// Makes the token of a login that was approved in a browser.
+    pub(crate) async fn grant_approved(&self, login: ApprovedLogin) -> Result<TokenGrant, ApiError> {
+        let ApprovedLogin { id, user, label } = login;
+        let (limits, grounds) = (TokenLimits::none(), Grounds::Login(id));
+        self.grant_limited_token(&user, &label, LOGIN_DAYS, limits, None, &grounds).await
+    }
+
+    /// Makes a token that speaks for a user within limits, on grounds that still have to hold. With `at_most`, as many that
+    /// are called the same.
+    pub(crate) async fn grant_limited_token(
         &self,
         user: &User,
         label: &str,
         days: u32,
         limits: TokenLimits,
+        at_most: Option<u32>,
+        grounds: &Grounds,
     ) -> Result<TokenGrant, ApiError> {
         let (id, now) = (Uuid::now_v7(), Timestamp::now());
         let expires_at = Timestamp(now.0 + i64::from(days) * DAY_MS);
@@ -104,7 +130,9 @@ impl Core {
         let limited = is_limited(&scopes, &handlers);
         let token = self.keys.sign(user.id, id, limited, now, expires_at).map_err(ApiError::internal)?;
         let row = NewTokenRow { id, user: user.id, label: label.to_owned(), expires_at, scopes, handlers };
-        self.store.create_token(row).await?;
+        if !self.store.create_token(row, at_most, grounds, now).await? {
+            return Err(unfounded(grounds));
+        }
         Ok(TokenGrant { token, id, expires_at, user: user.clone() })
     }
 
@@ -121,6 +149,16 @@ impl Core {
             }
             used.end(id);
         });
+    }
+}
+
+/// What whoever asked is told when the grounds do not hold any more: what they would be told if they asked now.
+pub(super) fn unfounded(grounds: &Grounds) -> ApiError {
+    match grounds {
+        Grounds::Password(_) => wrong_credentials(),
+        Grounds::Known | Grounds::Session(_) | Grounds::Token(_) => ApiError::unauthorized(),
+        Grounds::Login(_) => expired(),
+        Grounds::Identity { .. } => flow_invalid(),
     }
 }
 

@@ -6,11 +6,9 @@ use wasmcloud_wire::{Timestamp, UserId, UserName};
 use super::tokens::is_limited;
 use super::{Core, DAY_MS};
 use crate::auth::{Caller, Credential, Via, credential, hash_of};
-use crate::store::{LiveToken, NewUser, StoreError};
+use crate::store::{Grounds, LiveToken, NewUser, StoreError};
 use crate::{ApiError, Registration};
 
-/// How long a login lasts, in days.
-pub(crate) const SESSION_DAYS: u32 = 30;
 /// How long an invitation can be used, in days.
 const INVITATION_DAYS: i64 = 7;
 /// Randomness of an invitation's code, in bytes.
@@ -70,12 +68,12 @@ impl Core {
         Ok(NewUser { id: UserId::new(), name, password_hash, is_admin })
     }
 
-    /// The user whom a name and a password belong to.
+    /// The user whom a name and a password belong to, and what the user is known by then.
     pub(crate) async fn check_password(
         &self,
         name: &str,
         password: String,
-    ) -> Result<Result<User, FailedLogin>, ApiError> {
+    ) -> Result<Result<(User, Grounds), FailedLogin>, ApiError> {
         let known = match name.parse::<UserName>() {
             Ok(name) => self.store.user_by_name(&name).await?,
             Err(_) => None,
@@ -83,12 +81,13 @@ impl Core {
         let (user, hash) = known.unzip();
         // Who signs in elsewhere has no password: that is as much work as a wrong one, and is no fault to be logged.
         let hash = hash.filter(|hash| !hash.is_empty());
+        let grounds = hash.clone().map(Grounds::Password);
         let right = self.passwords.verify(name, password, hash).await?;
-        let Some(user) = user.filter(|_| right) else { return Ok(Err(FailedLogin)) };
+        let Some((user, grounds)) = user.zip(grounds).filter(|_| right) else { return Ok(Err(FailedLogin)) };
         if let Some(reason) = self.store.known(user.id).await?.and_then(|known| known.suspended) {
             return Err(ApiError::suspended(&reason));
         }
-        Ok(Ok(user))
+        Ok(Ok((user, grounds)))
     }
 
     /// Whoever an `Authorization` field speaks for; 401 if it speaks for nobody.
@@ -119,6 +118,16 @@ impl Core {
         self.store.create_invitation(&hash_of(&code), by, expires_at).await?;
         Ok(Invitation { code, expires_at })
     }
+}
+
+/// 401: nobody is told more of why.
+pub(crate) fn wrong_credentials() -> ApiError {
+    ApiError::new(
+        401,
+        "wrong_credentials",
+        "no user has this name and this password",
+        "check both; `wasmcloud login` asks for them again",
+    )
 }
 
 pub(super) fn registration_off() -> ApiError {

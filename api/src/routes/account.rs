@@ -8,6 +8,7 @@ use wasmcloud_wire::body::{Account, ChangePassword, ResetPassword};
 
 use crate::ApiError;
 use crate::app::App;
+use crate::auth::Tries;
 use crate::core::WrongPassword;
 use crate::guards::{Changing, Json, Note, Peer, Whole};
 use crate::reply::{Done, Reply, Result};
@@ -30,7 +31,7 @@ pub(crate) async fn password(
     let name = caller.user.name.as_str();
     changing.own("account.password", name).await?;
     app.limit_peer(ip).await?;
-    app.limit_account(name).await?;
+    app.limit(Tries::Passwords, name).await?;
     let changed = app.core.change_password(caller, body.0).await?;
     changed.map_err(|WrongPassword| {
         ApiError::new(

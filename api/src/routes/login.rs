@@ -8,15 +8,12 @@ use serde_json::json;
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{LoginRequest, TokenGrant, User};
 
-use crate::ApiError;
 use crate::app::App;
-use crate::auth::{Caller, Via};
-use crate::core::SESSION_DAYS;
+use crate::auth::{Caller, Tries, Via};
+use crate::core::wrong_credentials;
 use crate::guards::{Changing, Json, Note, Peer};
 use crate::reply::{Done, Reply, Result};
-
-/// What a token is called that a login made.
-pub(super) const SESSION_LABEL: &str = "login";
+use crate::store::Grounds;
 
 /// Changes a name and a password for a token.
 #[post("/login")]
@@ -27,34 +24,29 @@ pub(crate) async fn login(
     body: Json<LoginRequest>,
 ) -> Result<Reply<TokenGrant>> {
     let Json(LoginRequest { username, password }) = body;
-    let user = checked(app, peer.0.ip(), &username, password, async || {
+    let (user, grounds) = checked(app, peer.0.ip(), &username, password, async || {
         note.begin(None, "login", &username, None, json!({})).await
     })
     .await?;
-    Reply::ok(app.core.grant_token(&user, SESSION_LABEL, SESSION_DAYS).await?)
+    Reply::ok(app.core.grant_login(&user, &grounds).await?)
 }
 
-/// The user whom a name and a password belong to, as often as one may try. `note` is done before the password is looked at.
+/// The user whom a name and a password belong to, and what the user is known by then, as often as one may try. `note` is done
+/// before the password is looked at.
 pub(super) async fn checked(
     app: &App,
     peer: IpAddr,
     username: &str,
     password: String,
     note: impl AsyncFnOnce() -> Result<()>,
-) -> Result<User> {
+) -> Result<(User, Grounds)> {
     app.limit_peer(peer).await?;
-    app.limit_account(username).await?;
+    app.limit(Tries::Logins, username).await?;
+    app.limit(Tries::Passwords, username).await?;
     note().await?;
-    let user = app.core.check_password(username, password).await?.map_err(|_| {
-        ApiError::new(
-            401,
-            "wrong_credentials",
-            "no user has this name and this password",
-            "check both; `wasmcloud login` asks for them again",
-        )
-    })?;
+    let known = app.core.check_password(username, password).await?.map_err(|_| wrong_credentials())?;
     app.forgive_tries(username, peer).await;
-    Ok(user)
+    Ok(known)
 }
 
 /// Ends the token, or the session, that the request is made with.

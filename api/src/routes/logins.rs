@@ -10,6 +10,7 @@ use wasmcloud_wire::body::{
 };
 
 use crate::app::App;
+use crate::auth::Tries;
 use crate::guards::{Changing, Json, Note, Peer, Whole};
 use crate::reply::{Reply, Result};
 
@@ -27,8 +28,8 @@ pub(crate) async fn begin(
 /// What waits with a code.
 #[get("/logins/<code>")]
 pub(crate) async fn show(app: &State<Arc<App>>, whole: Whole, code: &str) -> Result<Reply<PendingLogin>> {
-    // With a space, it is nobody's name. Codes that are right count too: who has one must not guess more for it.
-    app.limit_account(&format!("codes {}", whole.0.user.name)).await?;
+    // Codes that are right count too: who has one must not guess more for it.
+    app.limit(Tries::Codes, whole.0.user.name.as_str()).await?;
     Reply::ok(app.core.pending_login(code).await?)
 }
 
@@ -44,7 +45,7 @@ pub(crate) async fn decide(
     let caller = &changing.caller;
     let subject = caller.user.name.as_str();
     changing.noted(caller.user.id, "login.decide", subject, json!({ "approve": approve })).await?;
-    app.limit_account(&format!("decisions {subject}")).await?;
+    app.limit(Tries::Decisions, subject).await?;
     Reply::ok(app.core.decide_login(caller, code, approve).await?)
 }
 
@@ -52,14 +53,16 @@ pub(crate) async fn decide(
 #[post("/logins/<id>/token")]
 pub(crate) async fn token(
     app: &State<Arc<App>>,
+    peer: Peer,
     note: Note,
     id: &str,
     body: Json<FinishLogin>,
 ) -> Result<Reply<TokenGrant>> {
     // What is no id is none of ours, as one that has expired.
     let id = Uuid::parse_str(id).unwrap_or_default();
-    let grant = app.core.finish_login(id, body.0).await?;
-    let (user, detail) = (&grant.user, json!({ "token": grant.id }));
+    app.limiter.limit_polls(peer.0.ip())?;
+    let login = app.core.finish_login(id, body.0).await?;
+    let (user, detail) = (&login.user, json!({ "login": login.id, "label": login.label }));
     note.begin(None, "login.token", user.name.as_str(), Some(user.id), detail).await?;
-    Reply::ok(grant)
+    Reply::ok(app.core.grant_approved(login).await?)
 }

@@ -7,11 +7,10 @@ use serde_json::json;
 use wasmcloud_wire::UserName;
 use wasmcloud_wire::body::{RegisterRequest, TokenGrant};
 
-use super::login::SESSION_LABEL;
 use crate::app::App;
-use crate::core::SESSION_DAYS;
 use crate::guards::{Json, Note, Peer};
 use crate::reply::{Reply, Result};
+use crate::store::Grounds;
 
 /// Adds a user and logs them in.
 #[post("/register")]
@@ -26,5 +25,5 @@ pub(crate) async fn register(
     let name: UserName = username.parse()?;
     note.begin(None, "register", name.as_str(), None, json!({ "invited": invitation.is_some() })).await?;
     let user = app.core.register(name, password, invitation.as_deref()).await?;
-    Reply::created(app.core.grant_token(&user, SESSION_LABEL, SESSION_DAYS).await?, None)
+    Reply::created(app.core.grant_login(&user, &Grounds::Known).await?, None)
 }

@@ -24,11 +24,11 @@ pub(crate) async fn create(
 ) -> Result<Reply<SessionGrant>> {
     let Json(LoginRequest { username, password }) = body;
     let ip = peer.0.ip();
-    let user = checked(app, ip, &username, password, async || {
+    let (user, grounds) = checked(app, ip, &username, password, async || {
         note.begin(None, "session.create", &username, None, json!({})).await
     })
     .await?;
-    Reply::created(app.core.begin_session(user, &agent.0, ip).await?, None)
+    Reply::created(app.core.begin_session(user, &grounds, &agent.0, ip).await?, None)
 }
 
 /// The user's sessions that have not ended.

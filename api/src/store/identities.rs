@@ -5,7 +5,7 @@ use uuid::Uuid;
 use wasmcloud_wire::body::{Identity, User};
 use wasmcloud_wire::{Timestamp, UserId};
 
-use super::{NewUser, StoreError};
+use super::{Grounds, NewUser, StoreError};
 
 /// Who somebody is at a provider: its issuer's `sub`, which stays the same whatever else changes.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub enum Linked {
     Taken,
     /// The user has as many as a user may have.
     TooMany,
+    /// Whoever asks is not known any more as before.
+    Unfounded,
 }
 
 /// What became of unlinking one.
@@ -105,12 +107,13 @@ pub trait IdentityStore: Send + Sync {
         label: &str,
         now: Timestamp,
     ) -> Result<Option<Known>, StoreError>;
-    /// Makes an identity a user's, of at most `at_most`.
+    /// Makes an identity a user's, of at most `at_most`, if whoever asks is known on these grounds still.
     async fn link_identity(
         &self,
         user: UserId,
         new: &NewIdentity,
         at_most: u32,
+        grounds: &Grounds,
     ) -> Result<Linked, StoreError>;
     /// Takes an identity from a user, to whom a password or another identity at one of `providers` must be left.
     async fn unlink_identity(

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 use wasmcloud_wire::{Timestamp, UserId};
 
-use super::StoreError;
+use super::{Grounds, StoreError};
 
 /// A login that a program asks for.
 #[derive(Clone, Debug)]
@@ -96,11 +96,12 @@ pub trait LoginStore: Send + Sync {
     ) -> Result<LoginAsked, StoreError>;
     /// The login that waits with this code.
     async fn pending_login(&self, user_code: &str, now: Timestamp) -> Result<Option<PendingRow>, StoreError>;
-    /// Approves a login for a user, or refuses it, once. With `code_hash`, its program has to bring that code.
+    /// Approves a login for a user, or refuses it, once. With `code_hash`, its program has to bring that code. False if none
+    /// waits with this code, or the user is not known on these grounds any more.
     async fn decide_login(
         &self,
         user_code: &str,
-        user: UserId,
+        by: (UserId, &Grounds),
         approve: bool,
         code_hash: Option<&[u8; 32]>,
         now: Timestamp,

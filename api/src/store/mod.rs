@@ -63,7 +63,7 @@ pub use routes::{
     AddHost, AddRoute, HostRow, NewHostRow, NewRouteRow, ProveHost, RemoveHost, RouteLimits, RouteRow,
     RouteStore,
 };
-pub use sessions::{LiveSession, NewSessionRow, SessionStore};
+pub use sessions::{Grounds, LiveSession, NewSessionRow, SessionStore};
 pub use settings::{
     EditSettings, HandlerSettings, SealedSetting, SettingChanges, SettingCounts, SettingRow, SettingsEdit,
 };
@@ -129,8 +129,15 @@ pub trait Store:
         created_by: UserId,
         expires_at: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Keeps a token's id, so that the token is live.
-    async fn create_token(&self, new: NewTokenRow) -> Result<(), StoreError>;
+    /// Keeps a token's id, so that the token is live. With `at_most`, as many of the user's live tokens that are called the
+    /// same as make that many with it go on, those that were used last. False if the grounds do not hold any more.
+    async fn create_token(
+        &self,
+        new: NewTokenRow,
+        at_most: Option<u32>,
+        grounds: &Grounds,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
     /// What a token is good for that is neither revoked nor expired.
     async fn live_token(&self, id: Uuid, now: Timestamp) -> Result<Option<LiveToken>, StoreError>;
     /// A user's live tokens, newest first. `current` is false in each.

@@ -52,14 +52,16 @@ pub trait PeopleStore: Send + Sync {
     async fn known(&self, id: UserId) -> Result<Option<Known>, StoreError>;
     /// A user's password hash; empty where there is no password.
     async fn password_hash(&self, user: UserId) -> Result<Option<String>, StoreError>;
-    /// Sets a user's password. What was begun for the user and not finished ends as well.
+    /// Sets a user's password, whose hash so far is `old`; false if it is another one by now. What was begun for the user
+    /// and not finished ends as well.
     async fn set_password(
         &self,
         user: UserId,
+        old: &str,
         hash: &str,
         keep: Keep,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
     /// Sets the password of whoever a reset was made for, and ends all that the user is known by. Nothing if there is no
     /// such reset, or it has expired or was used.
     async fn reset_password(

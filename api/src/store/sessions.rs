@@ -26,6 +26,29 @@ pub struct NewSessionRow {
     pub expires_at: Timestamp,
 }
 
+/// What somebody is given a token or a session on, or approves something on. Whoever checked it did so a while ago: it has
+/// to be so still when that is kept, and the user must not be suspended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// Nothing besides: the user was just made, or whoever runs this server asks.
+    Known,
+    /// A password, whose hash was this.
+    Password(String),
+    /// A session of the user's with this id.
+    Session(Uuid),
+    /// A token of the user's with this id.
+    Token(Uuid),
+    /// A login that the user has approved, with this id.
+    Login(Uuid),
+    /// An identity of the user's.
+    Identity {
+        /// Who says so.
+        issuer: String,
+        /// Who the user is there.
+        subject: String,
+    },
+}
+
 /// A session that has neither ended nor been idle for too long.
 #[derive(Clone, Debug)]
 pub struct LiveSession {
@@ -42,8 +65,14 @@ pub struct LiveSession {
 /// What the control plane remembers of sessions. `idle_since` is what one must have been used after to be live.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Keeps a session; of the user's others as many as make `at_most` with it, those that were used last.
-    async fn create_session(&self, new: &NewSessionRow, at_most: u32) -> Result<(), StoreError>;
+    /// Keeps a session; of the user's others as many as make `at_most` with it, those that were used last. False if the
+    /// grounds do not hold any more.
+    async fn create_session(
+        &self,
+        new: &NewSessionRow,
+        at_most: u32,
+        grounds: &Grounds,
+    ) -> Result<bool, StoreError>;
     /// A session by the hash of its secret.
     async fn live_session(
         &self,

@@ -102,8 +102,14 @@ impl<B: Backend> Store for SqlStore<B> {
         users::create_invitation(&self.write, code_hash, created_by, expires_at).await
     }
 
-    async fn create_token(&self, new: NewTokenRow) -> Result<(), StoreError> {
-        users::create_token(&self.write, &new).await
+    async fn create_token(
+        &self,
+        new: NewTokenRow,
+        at_most: Option<u32>,
+        grounds: &super::Grounds,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        users::create_token(&self.write, &new, at_most, grounds, now).await
     }
 
     async fn live_token(&self, id: Uuid, now: Timestamp) -> Result<Option<LiveToken>, StoreError> {

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 use wasmcloud_api::store::{
-    Changed, Keep, KeepTokens, Linked, LoginAsked, LoginRoom, NewIdentity, NewLoginRow, NewSessionRow,
-    NewTicket, NewUser, Polled, Registered, Store, Unlinked,
+    Changed, Grounds, Keep, KeepTokens, Linked, LoginAsked, LoginRoom, NewIdentity, NewLoginRow,
+    NewSessionRow, NewTicket, NewTokenRow, NewUser, Polled, Registered, Store, Unlinked,
 };
-use wasmcloud_wire::body::User;
+use wasmcloud_wire::body::{Scope, User};
 use wasmcloud_wire::{Timestamp, UserId};
 
 use crate::database::{Database, on_both_databases};
@@ -18,6 +18,10 @@ on_both_databases!(
     a_login_is_approved_once_and_fetched_once,
     accounts_are_suspended_and_the_last_operator_stays,
     a_new_password_ends_what_the_user_is_known_by,
+    of_two_who_know_the_same_old_password_one_sets_another,
+    nothing_is_given_on_grounds_that_hold_no_more,
+    a_login_beyond_the_most_revokes_the_token_that_was_not_used_for_longest,
+    addresses_of_one_network_wait_together,
 );
 
 const NOW: Timestamp = Timestamp(1_600_000_000_000);
@@ -53,7 +57,7 @@ async fn sessions_end_by_time_by_want_of_use_and_at_will(database: Database) {
     let (ada, bob) =
         (user(store.as_ref(), "ada", true, "x").await, user(store.as_ref(), "bob", false, "x").await);
     let first = session(&ada, 1, NOW);
-    store.create_session(&first, 3).await.unwrap();
+    assert!(store.create_session(&first, 3, &Grounds::Known).await.unwrap());
     let live =
         async |now: i64, idle: i64| store.live_session(&[1; 32], later(now), later(idle)).await.unwrap();
     let found = live(1, -5).await.unwrap();
@@ -68,7 +72,12 @@ async fn sessions_end_by_time_by_want_of_use_and_at_will(database: Database) {
     assert!(store.session_is_live(first.id, later(61), NOW).await.unwrap());
 
     for number in 2..=4 {
-        store.create_session(&session(&ada, number, later(100 + i64::from(number))), 3).await.unwrap();
+        assert!(
+            store
+                .create_session(&session(&ada, number, later(100 + i64::from(number))), 3, &Grounds::Known)
+                .await
+                .unwrap()
+        );
     }
     let listed = store.sessions(ada.id, later(200), NOW).await.unwrap();
     assert_eq!(listed.len(), 3, "the one that was not used for longest has ended");
@@ -123,10 +132,16 @@ async fn an_identity_is_one_users_and_the_last_way_to_sign_in_stays(database: Da
         store.sign_in_as("https://git.example.net", subject, "new label", NOW).await.unwrap()
     };
     assert!(known("1").await.is_none());
-    let Linked::Done(first) = store.link_identity(ada.id, &identity("1"), 2).await.unwrap() else { panic!() };
+    let Linked::Done(first) = store.link_identity(ada.id, &identity("1"), 2, &Grounds::Known).await.unwrap()
+    else {
+        panic!()
+    };
     assert_eq!((first.provider.as_str(), first.label.as_str(), first.used_at), ("git", "label of 1", None));
-    assert!(matches!(store.link_identity(bob.id, &identity("1"), 2).await.unwrap(), Linked::Taken));
-    let again = store.link_identity(ada.id, &identity("1"), 2).await.unwrap();
+    assert!(matches!(
+        store.link_identity(bob.id, &identity("1"), 2, &Grounds::Known).await.unwrap(),
+        Linked::Taken
+    ));
+    let again = store.link_identity(ada.id, &identity("1"), 2, &Grounds::Known).await.unwrap();
     assert!(matches!(again, Linked::Done(same) if same.id == first.id));
     assert_eq!(known("1").await.unwrap().user.id, ada.id);
     let listed = store.identities(ada.id).await.unwrap();
@@ -134,17 +149,22 @@ async fn an_identity_is_one_users_and_the_last_way_to_sign_in_stays(database: Da
     // The same subject elsewhere is somebody else.
     assert!(store.sign_in_as("https://other.example.net", "1", "", NOW).await.unwrap().is_none());
 
-    let Linked::Done(second) = store.link_identity(ada.id, &identity("2"), 2).await.unwrap() else {
+    let Linked::Done(second) = store.link_identity(ada.id, &identity("2"), 2, &Grounds::Known).await.unwrap()
+    else {
         panic!()
     };
-    assert!(matches!(store.link_identity(ada.id, &identity("3"), 2).await.unwrap(), Linked::TooMany));
+    assert!(matches!(
+        store.link_identity(ada.id, &identity("3"), 2, &Grounds::Known).await.unwrap(),
+        Linked::TooMany
+    ));
     let providers = ["git".to_owned()];
     assert_eq!(store.unlink_identity(bob.id, first.id, &providers).await.unwrap(), Unlinked::NotFound);
     assert_eq!(store.unlink_identity(ada.id, first.id, &[]).await.unwrap(), Unlinked::LastWay);
     assert_eq!(store.unlink_identity(ada.id, first.id, &providers).await.unwrap(), Unlinked::Done);
     assert_eq!(store.unlink_identity(ada.id, second.id, &providers).await.unwrap(), Unlinked::LastWay);
     assert_eq!(store.identities(ada.id).await.unwrap().len(), 1);
-    let Linked::Done(of_bob) = store.link_identity(bob.id, &identity("1"), 2).await.unwrap() else {
+    let Linked::Done(of_bob) = store.link_identity(bob.id, &identity("1"), 2, &Grounds::Known).await.unwrap()
+    else {
         panic!()
     };
     assert_eq!(
@@ -224,17 +244,20 @@ async fn a_login_is_approved_once_and_fetched_once(database: Database) {
     assert_eq!(poll(device.id, 1, None, 25).await, Polled::TooOften);
     assert!(store.pending_login("AAAA", later(1000)).await.unwrap().is_none(), "it has expired");
     assert_eq!(store.pending_login("AAAA", NOW).await.unwrap().unwrap().id, device.id);
-    assert!(store.decide_login("AAAA", ada.id, true, None, NOW).await.unwrap());
-    assert!(!store.decide_login("AAAA", ada.id, false, None, NOW).await.unwrap(), "it is decided");
+    assert!(store.decide_login("AAAA", (ada.id, &Grounds::Known), true, None, NOW).await.unwrap());
+    assert!(
+        !store.decide_login("AAAA", (ada.id, &Grounds::Known), false, None, NOW).await.unwrap(),
+        "it is decided"
+    );
     let approved = Polled::Approved { user: ada.id, label: "a laptop".to_owned() };
     assert_eq!(poll(device.id, 1, None, 40).await, approved);
     assert_eq!(poll(device.id, 1, None, 60).await, Polled::Gone, "it was fetched");
 
-    assert!(store.decide_login("BBBB", ada.id, true, Some(&[5; 32]), NOW).await.unwrap());
+    assert!(store.decide_login("BBBB", (ada.id, &Grounds::Known), true, Some(&[5; 32]), NOW).await.unwrap());
     assert_eq!(poll(here.id, 1, None, 40).await, Polled::WrongCode);
     assert_eq!(poll(here.id, 1, Some(6), 60).await, Polled::WrongCode);
     assert_eq!(poll(here.id, 1, Some(5), 80).await, approved);
-    assert!(store.decide_login("CCCC", ada.id, false, None, NOW).await.unwrap());
+    assert!(store.decide_login("CCCC", (ada.id, &Grounds::Known), false, None, NOW).await.unwrap());
     assert_eq!(store.sweep_expired(later(1000)).await.unwrap(), 3);
 }
 
@@ -277,7 +300,7 @@ async fn a_new_password_ends_what_the_user_is_known_by(database: Database) {
         (user(store.as_ref(), "ada", true, "old").await, user(store.as_ref(), "bob", false, "x").await);
     let kept = session(&ada, 1, NOW);
     for row in [&kept, &session(&ada, 2, NOW), &session(&bob, 3, NOW)] {
-        store.create_session(row, 10).await.unwrap();
+        assert!(store.create_session(row, 10, &Grounds::Known).await.unwrap());
     }
     let ticket = |number: u8| NewTicket {
         secret_hash: [number; 32],
@@ -288,7 +311,7 @@ async fn a_new_password_ends_what_the_user_is_known_by(database: Database) {
     };
     store.create_ticket(&ticket(1), true).await.unwrap();
     let keep = Keep { session: Some(kept.id), tokens: KeepTokens::All };
-    store.set_password(ada.id, "new", keep, NOW).await.unwrap();
+    assert!(store.set_password(ada.id, "old", "new", keep, NOW).await.unwrap());
     assert_eq!(store.password_hash(ada.id).await.unwrap().as_deref(), Some("new"));
     let left = store.sessions(ada.id, NOW, later(-5)).await.unwrap();
     assert_eq!(left.iter().map(|session| session.id).collect::<Vec<_>>(), [kept.id]);
@@ -301,4 +324,130 @@ async fn a_new_password_ends_what_the_user_is_known_by(database: Database) {
     assert_eq!(store.reset_password(&[2; 32], "again", NOW).await.unwrap(), None, "it was used");
     assert_eq!(store.password_hash(ada.id).await.unwrap().as_deref(), Some("reset"));
     assert!(store.sessions(ada.id, NOW, later(-5)).await.unwrap().is_empty());
+}
+
+async fn of_two_who_know_the_same_old_password_one_sets_another(database: Database) {
+    let store = database.open().await.unwrap();
+    let keep = Keep { session: None, tokens: KeepTokens::All };
+    for (name, old) in [("ada", "old"), ("bob", "")] {
+        let id = user(store.as_ref(), name, false, old).await.id;
+        let changes = ["one", "other"].map(|new| store.set_password(id, old, new, keep, NOW));
+        let set =
+            futures::future::join_all(changes).await.into_iter().filter(|set| *set.as_ref().unwrap()).count();
+        assert_eq!(set, 1, "{name}");
+        assert!(!store.set_password(id, old, "third", keep, NOW).await.unwrap());
+    }
+}
+
+fn token(user: &User, label: &str) -> NewTokenRow {
+    NewTokenRow {
+        id: Uuid::now_v7(),
+        user: user.id,
+        label: label.to_owned(),
+        expires_at: later(10_000),
+        scopes: Scope::ALL.to_vec(),
+        handlers: None,
+    }
+}
+
+async fn nothing_is_given_on_grounds_that_hold_no_more(database: Database) {
+    let store = database.open().await.unwrap();
+    let (ada, bob) =
+        (user(store.as_ref(), "ada", true, "old").await, user(store.as_ref(), "bob", false, "x").await);
+    let (of_session, of_token, of_login) = (session(&ada, 1, NOW), token(&ada, "ci"), Uuid::new_v4());
+    assert!(store.create_session(&of_session, 10, &Grounds::Known).await.unwrap());
+    assert!(store.create_token(of_token.clone(), None, &Grounds::Known, NOW).await.unwrap());
+    let known = Grounds::Known;
+    let identity = identity("1");
+    assert!(matches!(store.link_identity(ada.id, &identity, 2, &known).await.unwrap(), Linked::Done(_)));
+    let login = |id: Uuid, code: &str| NewLoginRow {
+        id,
+        user_code: code.to_owned(),
+        challenge: [1; 32],
+        label: "a laptop".to_owned(),
+        peer: "192.0.2.1".to_owned(),
+        redirect_port: None,
+        expires_at: later(10_000),
+    };
+    let room = LoginRoom { all: 9, of_peer: 9 };
+    for (id, code) in [(of_login, "AAAA"), (Uuid::new_v4(), "BBBB")] {
+        assert_eq!(store.create_login(&login(id, code), room, NOW).await.unwrap(), LoginAsked::Done);
+    }
+    assert!(store.decide_login("AAAA", (ada.id, &known), true, None, NOW).await.unwrap());
+    let grounds = [
+        Grounds::Password("old".to_owned()),
+        Grounds::Session(of_session.id),
+        Grounds::Token(of_token.id),
+        Grounds::Login(of_login),
+        Grounds::Identity { issuer: identity.issuer.clone(), subject: identity.subject.clone() },
+    ];
+    let number = std::cell::Cell::new(10);
+    let given = async |user: &User, grounds: &Grounds| {
+        number.set(number.get() + 1);
+        let session = store.create_session(&session(user, number.get(), NOW), 10, grounds).await.unwrap();
+        let token = store.create_token(token(user, "new"), None, grounds, NOW).await.unwrap();
+        assert_eq!(session, token, "{grounds:?}");
+        token
+    };
+    for grounds in &grounds {
+        assert!(given(&ada, grounds).await, "{grounds:?}");
+        assert!(!given(&bob, grounds).await, "{grounds:?} is another user's");
+    }
+    store.suspend(bob.id, "why", NOW).await.unwrap();
+    assert!(!given(&bob, &known).await, "bob is suspended");
+
+    let keep = Keep { session: None, tokens: KeepTokens::Only(None) };
+    assert!(store.set_password(ada.id, "old", "new", keep, NOW).await.unwrap());
+    let [ended @ .., _] = &grounds;
+    for grounds in ended {
+        assert!(!given(&ada, grounds).await, "{grounds:?}");
+    }
+    assert!(!store.decide_login("BBBB", (ada.id, &grounds[1]), true, None, NOW).await.unwrap());
+    let linked = store.link_identity(ada.id, &identity, 2, &grounds[1]).await.unwrap();
+    assert!(matches!(linked, Linked::Unfounded));
+    assert!(given(&ada, &grounds[4]).await, "the identity is hers still");
+    let own = store.identities(ada.id).await.unwrap()[0].id;
+    assert_eq!(store.unlink_identity(ada.id, own, &[]).await.unwrap(), Unlinked::Done);
+    assert!(!given(&ada, &grounds[4]).await);
+    assert!(store.sessions(bob.id, NOW, later(-5)).await.unwrap().is_empty());
+}
+
+async fn a_login_beyond_the_most_revokes_the_token_that_was_not_used_for_longest(database: Database) {
+    let store = database.open().await.unwrap();
+    let ada = user(store.as_ref(), "ada", true, "x").await;
+    let by_hand = token(&ada, "ci");
+    assert!(store.create_token(by_hand.clone(), None, &Grounds::Known, NOW).await.unwrap());
+    let logins: Vec<_> = (0..4).map(|_| token(&ada, "login")).collect();
+    for (number, login) in logins.iter().enumerate() {
+        assert!(store.create_token(login.clone(), Some(3), &Grounds::Known, NOW).await.unwrap());
+        // The first is used last: whenever the others were made, it is before that.
+        let used = if number == 0 { i64::MAX } else { 0 };
+        store.note_token_use(login.id, Timestamp(used.saturating_add(number as i64))).await.unwrap();
+    }
+    let live = store.tokens(ada.id, NOW).await.unwrap();
+    let mut live: Vec<_> = live.iter().map(|token| token.id).collect();
+    live.sort_unstable();
+    assert_eq!(live, [by_hand.id, logins[0].id, logins[2].id, logins[3].id]);
+}
+
+async fn addresses_of_one_network_wait_together(database: Database) {
+    let store = database.open().await.unwrap();
+    let room = LoginRoom { all: 9, of_peer: 2 };
+    let ask = async |code: &str, peer: &str| {
+        let new = NewLoginRow {
+            id: Uuid::new_v4(),
+            user_code: code.to_owned(),
+            challenge: [1; 32],
+            label: "a laptop".to_owned(),
+            peer: peer.to_owned(),
+            redirect_port: None,
+            expires_at: later(1000),
+        };
+        store.create_login(&new, room, NOW).await.unwrap()
+    };
+    assert_eq!(ask("AAAA", "2001:db8::1").await, LoginAsked::Done);
+    assert_eq!(ask("BBBB", "2001:db8::2").await, LoginAsked::Done);
+    assert_eq!(ask("CCCC", "2001:db8::3").await, LoginAsked::Full);
+    assert_eq!(ask("CCCC", "2001:db8:0:1::1").await, LoginAsked::Done);
+    assert_eq!(ask("DDDD", "192.0.2.1").await, LoginAsked::Done);
 }

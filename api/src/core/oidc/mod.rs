@@ -17,7 +17,7 @@ use self::provider::{Provider, Someone};
 use super::people::by_session;
 use super::{Core, CoreError};
 use crate::auth::{Caller, Secret, hash_of};
-use crate::store::{Linked, NewIdentity, NewTicket, NewUser, Registered, Ticket, Unlinked};
+use crate::store::{Grounds, Linked, NewIdentity, NewTicket, NewUser, Registered, Ticket, Unlinked};
 use crate::{ApiError, Config, Registration};
 
 /// How long a step is good, in minutes.
@@ -124,9 +124,11 @@ impl Core {
             return Err(flow_invalid());
         }
         // Whoever began to link has to be who comes back: else somebody's identity could be slipped to another.
-        if begun_by.is_some() && begun_by != caller.map(|caller| caller.user.id) {
-            return Err(flow_invalid());
-        }
+        let linking = match (begun_by, caller) {
+            (None, _) => None,
+            (Some(user), Some(caller)) if caller.user.id == user => Some(caller),
+            (Some(_), _) => return Err(flow_invalid()),
+        };
         let provider = self.oidc.find(&flow.provider)?;
         // Before anybody is asked: a code that another provider gave must not be shown to this one (RFC 9207).
         let is_other = finish.iss.as_ref().is_some_and(|iss| iss != provider.told.issuer.as_str());
@@ -134,8 +136,8 @@ impl Core {
             return Err(flow_invalid());
         }
         let someone = provider.finish(finish.code, flow.verifier, flow.nonce).await?;
-        match begun_by {
-            Some(user) => self.link(provider, user, someone).await,
+        match linking {
+            Some(caller) => self.link(provider, caller, someone).await,
             None => self.enter(provider, someone, user_agent, peer).await,
         }
     }
@@ -143,7 +145,7 @@ impl Core {
     async fn link(
         &self,
         provider: &Provider,
-        user: UserId,
+        caller: &Caller,
         someone: Someone,
     ) -> Result<OidcFinished, ApiError> {
         let title = &provider.told.title;
@@ -154,7 +156,10 @@ impl Core {
             subject: someone.subject,
             label: someone.label,
         };
-        match self.store.link_identity(user, &new, IDENTITIES_MAX).await? {
+        // The provider may have taken its time: whoever has been signed out meanwhile links nothing.
+        let grounds = caller.via.grounds();
+        match self.store.link_identity(caller.user.id, &new, IDENTITIES_MAX, &grounds).await? {
+            Linked::Unfounded => Err(super::tokens::unfounded(&grounds)),
             Linked::Done(identity) => Ok(OidcFinished::Linked { identity }),
             Linked::Taken => Err(identity_taken(title)),
             Linked::TooMany => Err(ApiError::new(
@@ -180,7 +185,8 @@ impl Core {
             if let Some(reason) = known.suspended {
                 return Err(ApiError::suspended(&reason));
             }
-            let session = self.begin_session(known.user, user_agent, peer).await?;
+            let grounds = Grounds::Identity { issuer, subject: someone.subject };
+            let session = self.begin_session(known.user, &grounds, user_agent, peer).await?;
             return Ok(OidcFinished::SignedIn { session });
         }
         if self.config.registration == Registration::Off {
@@ -234,7 +240,7 @@ impl Core {
             label: newcomer.label,
         };
         match self.store.register_identity(new, &identity, &hash, invitation.as_ref(), now).await? {
-            Registered::Done(user) => self.begin_session(user, user_agent, peer).await,
+            Registered::Done(user) => self.begin_session(user, &Grounds::Known, user_agent, peer).await,
             Registered::NoTicket => Err(flow_invalid()),
             Registered::NoInvitation => Err(super::users::bad_invitation()),
             Registered::NameTaken => Err(super::users::name_taken(&name)),
@@ -308,7 +314,7 @@ fn name_of(nick: &str) -> String {
     name.trim_matches('-').to_owned()
 }
 
-fn flow_invalid() -> ApiError {
+pub(super) fn flow_invalid() -> ApiError {
     ApiError::new(
         403,
         "flow_invalid",

@@ -7,10 +7,11 @@ use wasmcloud_wire::{Timestamp, UserId};
 
 use super::SqlStore;
 use super::backend::{Backend, Columns, begin, read};
-use super::users::{insert, suspended, use_invitation, user};
+use super::users::{hold, insert, suspended, use_invitation, user};
 use super::value::values;
 use crate::store::{
-    IdentityStore, Known, Linked, NewIdentity, NewTicket, NewUser, Registered, StoreError, Ticket, Unlinked,
+    Grounds, IdentityStore, Known, Linked, NewIdentity, NewTicket, NewUser, Registered, StoreError, Ticket,
+    Unlinked,
 };
 
 /// Held to the end of a transaction, so that two changes of one user's identities happen one after the other.
@@ -52,9 +53,12 @@ impl<B: Backend> IdentityStore for SqlStore<B> {
         user: UserId,
         new: &NewIdentity,
         at_most: u32,
+        grounds: &Grounds,
     ) -> Result<Linked, StoreError> {
         let mut transaction = begin(&self.write).await?;
-        B::execute(&mut transaction, HOLD_USER, values![user]).await?;
+        if !hold::<B>(&mut transaction, user, grounds).await? {
+            return Ok(Linked::Unfounded);
+        }
         let sql = "SELECT id, provider, label, created_at, used_at, user_id FROM identities
             WHERE issuer = $1 AND subject = $2";
         let there =

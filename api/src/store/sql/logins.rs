@@ -5,9 +5,11 @@ use uuid::Uuid;
 use wasmcloud_wire::{Timestamp, UserId};
 
 use super::SqlStore;
-use super::backend::{Backend, Columns, begin, read, write};
+use super::backend::{Backend, Columns, begin, read};
+use super::users::hold;
 use super::value::values;
-use crate::store::{LoginAsked, LoginRoom, LoginStore, NewLoginRow, PendingRow, Polled, StoreError};
+use crate::auth::network;
+use crate::store::{Grounds, LoginAsked, LoginRoom, LoginStore, NewLoginRow, PendingRow, Polled, StoreError};
 
 #[async_trait]
 impl<B: Backend> LoginStore for SqlStore<B> {
@@ -18,11 +20,15 @@ impl<B: Backend> LoginStore for SqlStore<B> {
         now: Timestamp,
     ) -> Result<LoginAsked, StoreError> {
         let mut transaction = begin(&self.write).await?;
-        let sql = "SELECT count(*), coalesce(sum(CASE WHEN peer = $2 THEN 1 ELSE 0 END), 0) FROM logins
-            WHERE expires_at > $1 AND state = 'pending'";
-        let rows = B::rows(&mut transaction, sql, values![now, new.peer.as_str()]).await?;
-        let (all, of_peer) =
-            rows.first().map_or(Ok((0, 0)), |row| Ok::<_, StoreError>((row.int(0)?, row.int(1)?)))?;
+        let sql =
+            "SELECT peer, count(*) FROM logins WHERE expires_at > $1 AND state = 'pending' GROUP BY peer";
+        let (mut all, mut of_peer, own) = (0, 0, network_of(&new.peer));
+        // As many rows as may wait at the very most.
+        for row in B::rows(&mut transaction, sql, values![now]).await? {
+            let count = row.int(1)?;
+            all += count;
+            of_peer += if network_of(&row.text(0)?) == own { count } else { 0 };
+        }
         if all >= i64::from(room.all) || of_peer >= i64::from(room.of_peer) {
             return Ok(LoginAsked::Full);
         }
@@ -62,18 +68,24 @@ impl<B: Backend> LoginStore for SqlStore<B> {
     async fn decide_login(
         &self,
         user_code: &str,
-        user: UserId,
+        (user, grounds): (UserId, &Grounds),
         approve: bool,
         code_hash: Option<&[u8; 32]>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let mut transaction = begin(&self.write).await?;
+        if !hold::<B>(&mut transaction, user, grounds).await? {
+            return Ok(false);
+        }
         let sql = "UPDATE logins SET state = $2, user_id = $3, code_hash = $4
             WHERE user_code = $1 AND state = 'pending' AND expires_at > $5";
         let state = if approve { "approved" } else { "denied" };
         // One that is sent nowhere has no code, and none that it could bring.
         let code_hash = code_hash.copied().unwrap_or_default();
         let values = values![user_code, state, user, &code_hash, now];
-        Ok(write(&self.write, sql, values).await? == 1)
+        let decided = B::execute(&mut transaction, sql, values).await? == 1;
+        transaction.commit().await?;
+        Ok(decided)
     }
 
     async fn poll_login(
@@ -84,6 +96,18 @@ impl<B: Backend> LoginStore for SqlStore<B> {
         asked_since: Timestamp,
         now: Timestamp,
     ) -> Result<Polled, StoreError> {
+        // Most who ask change nothing: they do not take a turn among those who write.
+        let sql = "SELECT state, polled_at FROM logins WHERE id = $1 AND challenge = $2 AND expires_at > $3";
+        let rows = read(&self.read, sql, values![id, challenge, now]).await?;
+        let Some(row) = rows.first() else { return Ok(Polled::Gone) };
+        if row.maybe_int(1)?.is_some_and(|at| at > asked_since.0) {
+            return Ok(Polled::TooOften);
+        }
+        match row.text(0)?.as_str() {
+            "pending" | "approved" => {}
+            "denied" => return Ok(Polled::Denied),
+            _ => return Ok(Polled::Gone),
+        }
         let mut transaction = begin(&self.write).await?;
         // The row is held from here on: an approved login is one token, whoever asks at the same time.
         let sql = "UPDATE logins SET label = label WHERE id = $1 AND challenge = $2 AND expires_at > $3
@@ -106,6 +130,11 @@ impl<B: Backend> LoginStore for SqlStore<B> {
         transaction.commit().await?;
         Ok(polled)
     }
+}
+
+/// The part of an address that counts as one client; of what is no address, all.
+fn network_of(peer: &str) -> String {
+    peer.parse().map_or_else(|_| peer.to_owned(), |address| network(address).to_string())
 }
 
 /// Whether a program brings the code that the browser was sent back with; one that sent it nowhere has none to bring.

@@ -7,14 +7,22 @@ use wasmcloud_wire::{Timestamp, UserId};
 
 use super::SqlStore;
 use super::backend::{Backend, Columns, begin, read, write};
-use super::users::{suspended, user};
+use super::users::{hold, suspended, user};
 use super::value::values;
-use crate::store::{LiveSession, NewSessionRow, SessionStore, StoreError};
+use crate::store::{Grounds, LiveSession, NewSessionRow, SessionStore, StoreError};
 
 #[async_trait]
 impl<B: Backend> SessionStore for SqlStore<B> {
-    async fn create_session(&self, new: &NewSessionRow, at_most: u32) -> Result<(), StoreError> {
+    async fn create_session(
+        &self,
+        new: &NewSessionRow,
+        at_most: u32,
+        grounds: &Grounds,
+    ) -> Result<bool, StoreError> {
         let mut transaction = begin(&self.write).await?;
+        if !hold::<B>(&mut transaction, new.user, grounds).await? {
+            return Ok(false);
+        }
         let others = "DELETE FROM sessions WHERE user_id = $1 AND id NOT IN
             (SELECT id FROM sessions WHERE user_id = $1 ORDER BY seen_at DESC, id DESC LIMIT $2)";
         let left = i64::from(at_most.saturating_sub(1));
@@ -31,7 +39,8 @@ impl<B: Backend> SessionStore for SqlStore<B> {
             new.expires_at
         ];
         B::execute(&mut transaction, sql, values).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(true)
     }
 
     async fn live_session(

@@ -7,7 +7,7 @@ use wasmcloud_wire::{HandlerName, Timestamp, UserId, UserName};
 
 use super::backend::{Backend, Columns, begin, read, write};
 use super::value::{parse, values};
-use crate::store::{LiveToken, NewTokenRow, NewUser, StoreError};
+use crate::store::{Grounds, LiveToken, NewTokenRow, NewUser, StoreError};
 
 pub async fn create<B: Backend>(pool: &Pool<B>, new: NewUser) -> Result<User, StoreError> {
     let mut transaction = begin(pool).await?;
@@ -45,7 +45,10 @@ pub(super) async fn use_invitation<B: Backend>(
 }
 
 /// Adds a user; `Conflict` if the name is taken.
-pub(super) async fn insert<B: Backend>(connection: &mut B::Connection, new: NewUser) -> Result<User, StoreError> {
+pub(super) async fn insert<B: Backend>(
+    connection: &mut B::Connection,
+    new: NewUser,
+) -> Result<User, StoreError> {
     let sql = "INSERT INTO users (id, name, password_hash, is_admin) VALUES ($1, $2, $3, $4)
         ON CONFLICT DO NOTHING RETURNING created_at";
     let values = values![new.id, new.name.as_str(), new.password_hash.as_str(), new.is_admin];
@@ -80,14 +83,72 @@ pub async fn create_invitation<B: Backend>(
     write(pool, sql, values![code_hash, created_by, expires_at]).await.map(|_| ())
 }
 
-pub async fn create_token<B: Backend>(pool: &Pool<B>, new: &NewTokenRow) -> Result<(), StoreError> {
+/// Whether the grounds hold for a user who is not suspended. They do until the transaction ends: whoever changes the
+/// password, and ends with it what the user is known by, waits for the user's row, or was waited for.
+pub(super) async fn hold<B: Backend>(
+    connection: &mut B::Connection,
+    user: UserId,
+    grounds: &Grounds,
+) -> Result<bool, StoreError> {
+    // No hash is empty: that is nobody's.
+    let hash = if let Grounds::Password(hash) = grounds { hash.as_str() } else { "" };
+    let sql = "UPDATE users SET password_hash = password_hash
+        WHERE id = $1 AND kind = 'user' AND suspended_at IS NULL AND ($2 = '' OR password_hash = $2)";
+    if B::execute(connection, sql, values![user, hash]).await? == 0 {
+        return Ok(false);
+    }
+    let there = match grounds {
+        Grounds::Known => return Ok(true),
+        Grounds::Password(hash) => return Ok(!hash.is_empty()),
+        Grounds::Session(id) => {
+            let sql = "SELECT id FROM sessions WHERE id = $1 AND user_id = $2";
+            B::rows(connection, sql, values![*id, user]).await?
+        }
+        Grounds::Token(id) => {
+            let sql = "SELECT id FROM tokens WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL";
+            B::rows(connection, sql, values![*id, user]).await?
+        }
+        Grounds::Login(id) => {
+            let sql = "SELECT id FROM logins WHERE id = $1 AND user_id = $2";
+            B::rows(connection, sql, values![*id, user]).await?
+        }
+        Grounds::Identity { issuer, subject } => {
+            let sql = "SELECT id FROM identities WHERE issuer = $1 AND subject = $2 AND user_id = $3";
+            B::rows(connection, sql, values![issuer.as_str(), subject.as_str(), user]).await?
+        }
+    };
+    Ok(!there.is_empty())
+}
+
+pub async fn create_token<B: Backend>(
+    pool: &Pool<B>,
+    new: &NewTokenRow,
+    at_most: Option<u32>,
+    grounds: &Grounds,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut transaction = begin(pool).await?;
+    if !hold::<B>(&mut transaction, new.user, grounds).await? {
+        return Ok(false);
+    }
+    if let Some(at_most) = at_most {
+        let sql = "UPDATE tokens SET revoked_at = $4
+            WHERE user_id = $1 AND label = $2 AND revoked_at IS NULL AND expires_at > $4 AND id NOT IN
+                (SELECT id FROM tokens
+                WHERE user_id = $1 AND label = $2 AND revoked_at IS NULL AND expires_at > $4
+                ORDER BY coalesce(used_at, created_at) DESC, id DESC LIMIT $3)";
+        let left = i64::from(at_most.saturating_sub(1));
+        B::execute(&mut transaction, sql, values![new.user, new.label.as_str(), left, now]).await?;
+    }
     let sql = "INSERT INTO tokens (id, user_id, label, expires_at, scopes, handlers) VALUES ($1, $2, $3, $4, $5, $6)";
     let handlers = new.handlers.as_ref().map(serde_json::to_string).transpose();
     let handlers = handlers.map_err(|error| StoreError::Corrupt(error.to_string()))?;
     let scopes = scopes_text(&new.scopes);
     let values =
         values![new.id, new.user, new.label.as_str(), new.expires_at, scopes.as_str(), handlers.as_deref()];
-    write(pool, sql, values).await.map(|_| ())
+    B::execute(&mut transaction, sql, values).await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 pub async fn live_token<B: Backend>(

@@ -101,7 +101,10 @@ async fn a_login_that_is_refused_gives_nothing() {
     let alice = signed_in(&app, "alice").await;
     let (device, here) = (begin(&app, None).await, begin(&app, Some(4000)).await);
     decide(&alice, &device, false).await.good::<LoginDecided>(200);
-    fetch(&app, &device, VERIFIER, None).await.error(403, "login_denied");
+    // Nothing is kept of such a question: each has the same answer.
+    for _ in 0..2 {
+        fetch(&app, &device, VERIFIER, None).await.error(403, "login_denied");
+    }
     let decided: LoginDecided = decide(&alice, &here, false).await.good(200);
     assert_eq!(
         decided.redirect.unwrap(),
@@ -170,4 +173,44 @@ async fn a_suspended_user_gets_no_token_by_a_login_that_was_approved_before() {
     let id = alice.whoami().await.id;
     app.store.suspend(id, "why", Timestamp::now()).await.unwrap();
     fetch(&app, &begun, VERIFIER, None).await.error(403, "suspended");
+}
+
+#[tokio::test]
+async fn one_address_asks_for_tokens_120_times_a_minute() {
+    let app = TestApp::start().await;
+    let missing = format!("/api/v1/logins/{}/token", uuid::Uuid::new_v4());
+    let client = app.anonymous();
+    for _ in 0..120 {
+        client.post(&missing, json!({"code_verifier": VERIFIER})).await.error(410, "login_expired");
+    }
+    client.post(&missing, json!({"code_verifier": VERIFIER})).await.error(429, "too_many_tries");
+}
+
+#[tokio::test]
+async fn a_strangers_user_name_counts_for_nobodys_codes() {
+    let app = TestApp::start().await;
+    app.user("alice").await;
+    let (alice, begun) = (signed_in(&app, "alice").await, begin(&app, None).await);
+    for name in ["codes alice", "decisions alice"] {
+        for _ in 0..5 {
+            let body = json!({"username": name, "password": "not the password"});
+            app.anonymous().post("/api/v1/login", body).await.error(401, "wrong_credentials");
+        }
+    }
+    alice.get(&format!("/api/v1/logins/{}", begun.user_code)).await.good::<PendingLogin>(200);
+    decide(&alice, &begun, true).await.good::<LoginDecided>(200);
+}
+
+#[tokio::test]
+async fn a_login_whose_approver_has_a_new_password_gives_nothing() {
+    use wasmcloud_api::store::{Keep, KeepTokens, PeopleStore as _};
+    let app = TestApp::start().await;
+    app.user("alice").await;
+    let (alice, begun) = (signed_in(&app, "alice").await, begin(&app, None).await);
+    decide(&alice, &begun, true).await.good::<LoginDecided>(200);
+    let id = alice.whoami().await.id;
+    let old = app.store.password_hash(id).await.unwrap().unwrap();
+    let keep = Keep { session: None, tokens: KeepTokens::All };
+    assert!(app.store.set_password(id, &old, "another", keep, Timestamp::now()).await.unwrap());
+    fetch(&app, &begun, VERIFIER, None).await.error(410, "login_expired");
 }

@@ -1,10 +1,13 @@
 //! New passwords, and resets that operators make.
 
 use serde_json::json;
-use wasmcloud_wire::body::{Account, PasswordReset, SessionInfo, TokenGrant};
+use wasmcloud_api::store::{Keep, KeepTokens, PeopleStore as _};
+use wasmcloud_wire::Timestamp;
+use wasmcloud_wire::body::{Account, Audit, PasswordReset, SessionGrant, SessionInfo, TokenGrant};
 
-use super::{sign_in, signed_in};
+use super::{as_session, sign_in, signed_in};
 use crate::app::{PASSWORD, TestApp};
+use crate::eventually::eventually;
 
 const NEW: &str = "another horse battery";
 
@@ -92,4 +95,55 @@ async fn guesses_of_a_resets_code_are_limited_by_address() {
     }
     let guess = json!({"code": "0000", "password": NEW});
     app.anonymous().post("/api/v1/reset", guess).await.error(429, "too_many_tries");
+}
+
+#[tokio::test]
+async fn a_login_with_the_old_password_does_not_outlive_a_new_one() {
+    let app = TestApp::start().await;
+    let (operator, alice) = (app.admin("operator").await, app.user("alice").await);
+    let id = alice.whoami().await.id;
+    let body = json!({"username": "alice", "password": PASSWORD});
+    let begun: Vec<_> = ["login", "sessions", "login", "sessions"]
+        .map(|way| {
+            let (client, body) = (app.anonymous(), body.clone());
+            tokio::spawn(async move { (way, client.post(&format!("/api/v1/{way}"), body).await) })
+        })
+        .into();
+    // Each is noted before its password is looked at, one after the other.
+    eventually("all of them have begun", || async {
+        let audit: Audit = operator.get("/api/v1/audit?limit=20").await.good(200);
+        let logins = audit.entries.iter();
+        let begun = logins.filter(|entry| matches!(entry.action.as_str(), "login" | "session.create"));
+        (begun.count() == 4).then_some(())
+    })
+    .await;
+    let old = app.store.password_hash(id).await.unwrap().unwrap();
+    let keep = Keep { session: None, tokens: KeepTokens::Only(None) };
+    assert!(app.store.set_password(id, &old, "no hash at all", keep, Timestamp::now()).await.unwrap());
+    for login in begun {
+        let (way, answer) = login.await.unwrap();
+        if answer.status == 401 {
+            answer.error(401, "wrong_credentials");
+            continue;
+        }
+        let client = match way {
+            "login" => app.with_token(&answer.good::<TokenGrant>(200).token),
+            _ => as_session(&app, &answer.good::<SessionGrant>(201).secret),
+        };
+        client.get("/api/v1/whoami").await.error(401, "unauthorized");
+    }
+}
+
+#[tokio::test]
+async fn of_changes_of_a_password_at_once_one_is_done() {
+    let app = TestApp::start().await;
+    let alice = app.user("alice").await;
+    let changes = (0..4).map(|number| {
+        let change = json!({"old": PASSWORD, "new": format!("{NEW} {number}")});
+        let alice = alice.clone();
+        async move { alice.put("/api/v1/account/password", change).await.status }
+    });
+    let mut done = futures::future::join_all(changes).await;
+    done.sort_unstable();
+    assert_eq!(done, [204, 403, 403, 403]);
 }

@@ -1,7 +1,7 @@
 //! Sessions of the panel.
 
 use serde_json::{Value, json};
-use wasmcloud_api::store::{NewSessionRow, PeopleStore as _, SessionStore as _};
+use wasmcloud_api::store::{Grounds, NewSessionRow, PeopleStore as _, SessionStore as _};
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{SessionInfo, User};
 
@@ -68,7 +68,7 @@ async fn a_session_ends_after_30_days_and_after_7_without_use() {
             now: Timestamp(now.0 - seen_days_ago * DAY_MS),
             expires_at: Timestamp(now.0 + ends_in_days * DAY_MS),
         };
-        app.store.create_session(&row, 100).await.unwrap();
+        assert!(app.store.create_session(&row, 100, &Grounds::Known).await.unwrap());
         as_session(&app, &secret)
     };
     begun("0", 8, 20).await.get("/api/v1/whoami").await.error(401, "unauthorized");
@@ -146,7 +146,7 @@ async fn the_101st_session_ends_the_one_that_was_not_used_for_longest() {
             now: Timestamp(Timestamp::now().0 - 3_600_000 + i64::from(number)),
             expires_at: Timestamp(Timestamp::now().0 + DAY_MS),
         };
-        app.store.create_session(&row, 1_000).await.unwrap();
+        assert!(app.store.create_session(&row, 1_000, &Grounds::Known).await.unwrap());
     }
     let browser = signed_in(&app, "alice").await;
     let listed: Vec<SessionInfo> = browser.get("/api/v1/sessions").await.good(200);

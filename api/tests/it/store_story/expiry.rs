@@ -1,7 +1,7 @@
 //! Tokens and invitations that nobody can use any more.
 
 use uuid::Uuid;
-use wasmcloud_api::store::{NewTokenRow, Store};
+use wasmcloud_api::store::{Grounds, NewTokenRow, Store};
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::Scope;
 
@@ -13,7 +13,7 @@ pub async fn ends_tokens_and_invitations(store: &dyn Store, people: &People) {
     for (id, expires_at) in [(live, later(1_000)), (revoked, later(1_000)), (expired, NOW)] {
         let (label, scopes) = ("token".to_owned(), Scope::ALL.to_vec());
         let row = NewTokenRow { id, user: people.ada.id, label, expires_at, scopes, handlers: None };
-        store.create_token(row).await.unwrap();
+        assert!(store.create_token(row, None, &Grounds::Known, NOW).await.unwrap());
     }
     assert!(store.revoke_token(people.ada.id, revoked, NOW).await.unwrap());
     for (code, expires_at) in [([21; 32], later(1_000)), ([22; 32], NOW)] {

@@ -1,6 +1,6 @@
 //! Users, invitations, tokens.
 
-use wasmcloud_api::store::{NewTokenRow, Store, StoreError};
+use wasmcloud_api::store::{Grounds, NewTokenRow, Store, StoreError};
 use wasmcloud_wire::body::Scope;
 use wasmcloud_wire::{Timestamp, UserId};
 
@@ -56,7 +56,7 @@ pub async fn hold_tokens(store: &dyn Store, people: &People) {
     let short = token(ada, "short", later(1000));
     let long = token(ada, "long", later(9000));
     for new in [&short, &long] {
-        store.create_token(new.clone()).await.unwrap();
+        assert!(store.create_token(new.clone(), None, &Grounds::Known, NOW).await.unwrap());
     }
 
     assert_eq!(
