@@ -63,8 +63,8 @@ impl Bridge {
             Ok(admitted) => Arc::clone(&self).dispatch(parts, admitted, Arc::clone(&meta)).await,
             Err(error) => error_response(&error, meta.request_id),
         };
-        if let Some(position) = meta.noted_at() {
-            self.app.core.finish_audit(position, response.status().as_u16()).await;
+        if let Some((position, more)) = meta.noted() {
+            self.app.core.finish_noted(position, response.status().as_u16(), &more).await;
         }
         finish(&mut response, meta.request_id);
         tracing::info!(
@@ -162,8 +162,8 @@ impl wasmcloud_panel::Api for PanelApi {
         // What is in memory already takes no further place.
         let admitted = Admitted { body, held: Held::default() };
         let response = Arc::clone(&self.bridge).dispatch(parts, admitted, Arc::clone(&meta)).await;
-        if let Some(position) = meta.noted_at() {
-            self.bridge.app.core.finish_audit(position, response.status().as_u16()).await;
+        if let Some((position, more)) = meta.noted() {
+            self.bridge.app.core.finish_noted(position, response.status().as_u16(), &more).await;
         }
         response
     }

@@ -27,6 +27,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{has_scope, is_unlimited};
 use crate::json;
+use crate::store::AuditMore;
 
 pub(crate) use changing::{Changing, Note};
 pub(crate) use env::{EnvField, Unquoted};
@@ -44,6 +45,8 @@ pub(crate) struct Meta {
     is_executor: AtomicBool,
     /// Where the audit log has what this request changes.
     noted_at: OnceLock<i64>,
+    /// What it is to have when the request is answered.
+    noted_more: OnceLock<AuditMore>,
 }
 
 impl Meta {
@@ -54,6 +57,7 @@ impl Meta {
             caller: OnceCell::new(),
             is_executor: AtomicBool::new(false),
             noted_at: OnceLock::new(),
+            noted_more: OnceLock::new(),
         }
     }
 
@@ -73,9 +77,15 @@ impl Meta {
         let _ = self.noted_at.set(position);
     }
 
-    /// Where the audit log has what this request changes, if it changes anything.
-    pub(crate) fn noted_at(&self) -> Option<i64> {
-        self.noted_at.get().copied()
+    /// Notes what was found out of it since.
+    fn note_more(&self, more: AuditMore) {
+        let _ = self.noted_more.set(more);
+    }
+
+    /// Where the audit log has what this request changes, if it changes anything, and what is known of it by now.
+    pub(crate) fn noted(&self) -> Option<(i64, AuditMore)> {
+        let position = self.noted_at.get().copied()?;
+        Some((position, self.noted_more.get().cloned().unwrap_or_default()))
     }
 
     /// The user's name, if it is known by now; for the log.

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use serde_json::Value;
 use wasmcloud_wire::body::{Audit, AuditEntry};
-use wasmcloud_wire::{Timestamp, UserId};
+use wasmcloud_wire::{Timestamp, UserId, UserName};
 
 use super::{Core, DAY_MS};
 use crate::ApiError;
 use crate::auth::Caller;
-use crate::store::{AuditDropped, AuditPage, AuditScope, NewAuditRow, StoreError};
+use crate::store::{AuditDropped, AuditMore, AuditPage, AuditScope, NewAuditRow, StoreError};
 
 /// Entries that are read at once.
 const PAGE: u32 = 500;
@@ -65,10 +65,29 @@ fn scope(caller: &Caller) -> AuditScope {
     if caller.user.is_admin { AuditScope::All } else { AuditScope::Of(caller.user.id) }
 }
 
+/// By whose name an entry has to be for its reader to see from where, and by what, it was done; operators see it of all.
+fn only_of(caller: &Caller) -> Option<UserName> {
+    (!caller.user.is_admin).then(|| caller.user.name.clone())
+}
+
+/// An entry as its reader may see it: where others were, and what they are known by, is theirs.
+fn shown(mut entry: AuditEntry, only_of: Option<&UserName>) -> AuditEntry {
+    if only_of.is_some_and(|name| name.as_str() != entry.actor) {
+        entry.peer = "-".to_owned();
+        entry.via.truncate(entry.via.find(' ').unwrap_or(entry.via.len()));
+    }
+    entry
+}
+
 impl Core {
     /// Notes what came of a change. What cannot be noted stays without a status: the change itself is done.
     pub async fn finish_audit(&self, position: i64, status: u16) {
-        if let Err(error) = self.store.finish_audit(position, status).await {
+        self.finish_noted(position, status, &AuditMore::default()).await;
+    }
+
+    /// Notes what came of a change, and what else is known by then.
+    pub(crate) async fn finish_noted(&self, position: i64, status: u16, more: &AuditMore) {
+        if let Err(error) = self.store.finish_audit(position, status, more).await {
             tracing::warn!(%error, position, status, "cannot note in the audit log what came of a change");
         }
     }
@@ -101,6 +120,7 @@ impl Core {
         before = before.min(filter.before.unwrap_or(i64::MAX));
         let mut entries = Vec::new();
         let (mut looked_at, mut bytes) = (0, 0);
+        let only_of = only_of(caller);
         while looked_at < LOOKED_AT_MAX {
             let page = AuditPage { from, before, newest_first: true, limit: PAGE };
             let read = self.store.audit_page(scope(caller), page).await?;
@@ -108,7 +128,8 @@ impl Core {
             before = last.position;
             looked_at += PAGE;
             let is_last = read.len() < PAGE as usize;
-            for entry in read.into_iter().filter(|entry| filter.wants(entry)) {
+            let wanted = read.into_iter().filter(|entry| filter.wants(entry));
+            for entry in wanted.map(|entry| shown(entry, only_of.as_ref())) {
                 bytes += serde_json::to_vec(&entry).map_err(ApiError::internal)?.len();
                 if entries.len() >= limit as usize || (bytes > LIST_BYTES_MAX && !entries.is_empty()) {
                     let next_before = entries.last().map(|last: &AuditEntry| last.position);
@@ -131,7 +152,7 @@ impl Core {
         filter: AuditFilter,
         format: AuditFormat,
     ) -> Result<impl Stream<Item = std::io::Result<Bytes>> + Send + use<>, ApiError> {
-        let scope = scope(caller);
+        let (scope, only_of) = (scope(caller), only_of(caller));
         let range = self.audit_range(&filter).await?;
         // What comes while it is written is not waited for.
         let newest = AuditPage { from: 0, before: i64::MAX, newest_first: true, limit: 1 };
@@ -143,7 +164,7 @@ impl Core {
             AuditFormat::Csv => Bytes::from_static(CSV_HEADINGS.as_bytes()),
         };
         let parts = stream::try_unfold(Some(from), move |from| {
-            let (core, filter) = (Arc::clone(&self), filter.clone());
+            let (core, filter, only_of) = (Arc::clone(&self), filter.clone(), only_of.clone());
             async move {
                 let Some(from) = from else { return Ok(None) };
                 let page = AuditPage { from, before, newest_first: false, limit: PAGE };
@@ -154,8 +175,9 @@ impl Core {
                 let is_last = entries.len() < PAGE as usize;
                 let next = entries.last().map(|last| last.position + 1).filter(|_| !is_last);
                 let mut text = String::new();
-                for entry in entries.iter().filter(|entry| filter.wants(entry)) {
-                    push_entry(&mut text, entry, format).map_err(std::io::Error::other)?;
+                for entry in entries.into_iter().filter(|entry| filter.wants(entry)) {
+                    push_entry(&mut text, &shown(entry, only_of.as_ref()), format)
+                        .map_err(std::io::Error::other)?;
                 }
                 Ok(Some((Bytes::from(text), next)))
             }

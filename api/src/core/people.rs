@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use wasmcloud_wire::body::{
     Account, ChangePassword, InvitationInfo, PasswordReset, Suspension, UserInfo, UserPatch,
 };
-use wasmcloud_wire::{Change, Invoker, Timestamp, UserName};
+use wasmcloud_wire::{Change, Invoker, Timestamp, UserId, UserName};
 
 use super::{Core, plan_not_found};
 use crate::ApiError;
@@ -84,11 +84,11 @@ impl Core {
         Ok(PasswordReset { code, url, expires_at })
     }
 
-    /// Sets a new password with such a code.
-    pub(crate) async fn reset_password(&self, code: &str, password: String) -> Result<(), ApiError> {
+    /// Sets a new password with such a code; whose it is.
+    pub(crate) async fn reset_password(&self, code: &str, password: String) -> Result<UserId, ApiError> {
         let hash = self.passwords.hash(password).await?;
         let reset = self.store.reset_password(&hash_of(code), &hash, Timestamp::now()).await?;
-        reset.map(|_| ()).ok_or_else(|| {
+        reset.ok_or_else(|| {
             ApiError::new(
                 403,
                 "reset_invalid",

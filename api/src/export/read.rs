@@ -15,7 +15,7 @@ use super::manifest::{MANIFEST_ENTRY, Manifest};
 use super::order::Order;
 use super::seal::Seal;
 use super::{ExportError, Imported, Installation, Summary, off_thread, rows, sound};
-use crate::store::{Cell, NewAuditRow, Row, TABLES, Table, newest_migration};
+use crate::store::{AuditMore, Cell, NewAuditRow, Row, TABLES, Table, newest_migration};
 
 /// The position of the keys: the first entry that is sealed.
 const KEYS_POSITION: u64 = 1;
@@ -69,7 +69,7 @@ pub async fn import(place: &Installation, passphrase: &str, path: &Path) -> Resu
     let tokens_are_good = placed.tokens_are_good;
     placed.keep();
     restore.commit().await?;
-    if let Err(error) = place.store.finish_audit(noted, 200).await {
+    if let Err(error) = place.store.finish_audit(noted, 200, &AuditMore::default()).await {
         tracing::warn!(%error, "cannot note in the audit log that the import is done");
     }
     Ok(Imported {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rocket::request::{FromRequest, Outcome, Request};
 use serde_json::{Value, json};
-use wasmcloud_wire::body::Scope;
+use wasmcloud_wire::body::{Scope, User};
 use wasmcloud_wire::{HandlerName, UserId};
 
 use super::{Meta, app, reject};
@@ -15,7 +15,7 @@ use crate::ApiError;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::core::{Right, has_scope, is_unlimited};
-use crate::store::{NewAuditRow, StoreError, audit_detail};
+use crate::store::{AuditMore, NewAuditRow, StoreError, audit_detail};
 
 /// What a change is noted with; of somebody who need not be known.
 pub(crate) struct Note {
@@ -47,6 +47,16 @@ impl Note {
         let position = self.app.core.store.begin_audit(&row).await.map_err(cannot_note)?;
         self.meta.is_noted_at(position);
         Ok(())
+    }
+}
+
+impl Note {
+    /// Adds to what was begun whose it turned out to be, and more of it; written with the answer's status.
+    pub(crate) fn more(&self, user: Option<&User>, detail: Option<&Value>) {
+        self.meta.note_more(AuditMore {
+            user: user.map(|user| (user.id, user.name.to_string())),
+            detail: detail.map(audit_detail),
+        });
     }
 }
 

@@ -64,6 +64,9 @@ pub(crate) async fn reset(
     app.limit_peer(peer.0.ip()).await?;
     let Json(ResetPassword { code, password }) = body;
     note.begin(None, "account.reset", "-", None, json!({})).await?;
-    app.core.reset_password(&code, password).await?;
+    let user = app.core.reset_password(&code, password).await?;
+    // It is done, whether or not that can be found out.
+    let known = app.core.store.known(user).await.ok().flatten();
+    note.more(known.map(|known| known.user).as_ref(), None);
     Ok(Done)
 }

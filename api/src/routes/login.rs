@@ -28,7 +28,9 @@ pub(crate) async fn login(
         note.begin(None, "login", &username, None, json!({})).await
     })
     .await?;
-    Reply::ok(app.core.grant_login(&user, &grounds).await?)
+    let grant = app.core.grant_login(&user, &grounds).await?;
+    note.more(Some(&user), Some(&json!({ "token": grant.id })));
+    Reply::ok(grant)
 }
 
 /// The user whom a name and a password belong to, and what the user is known by then, as often as one may try. `note` is done

@@ -64,5 +64,7 @@ pub(crate) async fn token(
     let login = app.core.finish_login(id, body.0).await?;
     let (user, detail) = (&login.user, json!({ "login": login.id, "label": login.label }));
     note.begin(None, "login.token", user.name.as_str(), Some(user.id), detail).await?;
-    Reply::ok(app.core.grant_approved(login).await?)
+    let grant = app.core.grant_approved(login).await?;
+    note.more(Some(&grant.user), None);
+    Reply::ok(grant)
 }

@@ -54,7 +54,14 @@ pub(crate) async fn finish(
     // Before it is noted: nobody who is not known fills the audit log.
     app.limit_peer(ip).await?;
     note.begin(caller.as_ref(), "oidc.finish", "-", account, json!({})).await?;
-    let finished = app.core.finish_oidc(finish, caller.as_ref(), (&agent.0, ip)).await?;
+    let provider = finish.provider.clone();
+    let (finished, identity) = app.core.finish_oidc(finish, caller.as_ref(), (&agent.0, ip)).await?;
+    let user = match &finished {
+        OidcFinished::SignedIn { session } => Some(&session.user),
+        OidcFinished::Linked { .. } => caller.as_ref().map(|caller| &caller.user),
+        OidcFinished::NewUser { .. } => None,
+    };
+    note.more(user, Some(&json!({ "provider": provider, "identity": identity })));
     // A sign-in that the provider confirms is no try: neither its beginning nor its end.
     app.forgive_tries("", ip).await;
     app.forgive_tries("", ip).await;
@@ -77,5 +84,6 @@ pub(crate) async fn register(
     let detail = json!({ "invited": invitation.is_some(), "oidc": true });
     note.begin(None, "register", name.as_str(), None, detail).await?;
     let grant = app.core.register_oidc(&ticket, name, invitation.as_deref(), (&agent.0, ip)).await?;
+    note.more(Some(&grant.user), None);
     Reply::created(grant, None)
 }

@@ -25,5 +25,7 @@ pub(crate) async fn register(
     let name: UserName = username.parse()?;
     note.begin(None, "register", name.as_str(), None, json!({ "invited": invitation.is_some() })).await?;
     let user = app.core.register(name, password, invitation.as_deref()).await?;
-    Reply::created(app.core.grant_login(&user, &Grounds::Known).await?, None)
+    let grant = app.core.grant_login(&user, &Grounds::Known).await?;
+    note.more(Some(&user), None);
+    Reply::created(grant, None)
 }

@@ -28,7 +28,9 @@ pub(crate) async fn create(
         note.begin(None, "session.create", &username, None, json!({})).await
     })
     .await?;
-    Reply::created(app.core.begin_session(user, &grounds, &agent.0, ip).await?, None)
+    let grant = app.core.begin_session(user, &grounds, &agent.0, ip).await?;
+    note.more(Some(&grant.user), None);
+    Reply::created(grant, None)
 }
 
 /// The user's sessions that have not ended.

@@ -88,6 +88,15 @@ pub struct AuditPage {
     pub limit: u32,
 }
 
+/// What is known of a change only when it is done. What is absent stays as it was noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditMore {
+    /// Whose id, and name, it turned out to be: the actor's, and the account's.
+    pub user: Option<(UserId, String)>,
+    /// More of it, as a JSON object of at most 4 KiB; no secrets.
+    pub detail: Option<String>,
+}
+
 /// How many entries went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AuditDropped {
@@ -102,8 +111,8 @@ pub struct AuditDropped {
 pub trait AuditStore: Send + Sync {
     /// Notes a change before it begins; the answer is the note's position.
     async fn begin_audit(&self, row: &NewAuditRow) -> Result<i64, StoreError>;
-    /// Notes what came of it, as the status of its request.
-    async fn finish_audit(&self, position: i64, status: u16) -> Result<(), StoreError>;
+    /// Notes what came of it, as the status of its request, and what else is known by then.
+    async fn finish_audit(&self, position: i64, status: u16, more: &AuditMore) -> Result<(), StoreError>;
     /// Entries in their order.
     async fn audit_page(&self, scope: AuditScope, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError>;
     /// The position of the first entry of this time or later, if there is one.

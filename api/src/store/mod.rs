@@ -37,7 +37,7 @@ use wasmcloud_wire::{
 };
 
 pub(crate) use audit::audit_detail;
-pub use audit::{AuditDropped, AuditPage, AuditScope, AuditStore, NewAuditRow};
+pub use audit::{AuditDropped, AuditMore, AuditPage, AuditScope, AuditStore, NewAuditRow};
 pub use changes::{ChangeStore, ChangeWatch};
 pub use charts::{ChartStore, StepCounts, StepSums, StepWalls, Window, wall_bin, wall_of_bin};
 pub use dump::{Cell, Column, Dump, DumpStore, Kind, LEFT_OUT, Restore, Row, TABLES, Table};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wasmcloud_api::store::{AuditDropped, AuditPage, AuditScope, AuditStore as _, NewAuditRow, Store};
+use wasmcloud_api::store::{
+    AuditDropped, AuditMore, AuditPage, AuditScope, AuditStore as _, NewAuditRow, Store,
+};
 use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{Audit, AuditEntry, Deployed, Token, TokenGrant};
 
@@ -45,7 +47,7 @@ async fn a_change_that_the_server_died_in_has_no_status(database: Database) {
         let store = database.open().await.unwrap();
         let died = store.begin_audit(&row("handler.delete", None, None)).await.unwrap();
         let lived = store.begin_audit(&row("handler.create", None, None)).await.unwrap();
-        store.finish_audit(lived, 201).await.unwrap();
+        store.finish_audit(lived, 201, &AuditMore::default()).await.unwrap();
         (died, lived)
     };
     let store = database.open().await.unwrap();
@@ -390,4 +392,58 @@ async fn a_user_writes_one_export_at_once_and_holds_up_nobody_else() {
         (again.status() == 200).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn everybody_sees_the_sign_ins_of_their_own_account() {
+    let app = TestApp::start().await;
+    let (_, bob, root) = (app.user("alice").await, app.user("bob").await, app.admin("root").await);
+    let login = json!({ "username": "alice", "password": PASSWORD });
+    let grant: TokenGrant = app.anonymous().post("/api/v1/login", &login).await.good(200);
+    app.anonymous().post("/api/v1/sessions", &login).await.good::<Value>(201);
+    let reset: Value = root.post("/api/v1/users/alice/reset", json!({})).await.good(201);
+    let new = json!({ "code": reset["code"], "password": "another good passphrase" });
+    app.anonymous().post("/api/v1/reset", new).await.done();
+    app.anonymous().post("/api/v1/login", &login).await.error(401, "wrong_credentials");
+
+    let login = json!({ "username": "alice", "password": "another good passphrase" });
+    let again: TokenGrant = app.anonymous().post("/api/v1/login", &login).await.good(200);
+    // The reset has ended what she was known by.
+    let alice = app.with_token(&again.token);
+    let seen = entries(&alice, "").await;
+    let expected = [
+        "alice login alice 200",
+        "alice account.reset alice 204",
+        "root user.reset alice 201",
+        "alice session.create alice 201",
+        "alice login alice 200",
+    ];
+    assert_eq!(in_words(&seen), expected);
+    assert_eq!(seen[4].detail["token"], json!(grant.id));
+    assert_eq!((seen[4].peer.as_str(), seen[4].via.as_str()), ("127.0.0.1", "nobody"));
+    assert!(entries(&bob, "").await.is_empty());
+    // Who did not come in is nobody.
+    assert_eq!(in_words(&entries(&root, "actor=-").await), ["- login alice 401"]);
+}
+
+#[tokio::test]
+async fn where_others_are_and_what_they_are_known_by_is_not_told() {
+    let app = TestApp::start().await;
+    let (alice, root) = (app.user("alice").await, app.admin("root").await);
+    alice.has_handler("hello").await;
+    root.patch("/api/v1/users/alice", json!({ "plan": "unlimited" })).await.good::<Value>(200);
+    let of = |entries: &[AuditEntry]| {
+        let short =
+            |entry: &AuditEntry| (entry.actor.clone(), entry.via.split(' ').count(), entry.peer.clone());
+        entries.iter().map(short).collect::<Vec<_>>()
+    };
+    let entry = |actor: &str, words, peer: &str| (actor.to_owned(), words, peer.to_owned());
+    let own = entry("alice", 2, "127.0.0.1");
+    assert_eq!(of(&entries(&alice, "").await), [entry("root", 1, "-"), own.clone()]);
+    assert_eq!(of(&entries(&root, "").await), [entry("root", 2, "127.0.0.1"), own.clone()]);
+    let export = alice.get("/api/v1/audit/export").await;
+    let lines: Vec<AuditEntry> =
+        export.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(of(&lines), [own, entry("root", 1, "-")]);
+    assert_eq!(lines[1].via, "token");
 }

@@ -109,13 +109,13 @@ impl Core {
         Ok(OidcBegun { url: begun.url, flow: secret, expires_at })
     }
 
-    /// Takes back a browser that was at a provider.
+    /// Takes back a browser that was at a provider; what came of it, and what the provider calls its user.
     pub(crate) async fn finish_oidc(
         &self,
         finish: FinishOidc,
         caller: Option<&Caller>,
         (user_agent, peer): (&str, IpAddr),
-    ) -> Result<OidcFinished, ApiError> {
+    ) -> Result<(OidcFinished, String), ApiError> {
         let ticket = self.store.take_ticket(&hash_of(&finish.flow), FLOW, Timestamp::now()).await?;
         let Ticket { user: begun_by, data } = ticket.ok_or_else(flow_invalid)?;
         let flow: Flow = serde_json::from_str(&data).map_err(ApiError::internal)?;
@@ -136,10 +136,12 @@ impl Core {
             return Err(flow_invalid());
         }
         let someone = provider.finish(finish.code, flow.verifier, flow.nonce).await?;
-        match linking {
-            Some(caller) => self.link(provider, caller, someone).await,
-            None => self.enter(provider, someone, user_agent, peer).await,
-        }
+        let label = someone.label.clone();
+        let finished = match linking {
+            Some(caller) => self.link(provider, caller, someone).await?,
+            None => self.enter(provider, someone, user_agent, peer).await?,
+        };
+        Ok((finished, label))
     }
 
     async fn link(

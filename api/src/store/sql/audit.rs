@@ -11,7 +11,7 @@ use super::backend::{Backend, Columns, begin, read, write};
 use super::prune::{Table, drop_old, drop_surplus};
 use super::records::push_tuples;
 use super::value::{Value, values};
-use crate::store::{AuditDropped, AuditPage, AuditScope, AuditStore, NewAuditRow, StoreError};
+use crate::store::{AuditDropped, AuditMore, AuditPage, AuditScope, AuditStore, NewAuditRow, StoreError};
 
 /// How many teams somebody's view of the audit log takes in.
 const TEAMS_MAX: i64 = 200;
@@ -88,9 +88,13 @@ impl<B: Backend> AuditStore for SqlStore<B> {
         Ok(position)
     }
 
-    async fn finish_audit(&self, position: i64, status: u16) -> Result<(), StoreError> {
-        let sql = "UPDATE audit SET status = $2 WHERE position = $1";
-        write(&self.write, sql, values![position, i64::from(status)]).await.map(|_| ())
+    async fn finish_audit(&self, position: i64, status: u16, more: &AuditMore) -> Result<(), StoreError> {
+        let sql = "UPDATE audit SET status = $2, actor_id = coalesce($3, actor_id), actor = coalesce($4, actor),
+            account_id = coalesce($3, account_id), subject = coalesce($4, subject), detail = coalesce($5, detail)
+            WHERE position = $1";
+        let (id, name) = more.user.as_ref().map(|(id, name)| (id.0, name.as_str())).unzip();
+        let values = values![position, i64::from(status), id, name, more.detail.as_deref()];
+        write(&self.write, sql, values).await.map(|_| ())
     }
 
     async fn audit_page(&self, scope: AuditScope, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError> {

@@ -7,7 +7,7 @@ use serde_json::json;
 use wasmcloud_api::{OidcProvider, Registration};
 use wasmcloud_testkit::oidc::OidcServer;
 use wasmcloud_wire::body::{
-    Account, Identity, Invitation, OidcBegun, OidcFinished, SessionGrant, SignIn, User,
+    Account, Audit, Identity, Invitation, OidcBegun, OidcFinished, SessionGrant, SignIn, User,
 };
 
 use super::{as_session, signed_in};
@@ -108,6 +108,23 @@ async fn a_newcomer_chooses_a_name_and_signs_in_by_the_provider_from_then_on() {
     // There is no password to guess, and nobody is told that there is none.
     let wrong = json!({"username": "ada-2", "password": ""});
     app.anonymous().post("/api/v1/sessions", &wrong).await.error(401, "wrong_credentials");
+}
+
+#[tokio::test]
+async fn a_sign_in_at_a_provider_says_whose_it_is() {
+    let (app, server) = with_provider(Registration::Open).await;
+    let (ticket, ..) = newcomer(through(&server, &app.anonymous(), false, "Ada Lovelace").await.good(200));
+    register(&app, &ticket, "ada", None).await.good::<SessionGrant>(201);
+    let again = session(through(&server, &app.anonymous(), false, "Ada Lovelace").await.good(200));
+    let seen: Audit = as_session(&app, &again.secret).get("/api/v1/audit").await.good(200);
+    let words = seen.entries.iter().map(|entry| format!("{} {} {}", entry.actor, entry.action, entry.subject));
+    assert_eq!(words.collect::<Vec<_>>(), ["ada oidc.finish ada", "ada register ada"]);
+    let detail = json!(seen.entries[0].detail);
+    assert_eq!(detail, json!({"provider": "git", "identity": "Ada Lovelace"}));
+    // Who is not known yet is nobody, whom a provider knows.
+    let all: Audit = app.admin("root").await.get("/api/v1/audit?actor=-").await.good(200);
+    let [entry] = all.entries.as_slice() else { panic!("{all:?}") };
+    assert_eq!((entry.action.as_str(), &json!(entry.detail)), ("oidc.finish", &detail));
 }
 
 #[tokio::test]
