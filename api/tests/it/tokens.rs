@@ -250,8 +250,11 @@ async fn what_the_audit_log_keeps_of_a_change_is_bounded() {
     let app = TestApp::start().await;
     let alice = app.user("alice").await;
     alice.has_handler("hello").await;
-    let rules: Vec<String> =
-        (0..120).map(|number| format!("^https://{number}\\.example\\.net/a/path/of/it")).collect();
+    let rules: Vec<String> = (0..60)
+        .map(|number| {
+            format!("^https://{number}\\.example\\.net/a/path/that/is/rather/long/and/goes/on/for/a/while")
+        })
+        .collect();
     let length = serde_json::to_vec(&rules).unwrap().len();
     assert!(length > 4_096, "{length}");
     alice.put("/api/v1/handlers/hello/policy", json!({"allow": rules})).await.good::<Value>(200);
