@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use wasmcloud_wire::body::{
-    Account, ChangePassword, InvitationInfo, PasswordReset, Suspension, UserInfo, UserPatch,
+    Account, ChangePassword, InvitationInfo, PasswordReset, Role, Suspension, UserInfo, UserPatch,
 };
 use wasmcloud_wire::{Change, Invoker, Timestamp, UserId, UserName};
 
@@ -98,9 +98,15 @@ impl Core {
         })
     }
 
-    /// An account, for operators.
+    /// An account, for operators; a team with its owners.
     pub(crate) async fn user_info(&self, name: &UserName) -> Result<UserInfo, ApiError> {
-        self.store.person(name).await?.ok_or_else(|| user_not_found(name.as_str()))
+        let mut info = self.store.person(name).await?.ok_or_else(|| user_not_found(name.as_str()))?;
+        if info.is_team {
+            let people = self.store.members(info.user.id, Timestamp::now()).await?;
+            let owners = people.into_iter().filter(|member| member.role == Some(Role::Owner));
+            info.owners = owners.map(|member| member.user).collect();
+        }
+        Ok(info)
     }
 
     /// Changes an account, for operators: what is absent stays.

@@ -7,7 +7,7 @@ use wasmcloud_api::store::{
     TeamStore as _,
 };
 use wasmcloud_wire::body::{
-    Audit, Handler, Host, Member, Offer, Role, Route, Team, TeamWithMembers, TokenGrant, User,
+    Audit, Handler, Host, Member, Offer, Role, Route, Team, TeamWithMembers, TokenGrant, User, UserInfo,
 };
 use wasmcloud_wire::limits::{
     MEMBERS_PER_TEAM_MAX, OFFERS_PER_TEAM_MAX, TEAMS_PER_MEMBER_MAX, TEAMS_PER_OWNER_MAX,
@@ -114,6 +114,11 @@ async fn nobody_logs_in_as_a_team() {
     admin.post("/api/v1/users/crew/reset", json!({})).await.error(422, "is_team");
     let refused = admin.patch("/api/v1/users/crew", json!({"is_admin": true})).await;
     refused.error(422, "is_team");
+    // The operator sees whose it is; who is invited owns nothing.
+    app.user("bob").await;
+    sets(&alice, "crew", "bob", "owner").await;
+    let info: UserInfo = admin.get("/api/v1/users/crew").await.good(200);
+    assert_eq!(info.owners.iter().map(UserName::as_str).collect::<Vec<_>>(), ["alice"]);
     // Nor is it a user for the control plane itself, or for a team.
     assert_eq!(app.core.user(&"crew".parse().unwrap()).await.unwrap(), None::<User>);
     makes_team(&alice, "squad").await;

@@ -102,6 +102,10 @@ fn show(session: &Session, info: UserInfo) -> Result<(), Failure> {
     output.line(&format!("kind       {}", kind(&info)))?;
     output.line(&format!("plan       {}", one_line(&info.plan)))?;
     output.line(&format!("handlers   {}", count(info.handlers)))?;
+    if info.is_team {
+        let owners: Vec<&str> = info.owners.iter().map(UserName::as_str).collect();
+        output.line(&format!("owners     {}", owners.join(", ")))?;
+    }
     output.line(&format!("since      {}", time(info.user.created_at)))?;
     output.line(&format!("last seen  {}", info.seen_at.map_or_else(|| "never".to_owned(), time)))?;
     match info.suspension {

@@ -412,9 +412,12 @@ async fn a_handler_that_is_not_there_is_said_to_be_so() {
 async fn owners_give_a_handler_to_one_of_their_teams() {
     let (api, mut alice) = hello("owner");
     let team = json!({ "name": "crew", "role": "owner", "members": 1, "created_at": 0 });
-    api.on("GET /api/v1/teams", json!([team]));
+    let offered = json!({ "role": "owner", "expires_at": 0 });
+    let inviting =
+        json!({ "name": "inviting", "role": null, "offered": offered, "members": 0, "created_at": 0 });
+    api.on("GET /api/v1/teams", json!([team, inviting]));
     let page = alice.get("/handlers/hello/settings").await;
-    page.says("<option value=\"crew\">").says_no("<option value=\"alice\">");
+    page.says("<option value=\"crew\">").says_no("<option value=\"alice\">").says_no("inviting");
     api.refuses("POST /api/v1/handlers/hello/transfer", 409, "handler_has_routes", "it has routes");
     let filled = [("do", "transfer"), ("to", "crew")];
     alice

@@ -25,12 +25,17 @@ fn deployed(version: u32) -> Value {
 async fn a_new_handler_has_a_name_that_is_suggested_and_may_be_a_teams() {
     let (api, mut alice) = hello("owner");
     let team = |name: &str, role: &str| json!({ "name": name, "role": role, "members": 1, "created_at": 0 });
-    api.on("GET /api/v1/teams", json!([team("crew", "deployer"), team("guests", "viewer")]));
+    // Whoever is invited to be an owner is nothing yet.
+    let offered = json!({ "role": "owner", "expires_at": 0 });
+    let inviting =
+        json!({ "name": "inviting", "role": null, "offered": offered, "members": 0, "created_at": 0 });
+    api.on("GET /api/v1/teams", json!([team("crew", "deployer"), team("guests", "viewer"), inviting]));
     let page = alice.get("/handlers/new").await;
     page.is(200)
         .says("name=\"name\" value=\"")
         .says("the team’s: crew")
         .says_no("guests")
+        .says_no("inviting")
         .says_no("value=\"\" aria");
 }
 

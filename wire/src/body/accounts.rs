@@ -268,6 +268,9 @@ pub struct UserInfo {
     pub suspension: Option<Suspension>,
     /// When one of the sessions or tokens was last used, to the minute.
     pub seen_at: Option<Timestamp>,
+    /// Who owns it, by name, where one team is shown: each has a plan of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<UserName>,
 }
 
 /// That an account is suspended.

@@ -178,6 +178,7 @@ fn info(row: &impl Columns) -> Result<UserInfo, StoreError> {
             None => None,
         },
         seen_at: session.max(token).map(Timestamp),
+        owners: Vec::new(),
     })
 }
 

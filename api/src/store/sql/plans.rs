@@ -152,8 +152,10 @@ impl<B: Backend> PlanStore for SqlStore<B> {
     async fn ask_plan(&self, new: NewPlanRequestRow) -> Result<AskPlan, StoreError> {
         let mut transaction = begin(&self.write).await?;
         // The account is held until the commit, so that of two requests at once the second withdraws the first.
-        B::execute(&mut transaction, "UPDATE users SET kind = kind WHERE id = $1", values![new.account])
-            .await?;
+        let sql = "UPDATE users SET kind = kind WHERE id = $1";
+        if B::execute(&mut transaction, sql, values![new.account]).await? == 0 {
+            return Err(StoreError::AccountGone);
+        }
         if find::<B>(&mut transaction, &new.plan).await?.is_none() {
             return Ok(AskPlan::NoSuchPlan);
         }

@@ -260,10 +260,13 @@ impl<B: Backend> RouteStore for SqlStore<B> {
     }
 }
 
-/// Nothing changes, but whoever else counts or adds what this user has waits for the commit.
+/// Nothing changes, but whoever else counts or adds what this account has waits for the commit. A team may be gone by then.
 async fn lock_user<B: Backend>(connection: &mut B::Connection, user: UserId) -> Result<(), StoreError> {
     let sql = "UPDATE users SET is_admin = is_admin WHERE id = $1";
-    B::execute(connection, sql, values![user]).await.map(|_| ())
+    match B::execute(connection, sql, values![user]).await? {
+        0 => Err(StoreError::AccountGone),
+        _ => Ok(()),
+    }
 }
 
 /// Adds a host within a transaction that holds its owner's row.

@@ -1,8 +1,9 @@
 //! Teams, their members, and handlers that change hands.
 
+use uuid::Uuid;
 use wasmcloud_api::store::{
-    AcceptOffer, AddHost, AddRoute, CreateTeam, DeleteTeam, NewHostRow, NewRouteRow, NewTeamRow,
-    RemoveMember, RouteLimits, SetMemberResult, Store, StoreError, TeamLimits, TransferHandler,
+    AcceptOffer, AddHost, AddRoute, CreateTeam, DeleteTeam, NewHostRow, NewPlanRequestRow, NewRouteRow,
+    NewTeamRow, RemoveMember, RouteLimits, SetMemberResult, Store, StoreError, TeamLimits, TransferHandler,
 };
 use wasmcloud_wire::body::{Offer, Role};
 use wasmcloud_wire::{HandlerName, HostName, Timestamp, UserId, UserName};
@@ -159,6 +160,13 @@ pub async fn offer_roles(store: &dyn Store, people: &People) {
     assert!(matches!(late, Err(StoreError::AccountGone)), "{late:?}");
     created(store.create_handler(new_handler(ada, "ship-too-late"), Timestamp::now()).await.unwrap());
     let late = store.transfer_handler(ada, &"ship-too-late".parse().unwrap(), crew).await;
+    assert!(matches!(late, Err(StoreError::AccountGone)), "{late:?}");
+    let host =
+        NewHostRow { name: "late.example.com".parse().unwrap(), owner: crew, challenge: "c".to_owned() };
+    let late = store.add_host(&host, 1).await;
+    assert!(matches!(late, Err(StoreError::AccountGone)), "{late:?}");
+    let (id, plan, reason) = (Uuid::now_v7(), "unlimited".to_owned(), "x".to_owned());
+    let late = store.ask_plan(NewPlanRequestRow { id, account: crew, asked_by: ada, plan, reason }).await;
     assert!(matches!(late, Err(StoreError::AccountGone)), "{late:?}");
     assert!(store.delete_handler(ada, &"ship-too-late".parse().unwrap(), Timestamp::now()).await.unwrap());
 }
