@@ -96,6 +96,7 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
         idle_since: Timestamp,
     ) -> Result<Vec<SessionInfo>, StoreError>;
-    /// Ends a user's session; false if the user has no such session.
+    /// Ends a user's session, and with it the logins that the user has approved and no program has fetched yet: whose session
+    /// approved them is not kept. False if the user has no such session.
     async fn end_session(&self, user: UserId, id: Uuid) -> Result<bool, StoreError>;
 }

@@ -102,7 +102,16 @@ impl<B: Backend> SessionStore for SqlStore<B> {
     }
 
     async fn end_session(&self, user: UserId, id: Uuid) -> Result<bool, StoreError> {
+        let mut transaction = begin(&self.write).await?;
+        // Whoever approves something in this session at the same time was waited for, or finds it gone.
+        hold::<B>(&mut transaction, user, &Grounds::Known).await?;
         let sql = "DELETE FROM sessions WHERE id = $1 AND user_id = $2";
-        Ok(write(&self.write, sql, values![id, user]).await? == 1)
+        let ended = B::execute(&mut transaction, sql, values![id, user]).await? == 1;
+        if ended {
+            let sql = "DELETE FROM logins WHERE user_id = $1 AND state = 'approved'";
+            B::execute(&mut transaction, sql, values![user]).await?;
+        }
+        transaction.commit().await?;
+        Ok(ended)
     }
 }

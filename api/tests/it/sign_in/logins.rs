@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
-use wasmcloud_wire::body::{LoginBegun, LoginDecided, PendingLogin, Token, TokenGrant};
+use wasmcloud_wire::body::{LoginBegun, LoginDecided, PendingLogin, SessionInfo, Token, TokenGrant};
 use wasmcloud_wire::{Digest, Timestamp};
 
 use super::signed_in;
@@ -199,6 +199,17 @@ async fn a_strangers_user_name_counts_for_nobodys_codes() {
     }
     alice.get(&format!("/api/v1/logins/{}", begun.user_code)).await.good::<PendingLogin>(200);
     decide(&alice, &begun, true).await.good::<LoginDecided>(200);
+}
+
+#[tokio::test]
+async fn a_login_whose_approver_has_ended_a_session_gives_nothing() {
+    let app = TestApp::start().await;
+    app.user("alice").await;
+    let (alice, begun) = (signed_in(&app, "alice").await, begin(&app, None).await);
+    decide(&alice, &begun, true).await.good::<LoginDecided>(200);
+    let sessions: Vec<SessionInfo> = alice.get("/api/v1/sessions").await.good(200);
+    alice.delete(&format!("/api/v1/sessions/{}", sessions[0].id)).await.done();
+    fetch(&app, &begun, VERIFIER, None).await.error(410, "login_expired");
 }
 
 #[tokio::test]
