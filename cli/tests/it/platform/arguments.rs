@@ -93,10 +93,10 @@ impl Platform {
         args
     }
 
-    /// The nginx is on this machine, and believed.
+    /// The nginx is on this machine, and believed; clients of its other addresses are not.
     fn proxy_flags(&self) -> Vec<String> {
         match self.shape {
-            Shape::Fleet => ["--trusted-proxies", "127.0.0.0/8,::1"].map(str::to_owned).to_vec(),
+            Shape::Fleet => ["--trusted-proxies", "127.0.0.1,::1"].map(str::to_owned).to_vec(),
             _ => Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Body, Certificate, Client, Method, Response};
 use tokio::runtime::{Builder, Runtime};
 
+use super::Platform;
+use super::certificates::Certificates;
 use super::eventually::PATIENCE;
 
 /// Runs a future on the tests' shared runtime.
@@ -44,15 +46,28 @@ impl Resolve for ThisMachine {
     }
 }
 
+impl Platform {
+    /// A client at an address of its own.
+    pub fn web_at(&self, address: IpAddr) -> Web {
+        Web::at(&Certificates::shared().ca, Some(address))
+    }
+}
+
 impl Web {
     /// A client that trusts this CA alone. It keeps no connection: a restarted platform is met afresh.
     pub fn trusting(ca_pem: &str) -> Web {
+        Web::at(ca_pem, None)
+    }
+
+    /// The same, at an address of its own.
+    fn at(ca_pem: &str, address: Option<IpAddr>) -> Web {
         // Only the first installation counts.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::builder()
             .no_proxy()
             .tls_certs_only([Certificate::from_pem(ca_pem.as_bytes()).unwrap()])
             .dns_resolver(Arc::new(ThisMachine))
+            .local_address(address)
             .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE + Duration::from_secs(10));

@@ -1,12 +1,17 @@
 //! What handlers did, and who did what with them: charts, searches, and the audit log.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::platform::{Platform, Shape, eventually, fixture, saying};
 
 every_shape![
     how_a_handler_did_is_told_by_minutes,
     logs_are_searched_and_failures_are_listed_alone,
+    nobody_says_by_themselves_whom_a_request_is_from,
     who_changed_what_is_listed_and_exported,
 ];
 
@@ -73,6 +78,26 @@ fn logs_are_searched_and_failures_are_listed_alone(shape: Shape) {
     );
 }
 
+/// Behind the fleet's nginx, which is believed, and without anything that is.
+fn nobody_says_by_themselves_whom_a_request_is_from(shape: Shape) {
+    let platform = Platform::start(shape);
+    let admin = platform.admin();
+    // An address of this machine that is no proxy's.
+    let web = platform.web_at(IpAddr::from([127, 0, 0, 2]));
+    let url = format!("{}/api/v1/login", platform.api_url());
+    for (number, said) in
+        ["203.0.113.9", "203.0.113.9, 127.0.0.1", "127.0.0.1", "nonsense"].iter().enumerate()
+    {
+        let name = format!("stranger-{number}");
+        let headers = BTreeMap::from([("x-forwarded-for".to_owned(), (*said).to_owned())]);
+        let body = json!({ "username": name, "password": "not the password" });
+        assert_eq!(web.send(Method::POST, &url, &headers, body.to_string()).status, 401);
+        let noted = admin.run(&["audit", "--json", "--subject", &name]).good().json();
+        let peers: Vec<_> = noted.as_array().unwrap().iter().map(|entry| &entry["peer"]).collect();
+        assert_eq!(peers, ["127.0.0.2"], "{said}: {noted}");
+    }
+}
+
 fn who_changed_what_is_listed_and_exported(shape: Shape) {
     let platform = Platform::start(shape);
     let (admin, user) = (platform.admin(), platform.user("somebody"));
@@ -100,7 +125,8 @@ fn who_changed_what_is_listed_and_exported(shape: Shape) {
     let theirs = user.run(&["audit", "--json"]).good().json();
     assert!(theirs.as_array().unwrap().iter().all(|entry| entry["subject"] != "hello-again"), "{theirs}");
 
-    let (lines, csv) = (admin.file("audit.ndjson", ""), admin.file("audit.csv", ""));
+    let beside = |name: &str| admin.file("here", "").replace("here", name);
+    let (lines, csv) = (beside("audit.ndjson"), beside("audit.csv"));
     admin.run(&["audit", "--export", &lines]).good().says("entries are in");
     let exported = std::fs::read_to_string(&lines).unwrap();
     let exported: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -112,5 +138,7 @@ fn who_changed_what_is_listed_and_exported(shape: Shape) {
         exported.split_terminator("\r\n").count() >= 2 && !exported.contains("hello-again"),
         "{exported}"
     );
-    admin.run(&["audit", "--export", "/nowhere/audit.csv"]).code(1).says("/nowhere/audit.csv");
+    admin.run(&["audit", "--export", "/nowhere/audit.csv"]).code(1).says("there is no folder /nowhere");
+    admin.run(&["audit", "--export", &csv]).code(1).says("nothing is overwritten");
+    assert_eq!(std::fs::read_to_string(&csv).unwrap(), exported);
 }
