@@ -138,7 +138,7 @@ impl Client {
         }
         let error = serde_json::from_slice::<ErrorBody>(&bytes);
         let error = error.map_err(|error| unreadable(&error.to_string()))?.error;
-        Err(Refused { status: parts.status, error })
+        Err(Refused { status: parts.status, error: crate::hints::of_pages(error) })
     }
 }
 

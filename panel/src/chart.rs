@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{Chart, Span, Sparkline};
+use wasmcloud_wire::{Abi, Timestamp};
 
 use crate::format;
 
@@ -62,6 +62,8 @@ pub(crate) struct Series {
     pub name: &'static str,
     /// The path.
     pub path: String,
+    /// Where the points are that no line leads to: it has no length there.
+    pub dots: Vec<(f64, f64)>,
 }
 
 /// In which unit values are told.
@@ -106,7 +108,8 @@ impl Unit {
 }
 
 /// The pictures of a handler's chart: how often it ran and failed, how long that took, what it computed, its memory.
-pub(crate) fn plots(chart: &Chart) -> Vec<Plot> {
+/// What the Olin family computes is counted as gas, what WASI programs compute is timed.
+pub(crate) fn plots(chart: &Chart, abi: Abi) -> Vec<Plot> {
     let of = |value: fn(&wasmcloud_wire::body::ChartPoint) -> u64| -> Vec<u64> {
         chart.points.iter().map(value).collect()
     };
@@ -121,11 +124,11 @@ pub(crate) fn plots(chart: &Chart) -> Vec<Plot> {
     let (p50, p99) = (some(of(|point| point.p50_us)), some(of(|point| point.p99_us)));
     let slowest = p99.iter().flatten().max().copied().unwrap_or_default();
     let largest = chart.points.iter().map(|point| point.memory_peak_bytes).max().unwrap_or_default();
-    let (computed, compute_unit, compute_total) = match sums.is_counted() {
-        true => ("Gas", Unit::Large, sums.gas),
-        false => ("CPU time", Unit::Micros, sums.cpu_us),
+    let (computed, compute_unit, compute_total) = match abi.is_wasi() {
+        true => ("CPU time", Unit::Micros, sums.cpu_us),
+        false => ("Gas", Unit::Large, sums.gas),
     };
-    let compute = if sums.is_counted() { of(|point| point.gas) } else { of(|point| point.cpu_us) };
+    let compute = if abi.is_wasi() { of(|point| point.cpu_us) } else { of(|point| point.gas) };
     vec![
         Plot::new(
             chart,
@@ -184,11 +187,6 @@ impl Sums {
             cpu_us: sums.cpu_us.saturating_add(point.cpu_us),
         })
     }
-
-    /// Whether gas says more than CPU time: it is counted for the Olin family, whose CPU time is not told.
-    pub(crate) fn is_counted(&self) -> bool {
-        self.gas > 0 && self.cpu_us == 0
-    }
 }
 
 impl Plot {
@@ -209,10 +207,12 @@ impl Plot {
             value: top,
         };
         let tick_y = |value: u64| Tick { at: area.y(value), text: in_unit.text(value), anchor: "end" };
-        let drawn = series.iter().map(|(class, name, values)| Series {
-            class,
-            name,
-            path: if class.starts_with("line") { area.line(values) } else { area.bars(values) },
+        let drawn = series.iter().map(|(class, name, values)| {
+            let (path, dots) = match class.starts_with("line") {
+                true => area.line(values),
+                false => (area.bars(values), Vec::new()),
+            };
+            Series { class, name, path, dots }
         });
         Plot {
             id,
@@ -282,23 +282,25 @@ impl Area {
         path
     }
 
-    fn line(&self, values: &[Option<u64>]) -> String {
-        let (mut path, mut is_on) = (String::new(), false);
+    /// The path through the points that have a neighbour, and those that have none.
+    fn line(&self, values: &[Option<u64>]) -> (String, Vec<(f64, f64)>) {
+        let (mut path, mut dots) = (String::new(), Vec::new());
         let step = self.width / values.len().max(1) as f64;
+        let is_there =
+            |index: Option<usize>| index.and_then(|at| values.get(at)).is_some_and(Option::is_some);
         for (index, value) in values.iter().enumerate() {
-            let Some(value) = value else {
-                is_on = false;
-                continue;
+            let Some(value) = value else { continue };
+            let (x, y) = (round(self.left + step * (index as f64 + 0.5)), self.y(*value));
+            let _ = match (is_there(index.checked_sub(1)), is_there(Some(index + 1))) {
+                (true, _) => write!(path, "L{x} {y}"),
+                (false, true) => write!(path, "M{x} {y}"),
+                (false, false) => {
+                    dots.push((x, y));
+                    Ok(())
+                }
             };
-            let x = round(self.left + step * (index as f64 + 0.5));
-            // A line of no length is a dot, where its ends are round.
-            let _ = match is_on {
-                true => write!(path, "L{x} {}", self.y(*value)),
-                false => write!(path, "M{x} {}h0", self.y(*value)),
-            };
-            is_on = true;
         }
-        path
+        (path, dots)
     }
 }
 
@@ -433,7 +435,7 @@ mod tests {
         let chart = chart(Span::Hour, &[0, 3, 5]);
         let sums = Sums::of(&chart);
         assert_eq!(sums, Sums { invocations: 8, failures: 3, gas: 8_000_000, cpu_us: 0 });
-        let plots = plots(&chart);
+        let plots = plots(&chart, Abi::Olin);
         let desc: Vec<&str> = plots.iter().map(|plot| plot.desc.as_str()).collect();
         assert_eq!(
             desc,
@@ -445,25 +447,36 @@ mod tests {
             ]
         );
         assert_eq!(plots[2].title, "Gas");
+        assert_eq!(
+            super::plots(&chart, Abi::WasiHttp)[2].title,
+            "CPU time",
+            "the ABI says so, not the numbers"
+        );
         assert!(plots.iter().all(|plot| plot.ticks_x.len() == 3 && plot.ticks_y.len() == 3));
     }
 
     #[test]
     fn what_never_ran_has_no_duration() {
-        let plots = plots(&chart(Span::Week, &[0, 4, 0, 2, 2, 0]));
-        assert_eq!(plots[1].series[0].path.matches('M').count(), 2, "two pieces");
+        let plots = plots(&chart(Span::Week, &[0, 4, 0, 2, 2, 0]), Abi::H);
+        assert_eq!(plots[1].series[0].path.matches(['M', 'L']).count(), 2, "one piece");
+        assert_eq!(plots[1].series[0].dots.len(), 1, "and a point without a neighbour");
         assert_eq!(plots[0].series[0].path.matches('M').count(), 3, "three bars");
-        let empty = super::plots(&chart(Span::Week, &[0; 84]));
-        assert!(empty.iter().all(|plot| plot.series.iter().all(|series| series.path.is_empty())));
+        let empty = super::plots(&chart(Span::Week, &[0; 84]), Abi::H);
+        assert!(
+            empty.iter().all(|plot| plot
+                .series
+                .iter()
+                .all(|series| series.path.is_empty() && series.dots.is_empty()))
+        );
         assert_eq!(empty[1].desc, "Nothing ran.");
     }
 
     #[test]
     fn times_are_told_as_exactly_as_the_span_needs() {
-        let hour = plots(&chart(Span::Hour, &[1; 60]));
+        let hour = plots(&chart(Span::Hour, &[1; 60]), Abi::H);
         let texts: Vec<&str> = hour[0].ticks_x.iter().map(|tick| tick.text.as_str()).collect();
         assert_eq!(texts, ["00:09", "00:39", "01:09"]);
-        let week = plots(&chart(Span::Week, &[1; 84]));
+        let week = plots(&chart(Span::Week, &[1; 84]), Abi::H);
         assert_eq!(week[0].ticks_x[2].text, "11-28 00:09");
         assert_eq!(week[0].unit, "per 2 hours");
     }

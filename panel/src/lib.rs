@@ -9,6 +9,7 @@ mod assets;
 mod chart;
 mod csrf;
 mod format;
+mod hints;
 mod request;
 mod response;
 mod router;

@@ -16,6 +16,13 @@ pub(crate) fn time(at: impl Into<Moment>) -> Html {
     HtmlSafeOutput(format!("<time datetime=\"{exact}\">{}</time>", minute(&exact)))
 }
 
+/// The same to the second for people too: where one looks for what happened just then.
+pub(crate) fn time_exact(at: impl Into<Moment>) -> Html {
+    let Moment(at) = at.into();
+    let exact = at.rfc3339();
+    HtmlSafeOutput(format!("<time datetime=\"{exact}\">{}</time>", shown(&exact, 19)))
+}
+
 /// The same, or a word where there is none. The word is ours, and holds no HTML.
 pub(crate) fn time_or(at: &Option<Timestamp>, otherwise: &'static str) -> Html {
     at.map_or_else(|| HtmlSafeOutput(otherwise.to_owned()), time)
@@ -44,12 +51,17 @@ impl From<&&Timestamp> for Moment {
 
 /// `22 Nov 2026, 08:09 UTC`, of `2026-11-22T08:09:10.123Z`.
 fn minute(exact: &str) -> String {
+    shown(exact, 16)
+}
+
+/// The day, and the time of it up to this place of the exact one.
+fn shown(exact: &str, end: usize) -> String {
     let part = |from: usize, to: usize| exact.get(from..to).unwrap_or_default();
     let month = part(5, 7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
     match month {
         Some(month) => {
             let day = part(8, 10).trim_start_matches('0');
-            format!("{day} {month} {}, {} UTC", part(0, 4), part(11, 16))
+            format!("{day} {month} {}, {} UTC", part(0, 4), part(11, end))
         }
         None => exact.to_owned(),
     }
@@ -119,6 +131,10 @@ mod tests {
             "<time datetime=\"2026-11-21T00:09:10.123Z\">21 Nov 2026, 00:09 UTC</time>"
         );
         assert_eq!(time(Timestamp(0)).0.split_once('>').unwrap().1, "1 Jan 1970, 00:00 UTC</time>");
+        assert_eq!(
+            time_exact(Timestamp(1_795_219_750_123)).0,
+            "<time datetime=\"2026-11-21T00:09:10.123Z\">21 Nov 2026, 00:09:10 UTC</time>"
+        );
         assert_eq!(time_or(&None, "never").0, "never");
     }
 

@@ -35,6 +35,8 @@ const NEXT_BYTES_MAX: usize = 1_000;
 struct ChooseName<'a> {
     shell: Shell,
     provider: &'a str,
+    /// What people call the provider.
+    title: &'a str,
     asks_invitation: bool,
     ticket: &'a str,
     label: &'a str,
@@ -118,11 +120,9 @@ async fn finished(request: &Request, visitor: &Visitor, name: &str, flow: Flow) 
     match visitor.api.send(Method::POST, "/api/v1/oidc/finish", &finish).await? {
         OidcFinished::SignedIn { session } => Ok(sign_in::signed_in(visitor, &session, &next).await),
         OidcFinished::Linked { identity } => {
-            let sentence = format!(
-                "You are {} at {} now, and can sign in with it.",
-                visible(&identity.label),
-                identity.provider
-            );
+            let title = title_of(&ways(visitor).await?, &identity.provider);
+            let sentence =
+                format!("You are {} at {title} now, and can sign in with it.", visible(&identity.label));
             Ok(visitor.done("/account/identities", &sentence))
         }
         OidcFinished::NewUser { ticket, suggested, label } => {
@@ -168,9 +168,11 @@ struct NameForm<'a> {
 impl NameForm<'_> {
     async fn page(&self, visitor: &Visitor, name: &str, error: Option<Refused>) -> Result<Response, Refused> {
         let ways = ways(visitor).await?;
+        let title = title_of(&ways, name);
         let template = ChooseName {
             shell: visitor.shell("Choose a name"),
             provider: name,
+            title: &title,
             asks_invitation: ways.registration == "invitation",
             ticket: self.ticket,
             label: self.label,

@@ -38,7 +38,7 @@ pub(crate) async fn show(request: &Request, rest: &[&str], visitor: &Visitor) ->
 
 /// A form of one of them.
 pub(crate) async fn send(
-    _: &Request,
+    request: &Request,
     rest: &[&str],
     visitor: &Visitor,
     form: &Form,
@@ -46,7 +46,7 @@ pub(crate) async fn send(
     is_operator(visitor)?;
     match rest {
         ["users", name, action] => user::send(visitor, name, action, form).await,
-        ["invitations"] => invitations::create(visitor).await,
+        ["invitations"] => invitations::create(request, visitor).await,
         ["invitations", id, "revoke"] => invitations::revoke(visitor, id).await,
         ["plans"] => plans::create(visitor, form).await,
         ["plans", name] => plans::save(visitor, name, form).await,

@@ -182,7 +182,7 @@ async fn an_identity_is_linked_and_unlinked() {
     api.on("POST /api/v1/oidc/finish", json!({ "kind": "linked", "identity": identity }));
     let page = browser.get("/sign-in/forge/callback?state=s&code=c").await;
     assert_eq!(page.to(), "/account/identities");
-    browser.get("/account/identities").await.says("You are al at forge now");
+    browser.get("/account/identities").await.says("You are al at Forge now");
     let unlink = format!("DELETE /api/v1/account/identities/{}", encoded(ID));
     api.refuses(&unlink, 409, "last_way_in", "you could not sign in any more");
     let page = browser.send(&format!("/account/identities/{ID}/unlink"), &[]).await;

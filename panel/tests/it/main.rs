@@ -20,3 +20,4 @@ mod operator;
 mod sign_in;
 mod teams;
 mod weight;
+mod words;

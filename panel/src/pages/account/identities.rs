@@ -2,7 +2,7 @@
 
 use askama::Template;
 use http::Method;
-use wasmcloud_wire::body::{Account, Provider, SignIn};
+use wasmcloud_wire::body::{Account, Identity, Provider, SignIn};
 
 use crate::api::{Refused, path};
 use crate::pages::oidc;
@@ -16,6 +16,14 @@ struct IdentitiesPage {
     account: Account,
     providers: Vec<Provider>,
     error: Option<Refused>,
+}
+
+impl IdentitiesPage {
+    /// What people call the provider, if the server still knows it.
+    fn title<'a>(&'a self, identity: &'a Identity) -> &'a str {
+        let known = self.providers.iter().find(|provider| provider.name == identity.provider);
+        known.map_or(identity.provider.as_str(), |provider| provider.title.as_str())
+    }
 }
 
 /// Those that are linked, and the providers.

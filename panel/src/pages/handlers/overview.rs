@@ -1,8 +1,8 @@
 //! A handler's first page: what it is, and how it did.
 
 use askama::Template;
-use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{Chart, ChartPoint, Span};
+use wasmcloud_wire::{Abi, Timestamp};
 
 use super::Frame;
 use crate::api::{Refused, path_with};
@@ -37,16 +37,16 @@ pub(super) async fn show(request: &Request, visitor: &Visitor, name: &str) -> Re
     let frame = Frame::of(visitor, name, "overview").await?;
     let span = request.query("span").and_then(|span| span.parse().ok()).unwrap_or(Span::Day);
     let path = path_with(&["handlers", name, "chart"], &[("span", Some(span.as_str()))]);
-    let charts = visitor.api.get::<Chart>(&path).await.map(|chart| drawn(&chart));
+    let charts = visitor.api.get::<Chart>(&path).await.map(|chart| drawn(&chart, frame.handler.abi));
     let shell = visitor.shell(name);
     Ok(page(frame.status(), &OverviewPage { shell, frame, span, charts }))
 }
 
-fn drawn(chart: &Chart) -> Charts {
+fn drawn(chart: &Chart, abi: Abi) -> Charts {
     let rows = chart.points.iter().enumerate().filter(|(_, point)| point.invocations > 0);
     let rows = rows.map(|(index, point)| {
         let ms = i64::from(chart.step_s).saturating_mul(1000).saturating_mul(index as i64);
         Row { from: moment(chart.span, Timestamp(chart.from.0.saturating_add(ms))), point: point.clone() }
     });
-    Charts { plots: plots(chart), sums: Sums::of(chart), rows: rows.collect() }
+    Charts { plots: plots(chart, abi), sums: Sums::of(chart), rows: rows.collect() }
 }

@@ -81,8 +81,8 @@ fn fields(policy: &Policy, default: &Limits, max: &Limits, form: &Form) -> Vec<F
             "limits" => form.get(name).to_owned(),
             _ => own.map(|own| own.to_string()).unwrap_or_default(),
         },
-        default: default.to_string(),
-        max: max.to_string(),
+        default: crate::view::count(default),
+        max: crate::view::count(max),
     };
     vec![
         field("gas", "Gas", policy.gas, default.gas, max.gas),

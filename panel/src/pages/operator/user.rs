@@ -25,6 +25,13 @@ struct UserPage<'a> {
     error: Option<Refused>,
 }
 
+impl UserPage<'_> {
+    /// Whether the operator looks at their own account, from which they do not lock themselves out.
+    fn is_own(&self) -> bool {
+        self.shell.user.as_ref().is_some_and(|user| user.name == self.info.user.name)
+    }
+}
+
 /// The page.
 pub(crate) async fn show(visitor: &Visitor, name: &str) -> Result<Response, Refused> {
     filled(visitor, name, "", None, None).await
