@@ -9,7 +9,7 @@ use wasmcloud_listener::{BodyError, CollectError, ResponseBody};
 use wasmcloud_wire::limits::CALL_DEPTH_MAX;
 use wasmcloud_wire::{
     ControlPlaneError, ErrorBody, ErrorDetail, HostName, InvocationId, InvokeError, LimitName, Outcome,
-    Receipt, RouteKey,
+    Receipt, RouteKey, Timestamp,
 };
 
 use crate::hosts::HostsError;
@@ -255,9 +255,7 @@ fn invoke_error(error: &InvokeError, invocation: InvocationId) -> Said {
             let status = if *executor_full { 503 } else { 429 };
             Said(status, "busy", message.clone(), "try again after the time in Retry-After".into())
         }
-        InvokeError::OverQuota { message, .. } => {
-            Said(429, "over_quota", message.clone(), "try again after the time in Retry-After".into())
-        }
+        InvokeError::OverQuota { retry_after_s, .. } => over_quota(*retry_after_s, Timestamp::now()),
         InvokeError::Suspended(reason) => suspended(reason),
         InvokeError::BadRequest(message) => {
             Said(400, "bad_request", message.clone(), "correct the request".into())
@@ -267,6 +265,20 @@ fn invoke_error(error: &InvokeError, invocation: InvocationId) -> Said {
             unavailable()
         }
     }
+}
+
+/// Which plan the owner has, and how much it allows, is the owner's business: the handler's log says it.
+fn over_quota(retry_after_s: u32, now: Timestamp) -> Said {
+    let then = Timestamp(now.0.saturating_add(i64::from(retry_after_s) * 1_000)).rfc3339();
+    let at = then.get(11..19).unwrap_or_default();
+    Said(
+        429,
+        "over_quota",
+        format!(
+            "this address has had all the requests for now that its owner's plan allows; try again at {at} UTC"
+        ),
+        "whoever owns it finds more in its log: wasmcloud logs NAME".into(),
+    )
 }
 
 fn suspended(reason: &str) -> Said {
@@ -302,4 +314,19 @@ fn failed(receipt: &Receipt, invocation: InvocationId) -> Said {
     };
     let hint = format!("its owner finds the cause with `wasmcloud logs NAME --invocation {invocation}`");
     Said(status, code, message.to_owned(), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visitor_learns_when_to_come_back_and_nothing_of_the_owners_plan() {
+        let error = InvokeError::OverQuota { message: "plan `small`".into(), retry_after_s: 30 };
+        let Said(status, code, message, hint) = invoke_error(&error, InvocationId::new());
+        assert_eq!((status, code), (429, "over_quota"));
+        assert!(!message.contains("small") && !hint.contains("small"), "{message} {hint}");
+        let Said(_, _, message, _) = over_quota(3_600, Timestamp(951_782_399_000));
+        assert!(message.ends_with("try again at 00:59:59 UTC"), "{message}");
+    }
 }

@@ -223,7 +223,8 @@ impl Account {
             let at = resets.rfc3339();
             let at = at.get(11..19).unwrap_or_default();
             let message = format!(
-                "quota `invocations_per_minute` of plan `{plan}` is used up: {minute} of {max}; it resets at {at} UTC"
+                "the quota `invocations_per_minute` of the plan `{plan}` is used up: {minute} of {max}; it resets at {at} \
+                 UTC"
             );
             return Err(Spent::until(message, now.seconds_until(resets)));
         }
@@ -233,14 +234,15 @@ impl Account {
             let on = resets.rfc3339();
             let on = on.get(..10).unwrap_or_default();
             let message = format!(
-                "quota `cpu_ms_per_day` of plan `{plan}` is used up: {cpu_ms} of {max}; it resets at 00:00:00 UTC on {on}"
+                "the quota `cpu_ms_per_day` of the plan `{plan}` is used up: {cpu_ms} ms of {max} ms; it resets at 00:00:00 \
+                 UTC on {on}"
             );
             return Err(Spent::until(message, now.seconds_until(resets)));
         }
         if let Some(max) = quota.concurrent_max.filter(|max| running >= *max) {
             let message = format!(
-                "quota `concurrent` of plan `{plan}` is used up: {running} of {max} are running; there is room when one \
-                 of them ends"
+                "the quota `concurrent` of the plan `{plan}` is used up: {running} of {max} are running; there is room when \
+                 one of them ends"
             );
             let freed = self.freed.get_or_insert_default().clone();
             return Err(Spent { freed: Some(freed), ..Spent::until(message, CONCURRENT_RETRY_AFTER_S) });

@@ -92,7 +92,7 @@ fn as_many_begin_in_a_minute_as_the_plan_says_and_the_next_minute_has_as_many() 
     let (message, retry_after_s) = refusal(run(&quotas, account, &plan, clock));
     assert_eq!(
         message,
-        "quota `invocations_per_minute` of plan `standard` is used up: 3 of 3; it resets at 12:35:00 UTC"
+        "the quota `invocations_per_minute` of the plan `standard` is used up: 3 of 3; it resets at 12:35:00 UTC"
     );
     assert_eq!(retry_after_s, 30);
     run(&quotas, UserId::new(), &plan, clock).unwrap();
@@ -164,7 +164,8 @@ fn cpu_time_is_counted_for_a_day() {
     let (message, retry_after_s) = refusal(run(&quotas, account, &plan, clock));
     assert_eq!(
         message,
-        "quota `cpu_ms_per_day` of plan `standard` is used up: 1500 of 1500; it resets at 00:00:00 UTC on 2026-11-23"
+        "the quota `cpu_ms_per_day` of the plan `standard` is used up: 1500 ms of 1500 ms; it resets at 00:00:00 UTC on \
+         2026-11-23"
     );
     assert_eq!(i64::from(retry_after_s), (DAY_MS - NOON_MS % DAY_MS + 999) / 1000);
     run(&quotas, account, &plan, clock.after(DAY_MS / 2)).unwrap();
@@ -310,7 +311,7 @@ async fn whoever_finds_too_many_running_waits_and_gets_the_place_of_the_first_th
     let late = quotas.begin(&deployment, Instant::now()).await.err().unwrap();
     assert_eq!(
         late.to_string(),
-        "quota `concurrent` of plan `standard` is used up: 2 of 2 are running; there is room when one of them ends"
+        "the quota `concurrent` of the plan `standard` is used up: 2 of 2 are running; there is room when one of them ends"
     );
     let (mut waiting, mut also) =
         (Box::pin(quotas.begin(&deployment, until)), Box::pin(quotas.begin(&deployment, until)));
