@@ -120,7 +120,10 @@ async fn finished(request: &Request, visitor: &Visitor, name: &str, flow: Flow) 
     match visitor.api.send(Method::POST, "/api/v1/oidc/finish", &finish).await? {
         OidcFinished::SignedIn { session } => Ok(sign_in::signed_in(visitor, &session, &next).await),
         OidcFinished::Linked { identity } => {
-            let title = title_of(&ways(visitor).await?, &identity.provider);
+            // It is linked, whether or not the provider's title can be told.
+            let ways = ways(visitor).await.ok();
+            let title =
+                ways.map_or_else(|| identity.provider.clone(), |ways| title_of(&ways, &identity.provider));
             let sentence =
                 format!("You are {} at {title} now, and can sign in with it.", visible(&identity.label));
             Ok(visitor.done("/account/identities", &sentence))
