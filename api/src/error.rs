@@ -154,6 +154,14 @@ impl ApiError {
         )
     }
 
+    /// 403: the account of whoever asks is good, but not the one that owns this.
+    pub(crate) fn owner_suspended(what: &str, reason: &str) -> ApiError {
+        let message = format!("the account that owns {what} is suspended: {reason}");
+        let mut error = ApiError::suspended(reason);
+        error.message = message;
+        error
+    }
+
     /// 404 for a handler that the caller does not have, whether or not somebody else has it.
     pub fn handler_not_found(name: &str) -> ApiError {
         let name: String = name.chars().take(64).collect();
@@ -343,10 +351,10 @@ impl From<InvokeError> for ApiError {
                 429,
                 "over_quota",
                 message,
-                "`wasmcloud quota` shows all quotas, and how to get a larger plan",
+                "`wasmcloud quota`, for a team's handler with `--team TEAM`, shows all quotas, and how to get a larger plan",
             )
             .retry_after(retry_after_s),
-            InvokeError::Suspended(reason) => ApiError::suspended(&reason),
+            InvokeError::Suspended(reason) => ApiError::owner_suspended("the handler", &reason),
             InvokeError::BadRequest(message) => {
                 ApiError::invalid(message, "change the request that the program is to be given")
             }

@@ -63,11 +63,14 @@ impl Core {
     ) -> Result<FoundHandler, ApiError> {
         let not_found = || ApiError::handler_not_found(name.as_str());
         let found = self.store.find_handler(caller.user.id, name).await?.ok_or_else(not_found)?;
-        if !caller.reaches(name) {
-            return Err(beyond_token(name));
+        if let Some(handlers) = caller.handlers.as_deref().filter(|_| !caller.reaches(name)) {
+            return Err(token_limited(handlers));
         }
         has_scope(caller, right.scope())?;
-        has_role(found.role, right.role())?;
+        if found.role < right.role() {
+            let owner = self.store.account_plan(found.owner).await?.map(|owner| owner.name);
+            has_role(found.role, right.role(), owner.as_ref())?;
+        }
         Ok(found)
     }
 
@@ -83,7 +86,7 @@ impl Core {
             Err(_) => None,
         };
         let team = team.ok_or_else(|| team_not_found(name))?;
-        has_role(team.role, wanted)?;
+        has_role(team.role, wanted, Some(&team.name))?;
         Ok(team)
     }
 
@@ -132,37 +135,34 @@ pub(crate) fn has_scope(caller: &Caller, wanted: Scope) -> Result<(), ApiError> 
 pub(crate) fn is_unlimited(caller: &Caller) -> Result<(), ApiError> {
     match &caller.handlers {
         None => Ok(()),
-        Some(handlers) => {
-            let names: Vec<&str> = handlers.iter().map(HandlerName::as_str).collect();
-            Err(ApiError::new(
-                403,
-                "token_limited",
-                format!("this token is good for these handlers alone: {}", names.join(", ")),
-                "use a token that is not limited to handlers",
-            ))
-        }
+        Some(handlers) => Err(token_limited(handlers)),
     }
 }
 
-fn beyond_token(name: &HandlerName) -> ApiError {
+fn token_limited(handlers: &[HandlerName]) -> ApiError {
+    let names: Vec<&str> = handlers.iter().map(HandlerName::as_str).collect();
     ApiError::new(
         403,
         "token_limited",
-        format!("this token is limited to other handlers than `{name}`"),
-        "use a token that is not, or one that is limited to this one",
+        format!("this token is good for these handlers alone: {}", names.join(", ")),
+        "use a token that is not limited to handlers, or one that is limited to this one",
     )
 }
 
 /// Refuses whoever is less than this in a team.
-pub(super) fn has_role(has: Role, wanted: Role) -> Result<(), ApiError> {
+pub(super) fn has_role(has: Role, wanted: Role, team: Option<&UserName>) -> Result<(), ApiError> {
     if has >= wanted {
         return Ok(());
     }
+    let (of, show) = team.map_or_else(
+        || ("the team".to_owned(), "TEAM"),
+        |team| (format!("the team `{team}`"), team.as_str()),
+    );
     Err(ApiError::new(
         403,
         "role_missing",
-        format!("this needs the role {wanted} in the team; yours is {has}"),
-        "ask one of the team's owners: `wasmcloud teams show TEAM` says who they are",
+        format!("this needs the role {wanted} in {of}; yours is {has}"),
+        format!("ask one of the team's owners: `wasmcloud teams show {show}` says who they are"),
     ))
 }
 

@@ -120,7 +120,7 @@ impl Core {
         if let Some(is_admin) = patch.is_admin {
             is_user(&info)?;
             if !is_admin {
-                not_oneself(caller, &info, "no longer be an operator")?;
+                not_oneself(caller, &info, "take your own operator's rights")?;
             }
         }
         // The plan first: it can be wrong.
@@ -151,7 +151,7 @@ impl Core {
             ));
         }
         let info = self.user_info(name).await?;
-        not_oneself(caller, &info, "be suspended")?;
+        not_oneself(caller, &info, "suspend yourself")?;
         done(self.store.suspend(info.user.id, reason, Timestamp::now()).await?, name)?;
         self.announce_handlers(invoker, &info).await?;
         let info = self.user_info(name).await?;
@@ -216,7 +216,7 @@ fn not_oneself(caller: &Caller, info: &UserInfo, what: &str) -> Result<(), ApiEr
     if caller.user.id != info.user.id {
         return Ok(());
     }
-    let message = format!("you cannot make yourself {what}");
+    let message = format!("you cannot {what}");
     Err(ApiError::new(409, "yourself", message, "another operator can do it"))
 }
 

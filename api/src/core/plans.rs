@@ -78,8 +78,9 @@ impl Core {
             DeletePlan::InUse { accounts, requests } => Err(ApiError::new(
                 409,
                 "plan_in_use",
-                format!("{accounts} accounts have the plan `{name}`, and {requests} ask for it"),
-                "give them another one: wasmcloud plan give ACCOUNT PLAN; and decide the requests: wasmcloud plan requests",
+                in_use(name, accounts, requests),
+                "give them another one: wasmcloud plan give ACCOUNT PLAN; and decide the requests: wasmcloud plan \
+                 requests --all",
             )),
         }
     }
@@ -231,6 +232,14 @@ pub(crate) fn plan_not_found(name: &str) -> ApiError {
         format!("there is no plan `{name}`"),
         "`wasmcloud plan list` shows those that there are",
     )
+}
+
+/// Who keeps a plan from being deleted.
+fn in_use(name: &str, accounts: u64, requests: u64) -> String {
+    let accounts =
+        if accounts == 1 { "1 account has".to_owned() } else { format!("{accounts} accounts have") };
+    let requests = if requests == 1 { "1 asks".to_owned() } else { format!("{requests} ask") };
+    format!("{accounts} the plan `{name}`, and {requests} for it")
 }
 
 fn is_default(name: &str) -> ApiError {

@@ -100,7 +100,7 @@ fn no_account(account: UserId) -> ApiError {
 
 impl From<OverQuota> for ApiError {
     fn from(over: OverQuota) -> ApiError {
-        let OverQuota { account, plan, quota, max, used, wanted } = over;
+        let OverQuota { account, is_team, plan, quota, max, used, wanted } = over;
         let (message, free) = match quota {
             KeptQuota::Handlers => (
                 format!(
@@ -116,7 +116,8 @@ impl From<OverQuota> for ApiError {
                 "delete versions that you do not need: wasmcloud versions NAME --delete N",
             ),
         };
-        let hint = format!("{free}; or ask for a larger plan: wasmcloud plan apply PLAN --reason TEXT");
+        let team = if is_team { format!(" --team {account}") } else { String::new() };
+        let hint = format!("{free}; or ask for a larger plan: wasmcloud plan apply PLAN --reason TEXT{team}");
         ApiError::new(403, "over_quota", message, hint)
     }
 }

@@ -190,7 +190,7 @@ impl Core {
         user: &str,
     ) -> Result<(), ApiError> {
         if user != by.user.name.as_str() {
-            has_role(team.role, Role::Owner)?;
+            has_role(team.role, Role::Owner, Some(&team.name))?;
         }
         let not_found = || {
             let user: String = user.chars().take(64).collect();

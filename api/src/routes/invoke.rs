@@ -10,7 +10,9 @@ use http::{HeaderName, HeaderValue, Method};
 use rocket::{State, post};
 use wasmcloud_wire::body::InvokeRequest;
 use wasmcloud_wire::limits::{HEADER_BYTES_MAX, HEADER_FIELDS_MAX, REQUEST_BODY_BYTES_MAX, URL_BYTES_MAX};
-use wasmcloud_wire::{Call, DEPTH_FIELD, Deployment, Header, InvocationId, RequestHead, RouteKey, Trigger};
+use wasmcloud_wire::{
+    Call, DEPTH_FIELD, Deployment, Header, InvocationId, InvokeError, RequestHead, RouteKey, Trigger,
+};
 
 use super::{handler_for, handler_name};
 use crate::app::App;
@@ -41,7 +43,11 @@ pub(crate) async fn invoke(
     };
     let mut call = call(body.0, deployment, &key, peer.0, &app.core.config.edge_url)?;
     stamp(&mut call.request.headers, depth.0);
-    Ok(Live::lines(app.invoker.invoke(call).await?))
+    let live = app.invoker.invoke(call).await.map_err(|error| match error {
+        InvokeError::Suspended(reason) => ApiError::owner_suspended(&format!("`{name}`"), &reason),
+        other => other.into(),
+    })?;
+    Ok(Live::lines(live))
 }
 
 fn call(

@@ -80,7 +80,7 @@ pub(crate) async fn requests(
             403,
             "admins_only",
             "only whoever operates this server may see everybody's requests",
-            "leave `all` out of the address: your own are shown then",
+            "leave `all` out, or `--all` on the command line: your own are shown then",
         ));
     }
     Reply::ok(app.core.plan_requests(if all { Asked::All } else { Asked::By(user.id) }).await?)

@@ -21,6 +21,8 @@ pub enum KeptQuota {
 pub struct OverQuota {
     /// The account.
     pub account: UserName,
+    /// Whether it is a team.
+    pub is_team: bool,
     /// The plan's name.
     pub plan: String,
     /// The quota.
@@ -38,6 +40,8 @@ pub struct OverQuota {
 pub struct AccountPlan {
     /// The account's name.
     pub name: UserName,
+    /// Whether it is a team.
+    pub is_team: bool,
     /// The plan that it was given, or the one for newcomers.
     pub plan: Plan,
     /// What is kept of it.
@@ -69,7 +73,7 @@ impl AccountPlan {
         cases.into_iter().find_map(|(quota, max, used, wanted)| {
             let max = max.filter(|max| wanted > *max && wanted > used)?;
             let (account, plan) = (self.name.clone(), self.plan.name.clone());
-            Some(OverQuota { account, plan, quota, max, used, wanted })
+            Some(OverQuota { account, is_team: self.is_team, plan, quota, max, used, wanted })
         })
     }
 }

@@ -103,6 +103,12 @@ async fn a_team_has_quotas_and_a_plan_of_its_own() {
     let shown: Quotas = bob.get("/api/v1/quotas?team=cups").await.good(200);
     assert_eq!((shown.plan.as_str(), figures(&shown)[0]), ("unlimited", ("handlers", 0, None)));
     assert_eq!(quotas(&alice).await.plan, "standard");
+    // What does not fit is told with the team's name.
+    root.put("/api/v1/plans/none", json!({"handlers_max": 0})).await.good::<Value>(201);
+    root.patch("/api/v1/users/cups", json!({"plan": "none"})).await.good::<Value>(200);
+    let refused = alice.send("POST", "/api/v1/handlers?name=more&team=cups", module("more")).await;
+    assert!(refused.error(403, "over_quota").contains("of cups is used up"), "{refused:?}");
+    assert!(refused.text().contains("--team cups"), "{refused:?}");
     // Whoever belongs to the team sees what was asked for it.
     assert_eq!(bob.get("/api/v1/plan-requests").await.good::<Vec<PlanRequest>>(200).len(), 1);
 }
@@ -224,7 +230,7 @@ async fn operators_make_plans_and_everybody_sees_them() {
     root.delete("/api/v1/plans/huge").await.error(404, "plan_not_found");
     has_plan(&app, &alice, "large", json!({})).await;
     let message = root.delete("/api/v1/plans/large").await.error(409, "plan_in_use");
-    assert!(message.contains("1 accounts"), "{message}");
+    assert!(message.contains("1 account has"), "{message}");
     // Another one is for newcomers, and the old one can go.
     root.put("/api/v1/plans/large", json!({"is_default": true})).await.good::<Plan>(200);
     root.delete("/api/v1/plans/standard").await.done();

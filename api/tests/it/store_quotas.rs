@@ -207,6 +207,7 @@ async fn a_plan_limits_handlers_and_storage(database: Database) {
     assert_eq!(kept().await, Kept { handlers: 2, storage_bytes: 5 }, "a module counts once");
     let over = |quota, max, used, wanted| OverQuota {
         account: "bob".parse().unwrap(),
+        is_team: false,
         plan: "bob".to_owned(),
         quota,
         max,

@@ -22,7 +22,7 @@ const COLUMNS: usize = 9;
 
 /// An account and its plan; without one of its own, the plan for newcomers.
 const ACCOUNT: &str = "SELECT p.name, p.handlers_max, p.storage_bytes_max, p.invocations_per_minute_max,
-        p.concurrent_max, p.cpu_ms_per_day_max, p.is_default, u.name
+        p.concurrent_max, p.cpu_ms_per_day_max, p.is_default, u.name, u.kind
     FROM users u JOIN plans p ON p.name = u.plan OR (u.plan IS NULL AND p.is_default)
     WHERE u.id = $1";
 const HANDLERS: &str = "SELECT count(*) FROM handlers WHERE owner_id = $1 AND deleted_at IS NULL";
@@ -86,7 +86,8 @@ async fn find_in<B: Backend>(
 
 /// A row of [`ACCOUNT`], without what is kept.
 fn account_row(row: &impl Columns) -> Result<AccountPlan, StoreError> {
-    Ok(AccountPlan { name: parse(&row.text(7)?)?, plan: plan_row(row)?, kept: Kept::default() })
+    let (name, is_team) = (parse(&row.text(7)?)?, row.text(8)? == "team");
+    Ok(AccountPlan { name, is_team, plan: plan_row(row)?, kept: Kept::default() })
 }
 
 fn is_limited(plan: &Plan) -> bool {

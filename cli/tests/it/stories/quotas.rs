@@ -69,7 +69,7 @@ fn a_user_who_is_over_a_quota_is_told_which_and_an_approved_plan_lifts_it(shape:
     ada.run(&["create", &file, "--name", "two"]).good();
     ada.run(&["quota"]).good().says("was approved").says("welcome");
     one.answers("one");
-    admin.run(&["plan", "delete", "large"]).code(1).says("1 accounts have the plan `large`");
+    admin.run(&["plan", "delete", "large"]).code(1).says("1 account has the plan `large`");
     admin.run(&["plan", "give", "ada", "small"]).good().says("ada has the plan `small`");
     admin.run(&["plan", "delete", "large"]).good();
     assert_eq!(ada.handlers(), ["one", "two"], "a smaller plan takes nothing away");
@@ -87,7 +87,7 @@ fn invocations_beyond_the_quota_of_a_minute_are_429_until_the_plan_changes(shape
     });
     assert_eq!((refused.status, code(&refused)), (429, "over_quota".into()), "{}", refused.text());
     let text = refused.text();
-    for words in ["invocations_per_minute", "small", "20", "resets"] {
+    for words in ["owner's plan", "try again at", "UTC"] {
         assert!(text.contains(words), "no `{words}` in {text}");
     }
     let retry_after: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();

@@ -35,7 +35,7 @@ fn a_token_for_one_handler_deploys_it_and_nothing_else(shape: Shape) {
     let list = ci.run(&["list"]).good().stdout;
     assert!(list.contains("site") && !list.contains("other"), "{list}");
 
-    ci.run(&["update", "other", &next]).code(3).says("limited to other handlers");
+    ci.run(&["update", "other", &next]).code(3).says("good for these handlers alone");
     ci.run(&["delete", "other", "--yes"]).code(3);
     ci.run(&["create", &file, "--name", "third"]).code(3).says("site");
     ci.run(&["invoke", "site"]).code(3).says("invoke").says("wasmcloud tokens create");
