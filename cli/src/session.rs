@@ -68,9 +68,17 @@ impl Session {
 
     /// A client that is logged in; [`Exit::Refused`] if there is no token for the server.
     pub fn client(&self) -> Result<Client, Failure> {
+        Ok(self.client_and_user()?.0)
+    }
+
+    /// The same, and who is logged in, if the settings file says.
+    pub fn client_and_user(&self) -> Result<(Client, Option<String>), Failure> {
         let place = self.place()?;
         match place.token() {
-            Some(token) => Client::new(place.server.clone(), Some(token.clone())),
+            Some(token) => {
+                let client = Client::new(place.server.clone(), Some(token.clone()))?;
+                Ok((client, place.settings.username))
+            }
             None => Err(place.not_logged_in()),
         }
     }

@@ -101,12 +101,23 @@ fn table(entries: &[AuditEntry]) -> Table {
 async fn export(output: &Output, client: &Client, query: &AuditQuery, file: &Path) -> Result<(), Failure> {
     let is_csv = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let (format, end): (_, &[u8]) = if is_csv { ("csv", b"\r\n") } else { ("ndjson", b"\n") };
-    let mut lines = client.export_audit(query, format).await?;
-    let failed = |error: std::io::Error| {
-        let message = format!("cannot write {}: {error}", file.display());
+    let not_written = |why: &str| {
+        let message = format!("cannot write {}: {why}", file.display());
         Failure::new(Exit::Failure, "file", message, "name another file")
     };
+    let is_there = "it is there already, and nothing is overwritten";
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => not_written(is_there),
+        _ => not_written(&error.to_string()),
+    };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(not_written(&format!("there is no folder {}", folder.display())));
+    }
+    if file.symlink_metadata().is_ok() {
+        return Err(not_written(is_there));
+    }
+    let mut lines = client.export_audit(query, format).await?;
     let part = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     let mut writer = BufWriter::new(part);
     let mut count = 0_usize;
@@ -116,7 +127,7 @@ async fn export(output: &Output, client: &Client, query: &AuditQuery, file: &Pat
         count += 1;
     }
     let part = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-    part.persist(file).map_err(|error| failed(error.error))?;
+    part.persist_noclobber(file).map_err(|error| failed(error.error))?;
     // The first line of CSV says what the columns are.
     let count = count.saturating_sub(usize::from(is_csv));
     output.note(&format!("{count} entries are in {}", file.display()));

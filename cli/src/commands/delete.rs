@@ -42,12 +42,17 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
 }
 
 async fn agreed(args: &Args) -> Result<bool, Failure> {
+    let names: Vec<&str> = args.names.iter().map(HandlerName::as_str).collect();
+    may_delete(&format!("Delete {} with all versions and logs?", names.join(", "))).await
+}
+
+/// Asks whether to delete something; a usage error where nobody can be asked.
+pub(super) async fn may_delete(question: &str) -> Result<bool, Failure> {
     if !prompt::is_possible() {
         return Err(Failure::usage(
             "nobody can be asked whether to delete: this is no terminal",
             "add --yes to delete without being asked",
         ));
     }
-    let names: Vec<&str> = args.names.iter().map(HandlerName::as_str).collect();
-    prompt::confirm(&format!("Delete {} with all versions and logs?", names.join(", "))).await
+    prompt::confirm(question).await
 }

@@ -54,7 +54,24 @@ async fn create(session: &Session) -> Result<(), Failure> {
         time(invitation.expires_at),
         client.server()
     ));
+    // The code is good; whether it is of use now, the server may change its mind about.
+    if let Ok(server) = client.server_info().await
+        && server.registration != "invitation"
+    {
+        session.output.warn(&of_no_use(&server.registration));
+    }
     session.output.line(&invitation.code)
+}
+
+/// What an invitation is for where nobody, or everybody, may register.
+fn of_no_use(registration: &str) -> String {
+    let now = match registration {
+        "open" => "everybody can register without it now",
+        _ => "nobody can register with it now",
+    };
+    format!(
+        "{now}: set `registration = \"invitation\"` in `[api]`, or start with `--registration invitation`"
+    )
 }
 
 async fn list(session: &Session) -> Result<(), Failure> {

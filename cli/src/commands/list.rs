@@ -18,7 +18,8 @@ pub struct Args {
 
 /// Lists the user's handlers, and those of the user's teams.
 pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
-    let handlers = session.client()?.handlers(args.team.as_deref()).await?;
+    let (client, user) = session.client_and_user()?;
+    let handlers = client.handlers(args.team.as_deref()).await?;
     if session.output.json {
         return session.output.document(&handlers);
     }
@@ -27,29 +28,37 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let taken_back: Vec<_> = handlers.iter().filter_map(note).collect();
-    session.output.table(&table(handlers))?;
+    session.output.table(&table(handlers, user.as_deref()))?;
     taken_back.iter().for_each(|note| session.output.warn(note));
     Ok(())
 }
 
-/// The handlers with their owners, where there is more than one.
-fn table(handlers: Vec<Handler>) -> Table {
-    let first = handlers.first().and_then(|handler| handler.owner.clone());
-    let by_owner = handlers.iter().any(|handler| handler.owner != first);
-    let mut table = match by_owner {
-        true => Table::new(&["NAME", "OWNER", "YOU ARE", "LIVE", "ABI", "CHANGED", "ADDRESS"]),
-        false => Table::new(&["NAME", "LIVE", "ABI", "CHANGED", "ADDRESS"]),
-    };
+/// The handlers; with their owners where one is not the user, and with suspensions where there is one.
+fn table(handlers: Vec<Handler>, user: Option<&str>) -> Table {
+    let first = handlers.first().and_then(|handler| handler.owner.as_ref());
+    let by_owner = handlers.iter().any(|handler| match (&handler.owner, user) {
+        (Some(owner), Some(user)) => owner.as_str() != user,
+        (owner, _) => owner.as_ref() != first,
+    });
+    let by_suspension = handlers.iter().any(|handler| handler.suspended.is_some());
+    let shown = [true, by_owner, by_owner, true, true, true, by_suspension, true];
+    let only =
+        |cells: [String; 8]| cells.into_iter().zip(shown).filter_map(|(cell, shown)| shown.then_some(cell));
+    let headings = ["NAME", "OWNER", "YOU ARE", "LIVE", "ABI", "CHANGED", "SUSPENDED", "ADDRESS"];
+    let headings: Vec<&str> =
+        headings.into_iter().zip(shown).filter_map(|(heading, shown)| shown.then_some(heading)).collect();
+    let mut table = Table::new(&headings);
     for handler in handlers {
-        let name = handler.name.to_string();
-        let (live, abi, changed) = (live(&handler), handler.abi.to_string(), time(handler.updated_at));
-        if by_owner {
-            let owner = handler.owner.as_ref().map(ToString::to_string).unwrap_or_default();
-            let role = handler.role.as_ref().map(ToString::to_string).unwrap_or_default();
-            table.row([name, owner, role, live, abi, changed, handler.url]);
-        } else {
-            table.row([name, live, abi, changed, handler.url]);
-        }
+        table.row(only([
+            handler.name.to_string(),
+            handler.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+            handler.role.as_ref().map(ToString::to_string).unwrap_or_default(),
+            live(&handler),
+            handler.abi.to_string(),
+            time(handler.updated_at),
+            handler.suspended.unwrap_or_default(),
+            handler.url,
+        ]));
     }
     table
 }

@@ -26,6 +26,9 @@ const BACKOFF_MIN: Duration = Duration::from_millis(500);
 /// The longest pause.
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 
+/// Most characters of a text that a server looks for.
+const TEXT_CHARS_MAX: usize = 200;
+
 /// The arguments of `logs`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -45,11 +48,19 @@ pub struct Args {
     #[arg(long, value_name = "LEVEL")]
     level: Option<Least>,
     /// Only lines that contain this text; ASCII letters match in either case
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = searched)]
     grep: Option<String>,
     /// The newest so many lines, at most 1000 [default: 100; with --invocation, 1000]
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(LINES_MAX)))]
     lines: Option<u32>,
+}
+
+/// As much as a server looks for.
+fn searched(text: &str) -> Result<String, String> {
+    match (1..=TEXT_CHARS_MAX).contains(&text.chars().count()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("a text to look for has 1 to {TEXT_CHARS_MAX} characters")),
+    }
 }
 
 /// The least grave lines that are shown.

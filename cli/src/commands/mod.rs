@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod amount;
 pub mod audit;
 mod browser_login;
 pub mod command_list;

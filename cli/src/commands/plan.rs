@@ -7,6 +7,7 @@ use uuid::Uuid;
 use wasmcloud_wire::UserName;
 use wasmcloud_wire::body::{NewPlanRequest, Plan, PlanDecision, PlanRequest, PlanRequestState};
 
+use super::amount::{self, Most};
 use super::quota::most;
 use crate::failure::Failure;
 use crate::output::Table;
@@ -61,19 +62,19 @@ pub struct SetArgs {
     /// The plan
     plan: PlanName,
     /// Most handlers; `none` for no limit
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = amount::count)]
     handlers: Option<Most>,
-    /// Most bytes of modules; `none` for no limit
-    #[arg(long, value_name = "BYTES")]
+    /// Most bytes of modules, with a unit if you like: 500 MiB; `none` for no limit
+    #[arg(long, value_name = "SIZE", value_parser = amount::bytes)]
     storage_bytes: Option<Most>,
     /// Most invocations in a minute; `none` for no limit
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = amount::count)]
     invocations_per_minute: Option<Most>,
     /// Most invocations at once; `none` for no limit
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = amount::count)]
     concurrent: Option<Most>,
-    /// Most CPU time in a day, in milliseconds; `none` for no limit
-    #[arg(long, value_name = "MS")]
+    /// Most CPU time in a day, in milliseconds, or with another unit: 90 min; `none` for no limit
+    #[arg(long, value_name = "TIME", value_parser = amount::milliseconds)]
     cpu_ms_per_day: Option<Most>,
     /// Let newcomers have it, and everybody who was given none
     #[arg(long)]
@@ -103,24 +104,6 @@ impl FromStr for PlanName {
             return Ok(PlanName(text.to_owned()));
         }
         Err("a plan's name has 1 to 40 lower-case letters a-z, digits and `-`".to_owned())
-    }
-}
-
-/// A number, or `none`.
-#[derive(Clone, Copy, Debug)]
-struct Most(Option<u64>);
-
-impl FromStr for Most {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Most, String> {
-        match text {
-            "none" => Ok(Most(None)),
-            number => {
-                let number = number.parse().map_err(|_| "use a whole number, or `none`".to_owned())?;
-                Ok(Most(Some(number)))
-            }
-        }
     }
 }
 
@@ -174,12 +157,13 @@ fn table(plans: &[Plan]) -> Table {
 }
 
 async fn apply(session: &Session, request: &NewPlanRequest) -> Result<(), Failure> {
+    let team = request.team.as_ref().map_or_else(String::new, |team| format!(" --team {team}"));
     let request = session.client()?.ask_plan(request).await?;
     if session.output.json {
         return session.output.document(&request);
     }
     session.output.note(&format!(
-        "asked for the plan `{}` for {}; `wasmcloud quota` says how it stands",
+        "asked for the plan `{}` for {}; `wasmcloud quota{team}` says how it stands",
         request.plan, request.account
     ));
     Ok(())
@@ -293,12 +277,5 @@ mod tests {
         for text in ["", "../users", "a/b", "A", "a?b", &"a".repeat(41)] {
             assert!(text.parse::<PlanName>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_limit_is_a_number_or_none() {
-        assert_eq!("7".parse::<Most>().unwrap().0, Some(7));
-        assert_eq!("none".parse::<Most>().unwrap().0, None);
-        assert!("seven".parse::<Most>().is_err() && "-1".parse::<Most>().is_err());
     }
 }

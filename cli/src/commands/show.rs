@@ -18,7 +18,7 @@ pub struct Args {
 
 /// Shows a handler and its versions.
 pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
-    let client = session.client()?;
+    let (client, user) = session.client_and_user()?;
     let handler = client.handler(&args.name).await?;
     let versions = client.versions(&args.name).await?;
     let recording = client.recording_policy(&args.name).await?;
@@ -26,8 +26,14 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     if output.json {
         return output.document(&json!({ "handler": handler, "versions": versions, "recording": recording }));
     }
+    output.line(&format!("{:<24}{}", "name", handler.name))?;
+    if let Some(owner) = &handler.owner
+        && user.as_deref() != Some(owner.as_str())
+    {
+        let role = handler.role.map_or_else(String::new, |role| format!(" (you: {role})"));
+        output.line(&format!("{:<24}{owner}{role}", "owner"))?;
+    }
     for (label, value) in [
-        ("name", handler.name.to_string()),
         ("address", handler.url.clone()),
         ("live", live(&handler)),
         ("before", handler.previous.map_or("nothing".to_owned(), |version| format!("version {version}"))),
@@ -45,7 +51,10 @@ pub async fn run(session: &Session, args: &Args) -> Result<(), Failure> {
     output.line("")?;
     output.table(&versions::table(&versions))?;
     if let Some(reason) = &handler.suspended {
-        output.warn(&format!("the team that has it is suspended, so its address answers 403: {}", one_line(reason)));
+        output.warn(&format!(
+            "the team that has it is suspended, so its address answers 403: {}",
+            one_line(reason)
+        ));
     }
     if let Some(rolled_back) = &handler.rolled_back {
         output.warn(&versions::taken_back(&handler.name, rolled_back));

@@ -4,6 +4,8 @@ use serde_json::json;
 use wasmcloud_wire::UserName;
 use wasmcloud_wire::body::{Member, NewTeam, Offer, Role, SetMember, TeamWithMembers};
 
+use super::delete::may_delete;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Table;
 use crate::session::Session;
@@ -28,6 +30,9 @@ pub enum Command {
     Delete {
         /// The team
         name: UserName,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Invite somebody to a team, or give a member another role (owners only)
     ///
@@ -71,7 +76,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::List => list(session).await,
         Command::Create { name } => create(session, &name).await,
         Command::Show { name } => show(session, &name).await,
-        Command::Delete { name } => delete(session, &name).await,
+        Command::Delete { name, yes } => delete(session, &name, yes).await,
         Command::Add { name, user, role } => add(session, &name, &user, role).await,
         Command::Remove { name, user } => remove(session, &name, &user).await,
         Command::Accept { name } => accept(session, &name).await,
@@ -148,8 +153,12 @@ async fn show(session: &Session, name: &UserName) -> Result<(), Failure> {
     session.output.table(&table)
 }
 
-async fn delete(session: &Session, name: &UserName) -> Result<(), Failure> {
-    session.client()?.delete_team(name.as_str()).await?;
+async fn delete(session: &Session, name: &UserName, yes: bool) -> Result<(), Failure> {
+    let client = session.client()?;
+    if !yes && !may_delete(&format!("Delete the team {name}?")).await? {
+        return Err(Failure::new(Exit::Failure, "declined", "nothing was deleted", ""));
+    }
+    client.delete_team(name.as_str()).await?;
     session.output.tell(&format!("deleted the team {name}"));
     if session.output.json {
         session.output.document(&json!({ "deleted": name }))?;

@@ -33,9 +33,13 @@ pub enum Command {
     /// Revoke tokens by their ids, which `list` shows
     Revoke {
         /// The ids
-        #[arg(required = true, value_name = "ID")]
+        #[arg(required = true, value_name = "ID", value_parser = id)]
         ids: Vec<Uuid>,
     },
+}
+
+fn id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "it is no token's id; `wasmcloud tokens list` shows the ids".to_owned())
 }
 
 /// Does it.

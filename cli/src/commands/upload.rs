@@ -15,7 +15,7 @@ use crate::module_file;
 use crate::output::Output;
 use crate::session::Session;
 use crate::shipped_files;
-use crate::text::size;
+use crate::text::{one_line, size};
 
 /// Bytes that are sent at once; as fine as the progress bar moves.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -107,6 +107,10 @@ pub fn show(
         policy::tell(session, &handler.name, new);
     }
     deployed.warnings.iter().for_each(|warning| output.warn(warning));
+    if let Some(reason) = &handler.suspended {
+        let team = handler.owner.as_ref().map_or_else(String::new, |owner| format!(" {owner}"));
+        output.warn(&format!("the team{team} is suspended: its address answers 403: {}", one_line(reason)));
+    }
     let Some(preview) = &deployed.preview else { return output.line(&handler.url) };
     let (name, version) = (&handler.name, deployed.version);
     output.note(&format!(

@@ -83,10 +83,10 @@ fn list(session: &Session, users: Vec<UserInfo>) -> Result<(), Failure> {
         table.row([
             info.user.name.to_string(),
             kind(&info).to_owned(),
-            info.plan,
+            info.plan.clone(),
             count(info.handlers),
             time(info.user.created_at),
-            info.seen_at.map(time).unwrap_or_default(),
+            seen(&info),
             info.suspension.map(|suspension| suspension.reason).unwrap_or_default(),
         ]);
     }
@@ -107,7 +107,7 @@ fn show(session: &Session, info: UserInfo) -> Result<(), Failure> {
         output.line(&format!("owners     {}", owners.join(", ")))?;
     }
     output.line(&format!("since      {}", time(info.user.created_at)))?;
-    output.line(&format!("last seen  {}", info.seen_at.map_or_else(|| "never".to_owned(), time)))?;
+    output.line(&format!("last seen  {}", seen(&info)))?;
     match info.suspension {
         Some(suspension) => output.line(&format!(
             "suspended  since {}: {}",
@@ -116,6 +116,10 @@ fn show(session: &Session, info: UserInfo) -> Result<(), Failure> {
         )),
         None => Ok(()),
     }
+}
+
+fn seen(info: &UserInfo) -> String {
+    info.seen_at.map_or_else(|| "never".to_owned(), time)
 }
 
 fn kind(info: &UserInfo) -> &'static str {

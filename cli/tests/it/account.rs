@@ -164,3 +164,37 @@ fn an_invitation_is_alone_on_standard_output() {
     let done = User::logged_in_at(&api.url).run(&["invite"]).good().says("register");
     assert_eq!(done.stdout, "code-1\n");
 }
+
+#[test]
+fn an_invitation_says_so_where_nobody_can_use_it() {
+    for (registration, warning) in [
+        ("off", Some("nobody can register with it now: set `registration = \"invitation\"`")),
+        ("open", Some("everybody can register without it now")),
+        ("invitation", None),
+    ] {
+        let invitation = json!({"code": "code-1", "expires_at": 951782400000i64});
+        let server = json!({"version": "1", "registration": registration});
+        let api = Api::start([
+            ("POST /api/v1/invitations", Answer::json(&invitation)),
+            ("GET /api/v1/server", Answer::json(&server)),
+        ]);
+        let done = User::logged_in_at(&api.url).run(&["invite"]).good();
+        assert_eq!(done.stderr.contains("warning"), warning.is_some(), "{done:?}");
+        assert!(done.stderr.contains(warning.unwrap_or_default()), "{done:?}");
+        assert_eq!(done.stdout, "code-1\n");
+    }
+}
+
+#[test]
+fn what_the_command_line_can_see_is_wrong_is_asked_of_nobody() {
+    let api = Api::start([]);
+    let user = User::logged_in_at(&api.url);
+    let there = user.file("audit.csv", "as it was");
+    user.run(&["tokens", "revoke", "nope"]).code(2).says("it is no token's id").says("wasmcloud tokens list");
+    user.run(&["logs", "hello", "--grep", ""]).code(2).says("1 to 200 characters");
+    user.run(&["teams", "delete", "crew"]).code(2).says("--yes");
+    user.run(&["audit", "--export", "nowhere/audit.csv"]).code(1).says("there is no folder nowhere");
+    user.run(&["audit", "--export", &there]).code(1).says("nothing is overwritten");
+    assert_eq!(std::fs::read_to_string(&there).unwrap(), "as it was");
+    assert!(api.requests().is_empty(), "{:?}", api.requests());
+}

@@ -177,6 +177,55 @@ fn handlers_are_listed_in_columns_or_as_json() {
     assert_eq!(none.stdout, "");
 }
 
+/// A team's handler, while the team is suspended.
+fn of_a_suspended_team() -> Value {
+    let mut handler = handler();
+    handler["owner"] = json!("bakery");
+    handler["role"] = json!("viewer");
+    handler["suspended"] = json!("sends spam");
+    handler
+}
+
+#[test]
+fn a_list_says_whose_a_handler_is_and_that_its_team_is_suspended() {
+    let mut own = handler();
+    own["owner"] = json!("ada");
+    let api = Api::start([
+        ("GET /api/v1/handlers", Answer::json(&json!([of_a_suspended_team()]))),
+        ("GET /api/v1/handlers", Answer::json(&json!([own]))),
+    ]);
+    let user = User::logged_in_at(&api.url);
+    let list = user.run(&["list"]).good().stdout;
+    for words in ["OWNER", "YOU ARE", "bakery", "viewer", "SUSPENDED", "sends spam"] {
+        assert!(list.contains(words), "{words}: {list}");
+    }
+    let list = user.run(&["list"]).good().stdout;
+    assert!(!list.contains("OWNER") && !list.contains("SUSPENDED"), "{list}");
+}
+
+#[test]
+fn an_update_of_a_suspended_teams_handler_says_that_nothing_answers() {
+    let mut answer: Value = serde_json::from_str(&deployed().body).unwrap();
+    answer["handler"] = of_a_suspended_team();
+    let api = Api::start([("PUT /api/v1/handlers/hello/module", Answer::json(&answer))]);
+    let user = User::logged_in_at(&api.url);
+    let file = user.file("hello.wat", PROGRAM);
+    user.run(&["update", "hello", &file])
+        .good()
+        .says("the team bakery is suspended: its address answers 403: sends spam");
+}
+
+#[test]
+fn show_says_whose_a_teams_handler_is() {
+    let api = Api::start([
+        ("GET /api/v1/handlers/hello", Answer::json(&of_a_suspended_team())),
+        ("GET /api/v1/handlers/hello/versions", Answer::json(&json!([]))),
+        ("GET /api/v1/handlers/hello/recording", Answer::json(&Value::Null)),
+    ]);
+    let done = User::logged_in_at(&api.url).run(&["show", "hello"]).good().says("sends spam");
+    assert!(done.stdout.contains("owner                   bakery (you: viewer)"), "{done:?}");
+}
+
 #[test]
 fn show_has_the_handler_and_its_versions() {
     let version = json!([{

@@ -22,10 +22,10 @@ fn what_is_not_named_of_a_plan_stays_as_it_is() {
         ("PUT /api/v1/plans/standard", Answer::json(&plan("standard"))),
     ]);
     let user = User::logged_in_at(&api.url);
-    let set = ["plan", "set", "standard", "--concurrent", "none", "--storage-bytes", "9"];
+    let set = ["plan", "set", "standard", "--concurrent", "none", "--storage-bytes", "9 KiB"];
     let table = user.run(&set).good().stdout;
     assert!(table.starts_with("PLAN") && table.contains("no limit"), "{table}");
-    let sent = json!({"name": "standard", "handlers_max": 50, "storage_bytes_max": 9, "is_default": true});
+    let sent = json!({"name": "standard", "handlers_max": 50, "storage_bytes_max": 9216, "is_default": true});
     assert_eq!(body(&api, "PUT /api/v1/plans/standard"), sent);
 }
 
@@ -36,9 +36,9 @@ fn a_new_plan_has_the_limits_that_are_named_and_no_others() {
         ("PUT /api/v1/plans/large", Answer { status: 201, ..Answer::json(&plan("large")) }),
     ]);
     let user = User::logged_in_at(&api.url);
-    let done = user.run(&["plan", "set", "large", "--cpu-ms-per-day", "5", "--json"]).good().json();
+    let done = user.run(&["plan", "set", "large", "--cpu-ms-per-day", "90min", "--json"]).good().json();
     assert_eq!(done["name"], "large");
-    let sent = json!({"name": "large", "cpu_ms_per_day_max": 5, "is_default": false});
+    let sent = json!({"name": "large", "cpu_ms_per_day_max": 5_400_000, "is_default": false});
     assert_eq!(body(&api, "PUT /api/v1/plans/large"), sent);
 }
 

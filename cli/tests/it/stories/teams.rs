@@ -41,7 +41,10 @@ fn a_team_owns_handlers_and_its_members_do_what_their_roles_say(shape: Shape) {
     // A viewer sees, a deployer changes and runs, an owner decides.
     let next = bob.file("next.wat", saying("of bob"));
     bob.run(&["logs", "site"]).good();
-    bob.run(&["update", "site", &next]).code(3).says("the role deployer").says("yours is viewer");
+    bob.run(&["update", "site", &next])
+        .code(3)
+        .says("the role deployer in the team `crew`")
+        .says("yours is viewer");
     bob.run(&["create", &next, "--name", "more", "--team", "crew"]).code(3);
     ada.run(&["teams", "add", "crew", "bob"]).good().says("bob is a deployer of crew");
     bob.run(&["update", "site", &next]).good();
@@ -60,10 +63,10 @@ fn a_team_owns_handlers_and_its_members_do_what_their_roles_say(shape: Shape) {
     eventually("the log that is followed ends", || follow.is_over().then_some(()));
 
     ada.run(&["teams", "leave", "crew"]).code(1).says("the last owner");
-    ada.run(&["teams", "delete", "crew"]).code(1).says("2 handlers").says("wasmcloud transfer");
+    ada.run(&["teams", "delete", "crew", "--yes"]).code(1).says("2 handlers").says("wasmcloud transfer");
     ada.run(&["transfer", "site", "ada"]).good();
     ada.run(&["delete", "more", "--yes"]).good();
-    ada.run(&["teams", "delete", "crew"]).good();
+    ada.run(&["teams", "delete", "crew", "--yes"]).good();
     site.answers("of bob");
     // Its name is free.
     eve.run(&["teams", "create", "crew"]).good();
