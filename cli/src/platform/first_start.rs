@@ -34,7 +34,15 @@ pub async fn make_admin(core: &Core) -> Result<Option<(User, String)>, Failure> 
     let name = ADMIN_NAME.parse().map_err(|error| failed("first_start", error, "report this as a bug"))?;
     let detail = json!({ "is_admin": true, "why": "first start" });
     let noted = core.note_by_server("user.create", ADMIN_NAME, None, &detail).await.map_err(api_failed)?;
-    let user = core.create_user(name, password.clone(), true).await.map_err(api_failed)?;
+    let user = match core.create_user(name, password.clone(), true).await {
+        Ok(user) => user,
+        // Another process started on the same database at the same moment, and has made it.
+        Err(error) if error.code == "user_name_taken" => {
+            core.finish_audit(noted, error.status).await;
+            return Ok(None);
+        }
+        Err(error) => return Err(api_failed(error)),
+    };
     core.give_unlimited(user.id).await.map_err(api_failed)?;
     core.finish_audit(noted, 201).await;
     Ok(Some((user, password)))
@@ -108,4 +116,27 @@ async fn try_log_in(core: &Core, session: &Session, user: &User, server: &Server
 
 fn api_failed(error: ApiError) -> Failure {
     failed("first_start", error, "see the log above")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join;
+    use wasmcloud_api::Config;
+    use wasmcloud_api::store::SqliteStore;
+    use wasmcloud_blob::FsBlobs;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_two_who_start_at_once_on_an_empty_database_one_makes_the_operator_and_both_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&folder.path().join("wasmcloud.db")).await.unwrap());
+        let blobs = Arc::new(FsBlobs::open(folder.path().join("modules")).await.unwrap());
+        let config = Config::new(folder.path().join("key"), "http://localhost:3001".parse().unwrap());
+        let core = Core::new(store, blobs, config).await.unwrap();
+        // Both have counted the users before one of them has hashed a password.
+        let (one, other) = join(make_admin(&core), make_admin(&core)).await;
+        let made = [one.unwrap(), other.unwrap()].into_iter().flatten().count();
+        assert_eq!((made, core.count_users().await.unwrap()), (1, 1));
+    }
 }
