@@ -264,6 +264,9 @@ export async function trying_a_handler_shows_its_answer_as_it_comes_and_as_text(
   await says(page.locator("#answer-body"), "0000  00 ff 07");
   await says(page.locator("#answer-size"), "3 B, no text");
   await page.getByRole("link", { name: "Its receipt" }).click();
+  await page.waitForURL(/\/invocations\//);
+  // Records appear within a second of the answer, and this was quicker.
+  await until(async () => (await page.locator("#receipt").count()) > 0 || !(await page.reload()));
   await says(page.locator("#receipt"), "POST /");
 
   await page.goto(`${api}/handlers/echo/try`);
