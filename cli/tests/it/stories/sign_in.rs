@@ -194,7 +194,7 @@ fn an_operator_promotes_and_demotes(shape: Shape) {
     assert!(table.contains("admin") && table.contains("operator") && !table.contains("ada "), "{table}");
     admin.run(&["users", "demote", "ada"]).good();
     ada.run(&["users", "list"]).code(3);
-    admin.run(&["users", "demote", "admin"]).code(1).says("yourself");
+    admin.run(&["users", "demote", "admin"]).code(1).says("your own operator's rights");
     admin.run(&["users", "show", "nobody"]).code(4).says("users list");
 }
 
