@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use wasmcloud_plane::Verifier;
 use wasmcloud_wire::body::User;
 use wasmcloud_wire::{Invoker, UserId};
@@ -20,16 +21,58 @@ const FOLLOWERS_MAX: usize = 256;
 const FOLLOWERS_PER_USER_MAX: usize = 20;
 /// Lists of the audit log that are made at once, and exports that are written.
 const AUDIT_READERS_MAX: usize = 4;
-/// How long a list waits for its turn; an export does not wait.
-const AUDIT_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Charts that are made at once, and searches: fewer than SQLite has readers, so that one is left for all else.
+const SEARCHERS_MAX: usize = 2;
+/// How long an answer waits for its turn; an export does not wait.
+const HEAVY_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// How the audit log is read.
+/// What reads so much that a user does it once at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum AuditRead {
-    /// A list, in one answer.
-    List,
-    /// An export, as fast as the client takes it.
-    Export,
+pub(crate) enum HeavyRead {
+    /// A list of the audit log, in one answer.
+    AuditList,
+    /// An export of the audit log, as fast as the client takes it.
+    AuditExport,
+    /// A chart, or a look through a handler's records for those that are wanted.
+    Search,
+}
+
+impl HeavyRead {
+    /// So many at once, of all who are no operators.
+    const fn at_once_max(self) -> usize {
+        match self {
+            HeavyRead::AuditList | HeavyRead::AuditExport => AUDIT_READERS_MAX,
+            HeavyRead::Search => SEARCHERS_MAX,
+        }
+    }
+
+    const fn wait_max(self) -> Duration {
+        match self {
+            HeavyRead::AuditList | HeavyRead::Search => HEAVY_WAIT_MAX,
+            HeavyRead::AuditExport => Duration::ZERO,
+        }
+    }
+
+    /// There is no place: the user's own read has it, or `others`'.
+    fn refused(self, others: bool) -> ApiError {
+        let (code, message, retry_s) = match (self, others) {
+            (HeavyRead::AuditList, false) => ("too_many_audit_readers", "you read the audit log already", 5),
+            (HeavyRead::AuditExport, false) => {
+                ("too_many_audit_readers", "you write the audit log to a file already", 5)
+            }
+            (HeavyRead::AuditList | HeavyRead::AuditExport, true) => {
+                ("too_many_audit_readers", "too many users read the audit log", 5)
+            }
+            (HeavyRead::Search, false) => {
+                ("too_many_requests", "another chart or search of yours is being made", 2)
+            }
+            (HeavyRead::Search, true) => {
+                ("too_many_requests", "too many users look at charts or search in records", 2)
+            }
+        };
+        let status = if others { 503 } else { 429 };
+        ApiError::new(status, code, message, "try again in a moment").retry_after(retry_s)
+    }
 }
 
 /// What every route can reach.
@@ -42,7 +85,7 @@ pub(crate) struct App {
     pub verifier: Option<Verifier>,
     followers: Arc<Semaphore>,
     followers_per_user: Slots<UserId>,
-    audit_readers: AuditReaders,
+    heavy_reads: HeavyReads,
 }
 
 impl App {
@@ -56,7 +99,7 @@ impl App {
             bodies: Bodies::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             followers_per_user: Slots::new(FOLLOWERS_PER_USER_MAX),
-            audit_readers: AuditReaders::default(),
+            heavy_reads: HeavyReads::default(),
         }
     }
 
@@ -89,45 +132,55 @@ impl App {
         Ok([own, shared])
     }
 
-    /// A place among those who read the audit log, if there is one.
-    pub(crate) async fn audit_reader(
+    /// A place to read much, if there is one.
+    pub(crate) async fn heavy_read(
         &self,
         user: &User,
-        read: AuditRead,
+        read: HeavyRead,
     ) -> Result<Vec<OwnedSemaphorePermit>, ApiError> {
-        self.audit_readers.enter(user, read).await
+        self.heavy_reads.enter(user, read, read.wait_max()).await
     }
 }
 
-/// Who reads the audit log: once at a time each.
-struct AuditReaders {
-    all: Slots<AuditRead>,
-    per_user: Slots<(UserId, AuditRead)>,
-    /// How long a list waits.
-    wait_max: Duration,
+/// Who reads much: once at a time each, so that a few reads of one user do not take the database from all others.
+struct HeavyReads {
+    audit_lists: Arc<Semaphore>,
+    audit_exports: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
+    per_user: Slots<(UserId, HeavyRead)>,
 }
 
-impl Default for AuditReaders {
-    fn default() -> AuditReaders {
-        AuditReaders { all: Slots::new(AUDIT_READERS_MAX), per_user: Slots::new(1), wait_max: AUDIT_WAIT_MAX }
+impl Default for HeavyReads {
+    fn default() -> HeavyReads {
+        let places = |read: HeavyRead| Arc::new(Semaphore::new(read.at_once_max()));
+        HeavyReads {
+            audit_lists: places(HeavyRead::AuditList),
+            audit_exports: places(HeavyRead::AuditExport),
+            searches: places(HeavyRead::Search),
+            per_user: Slots::new(1),
+        }
     }
 }
 
-impl AuditReaders {
-    /// A place; operators wait for no other user.
-    async fn enter(&self, user: &User, read: AuditRead) -> Result<Vec<OwnedSemaphorePermit>, ApiError> {
-        let (wait, whose) = match read {
-            AuditRead::List => (self.wait_max, "you read the audit log already"),
-            AuditRead::Export => (Duration::ZERO, "you write the audit log to a file already"),
-        };
-        let error = |status, message| {
-            ApiError::new(status, "too_many_audit_readers", message, "try again in a moment").retry_after(5)
-        };
-        let own = self.per_user.enter((user.id, read), wait).await;
-        let mut permits = vec![own.ok_or_else(|| error(429, whose))?];
+impl HeavyReads {
+    /// A place, after `wait_max` at most; operators wait for no other user.
+    async fn enter(
+        &self,
+        user: &User,
+        read: HeavyRead,
+        wait_max: Duration,
+    ) -> Result<Vec<OwnedSemaphorePermit>, ApiError> {
+        let until = Instant::now() + wait_max;
+        let own = self.per_user.enter((user.id, read), wait_max).await;
+        let mut permits = vec![own.ok_or_else(|| read.refused(false))?];
         if !user.is_admin {
-            let shared = self.all.enter(read, wait).await;
-            permits.push(shared.ok_or_else(|| error(503, "too many users read the audit log"))?);
+            let places = match read {
+                HeavyRead::AuditList => &self.audit_lists,
+                HeavyRead::AuditExport => &self.audit_exports,
+                HeavyRead::Search => &self.searches,
+            };
+            let shared = timeout_at(until, Arc::clone(places).acquire_owned()).await;
+            permits.push(shared.ok().and_then(Result::ok).ok_or_else(|| read.refused(true))?);
         }
         Ok(permits)
     }
@@ -144,20 +197,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_user_lists_once_at_a_time_and_operators_wait_for_nobody() {
-        let readers = AuditReaders { wait_max: Duration::ZERO, ..AuditReaders::default() };
-        let enter = async |user: &User, read| readers.enter(user, read).await.map_err(|error| error.status);
+    async fn a_user_reads_much_once_at_a_time_and_operators_wait_for_nobody() {
+        let reads = HeavyReads::default();
+        let enter = async |user: &User, read| {
+            reads
+                .enter(user, read, Duration::ZERO)
+                .await
+                .map_err(|error| (error.status, error.code.to_string()))
+        };
         let users = ["ada", "bob", "cid", "dan", "eve"].map(|name| user(name, false));
         let root = user("root", true);
-        for read in [AuditRead::List, AuditRead::Export] {
+        for (read, at_once, code) in [
+            (HeavyRead::AuditList, 4, "too_many_audit_readers"),
+            (HeavyRead::AuditExport, 4, "too_many_audit_readers"),
+            (HeavyRead::Search, 2, "too_many_requests"),
+        ] {
             let mut places = Vec::new();
-            for user in &users[..4] {
+            for user in &users[..at_once] {
                 places.push(enter(user, read).await.unwrap());
             }
-            assert_eq!(enter(&users[0], read).await.unwrap_err(), 429);
-            assert_eq!(enter(&users[4], read).await.unwrap_err(), 503);
+            assert_eq!(enter(&users[0], read).await.unwrap_err(), (429, code.to_owned()));
+            assert_eq!(enter(&users[4], read).await.unwrap_err(), (503, code.to_owned()));
             let place = enter(&root, read).await.unwrap();
-            assert_eq!(enter(&root, read).await.unwrap_err(), 429);
+            assert_eq!(enter(&root, read).await.unwrap_err(), (429, code.to_owned()));
             drop((place, places.pop()));
             assert!(enter(&users[4], read).await.is_ok());
         }

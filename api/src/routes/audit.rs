@@ -8,7 +8,7 @@ use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::Audit;
 
 use crate::ApiError;
-use crate::app::{App, AuditRead};
+use crate::app::{App, HeavyRead};
 use crate::core::{AuditFilter, AuditFormat};
 use crate::guards::{Query, Whole};
 use crate::reply::{File, Reply, Result};
@@ -29,7 +29,7 @@ pub(crate) async fn list(app: &State<Arc<App>>, caller: Whole, query: Query) -> 
             "go on with `before`, or write all to a file: GET /api/v1/audit/export",
         ));
     }
-    let _place = app.audit_reader(&caller.0.user, AuditRead::List).await?;
+    let _place = app.heavy_read(&caller.0.user, HeavyRead::AuditList).await?;
     Reply::ok(app.core.audit(&caller.0, &filter(&query)?, limit).await?)
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn export(app: &State<Arc<App>>, caller: Whole, query: Query) -
         }
     };
     let filter = filter(&query)?;
-    let place = app.audit_reader(&caller.0.user, AuditRead::Export).await?;
+    let place = app.heavy_read(&caller.0.user, HeavyRead::AuditExport).await?;
     let parts = Arc::clone(&app.core).export_audit(&caller.0, filter, format).await?;
     // The place is free again when the file is written, or its client is gone.
     let parts = parts.inspect(move |_| {

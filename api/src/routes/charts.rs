@@ -7,7 +7,7 @@ use wasmcloud_wire::Timestamp;
 use wasmcloud_wire::body::{Chart, Scope, Span, Sparkline};
 
 use super::{handler_for, handler_name};
-use crate::app::App;
+use crate::app::{App, HeavyRead};
 use crate::auth::Caller;
 use crate::core::{Right, has_scope};
 use crate::guards::Query;
@@ -22,7 +22,9 @@ pub(crate) async fn chart(
     query: Query,
 ) -> Result<Reply<Chart>> {
     let row = handler_for(&app.core, &caller, &handler_name(name)?, Right::Read).await?;
-    Reply::ok(app.core.chart(row.id, span(&query, Span::Hour)?, Timestamp::now()).await?)
+    let span = span(&query, Span::Hour)?;
+    let _place = app.heavy_read(&caller.user, HeavyRead::Search).await?;
+    Reply::ok(app.core.chart(row.id, span, Timestamp::now()).await?)
 }
 
 /// How often each of the caller's handlers ran.
@@ -33,7 +35,9 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Reply<Vec<Sparkline>>> {
     has_scope(&caller, Scope::Read)?;
-    Reply::ok(app.core.sparklines(&caller, span(&query, Span::Day)?, Timestamp::now()).await?)
+    let span = span(&query, Span::Day)?;
+    let _place = app.heavy_read(&caller.user, HeavyRead::Search).await?;
+    Reply::ok(app.core.sparklines(&caller, span, Timestamp::now()).await?)
 }
 
 fn span(query: &Query, usual: Span) -> Result<Span> {

@@ -10,7 +10,7 @@ use wasmcloud_wire::{InvocationId, Level, Timestamp};
 
 use super::{handler_for, handler_name};
 use crate::ApiError;
-use crate::app::App;
+use crate::app::{App, HeavyRead};
 use crate::auth::Caller;
 use crate::core::{Follow, ResumeAt, Right};
 use crate::guards::{Query, reject};
@@ -87,12 +87,21 @@ pub(crate) async fn logs(
             ));
         }
         let place = app.follower(caller.user.id).await?;
+        let _search = match filter.is_empty() {
+            true => Vec::new(),
+            // For what there is already; what comes is little.
+            false => app.heavy_read(&caller.user, HeavyRead::Search).await?,
+        };
         let follow =
             Follow { caller, handler: row.id, name: row.name, query: wanted, filter, resume: resume.0 };
         let events = Arc::clone(&app.core).follow(follow, place).await?;
         return Ok(LogAnswer::Follow(Live::events(events)));
     }
     let LogQuery { since, invocation, limit, .. } = wanted;
+    let _search = match filter.is_empty() {
+        true => Vec::new(),
+        false => app.heavy_read(&caller.user, HeavyRead::Search).await?,
+    };
     let (lines, more_before) = if filter.is_empty() && until.is_none() {
         (app.core.store.log_lines(row.id, &wanted).await?, None)
     } else {
@@ -118,6 +127,10 @@ pub(crate) async fn invocations(
     let before = query.parse("before", "an invocation's id")?;
     let failed = query.parse("failed", "true or false")?.unwrap_or(false);
     let search = ReceiptSearch { since, before, failed, limit };
+    let _search = match failed {
+        true => app.heavy_read(&caller.user, HeavyRead::Search).await?,
+        false => Vec::new(),
+    };
     let receipts = app.core.store.search_receipts(row.id, &search).await?.ok_or_else(invocation_not_found)?;
     Reply::ok(Invocations { receipts: receipts.into_iter().map(|receipt| receipt.record).collect() })
 }

@@ -96,3 +96,68 @@ async fn a_statement_that_hangs_is_given_up_and_so_is_its_connection() {
     }
     eventually("a store that works again", || async { store.count_users().await.ok() }).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_that_are_slow_keep_a_user_from_more_of_them_and_nobody_from_anything_else() {
+    use sqlx::Connection as _;
+    let cluster = Cluster::start();
+    let url = cluster.create_database().await;
+    let plane = Plane::start(Arc::new(PostgresStore::connect(&url).await.unwrap())).await;
+    let (ada, bob, cid) = (plane.user("ada").await, plane.user("bob").await, plane.user("cid").await);
+    for (user, name) in [(&ada, "of-ada"), (&bob, "of-bob"), (&cid, "of-cid")] {
+        user.has_handler(name).await;
+    }
+    let mut lock = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE chart_minutes").execute(&mut lock).await.unwrap();
+    let charts = |user: &Client| tokio::spawn(user.request("GET", "/api/v1/charts").send());
+    let ada_waits = charts(&ada);
+    waiting(&url, 1).await;
+
+    let heavy = [
+        "/api/v1/charts",
+        "/api/v1/handlers/of-ada/chart",
+        "/api/v1/handlers/of-ada/logs?text=a",
+        "/api/v1/handlers/of-ada/logs?level=error",
+        "/api/v1/handlers/of-ada/logs?text=a&follow=true",
+        "/api/v1/handlers/of-ada/invocations?failed=true",
+    ];
+    let bob_waits = charts(&bob);
+    waiting(&url, 2).await;
+    let others = async {
+        let refused = cid.get("/api/v1/charts").await;
+        refused.error(503, "too_many_requests");
+        assert_eq!(refused.header("retry-after"), Some("2"));
+    };
+    let own = join_all(heavy.map(|path| ada.get(path)));
+    let both = async { tokio::join!(own, others) };
+    let (refused, ()) = tokio::time::timeout(SOON, both).await.expect("all are refused");
+    for (path, refused) in heavy.iter().zip(refused) {
+        assert_eq!(refused.status, 429, "{path}: {}", refused.text());
+        refused.error(429, "too_many_requests");
+        assert_eq!(refused.header("retry-after"), Some("2"));
+    }
+    for path in ["whoami", "handlers", "handlers/of-ada/logs", "handlers/of-ada/invocations"] {
+        assert_eq!(ada.get(&format!("/api/v1/{path}")).await.status, 200, "{path}");
+    }
+    lock.close().await.unwrap();
+    for waits in [ada_waits, bob_waits] {
+        assert_eq!(waits.await.unwrap().unwrap().status(), 200);
+    }
+    for path in heavy.iter().filter(|path| !path.ends_with("follow=true")) {
+        assert_eq!(ada.get(path).await.status, 200, "{path}");
+    }
+    plane.stop().await;
+}
+
+/// Until so many wait for a lock.
+async fn waiting(url: &str, number: i64) {
+    use sqlx::Connection as _;
+    let sql = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    let looks = tokio::sync::Mutex::new(sqlx::PgConnection::connect(url).await.unwrap());
+    eventually("reads that wait", || async {
+        let mut looks = looks.lock().await;
+        let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut *looks).await.unwrap();
+        (found >= number).then_some(())
+    })
+    .await;
+}

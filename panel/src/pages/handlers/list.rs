@@ -1,5 +1,7 @@
 //! The list of handlers.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use http::StatusCode;
 use wasmcloud_wire::body::{Handler, Sparkline};
@@ -38,9 +40,10 @@ pub(super) async fn show(visitor: &Visitor) -> Result<Response, Refused> {
         Err(refused) => (Vec::new(), Some(refused)),
     };
     let me = visitor.user.as_ref().map(|user| user.name.as_str().to_owned()).unwrap_or_default();
+    let lines: HashMap<_, _> = charts.iter().map(|line| (&line.handler, line)).collect();
     let rows = handlers.into_iter().map(|handler| Row {
         link: tab_path(handler.name.as_str(), ""),
-        spark: spark(charts.iter().find(|line| line.handler == handler.name)),
+        spark: spark(lines.get(&handler.name).copied()),
         is_teams: handler.owner.as_ref().is_some_and(|owner| owner.as_str() != me),
         handler,
     });
