@@ -11,9 +11,7 @@ use crate::app::{Answer, TestApp};
 async fn an_address_without_anything_is_404_for_every_method() {
     let app = TestApp::start().await;
     let alice = app.user("alice").await;
-    for path in
-        ["/", "/api", "/api/v1", "/api/v2/handlers", "/api/v1/handlers/a/b/c", "/internal/v1", "/etc/passwd"]
-    {
+    for path in ["/api", "/api/v1", "/api/v2/handlers", "/api/v1/handlers/a/b/c", "/internal/v1"] {
         for method in ["GET", "POST", "DELETE", "OPTIONS"] {
             alice.send(method, path, "").await.error(404, "not_found");
         }
@@ -146,9 +144,14 @@ async fn field_names_may_be_written_in_any_case() {
 #[tokio::test]
 async fn odd_targets_are_answered_in_the_one_shape() {
     let app = TestApp::start().await;
-    for target in
-        ["//", "/api/v1//whoami", "/%00", "/api/v1/handlers/%ff", "/api/v1/handlers/%2e%2e", "/a|b", "/[x]"]
-    {
+    for target in [
+        "/api/v1//whoami",
+        "/api/%00",
+        "/api/v1/handlers/%ff",
+        "/api/v1/handlers/%2e%2e",
+        "/api/a|b",
+        "/api/[x]",
+    ] {
         let answer =
             raw(&app, &format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -156,5 +159,24 @@ async fn odd_targets_are_answered_in_the_one_shape() {
         assert!((400..500).contains(&status), "{target}: {head}");
         let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{target}: {answer}"));
         assert!(body["error"]["code"].is_string(), "{target}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_the_apis_is_the_panels_and_says_no_more_than_a_page_does() {
+    let app = TestApp::start().await;
+    for (target, wanted) in [
+        ("/", 303),
+        ("//", 303),
+        ("/etc/passwd", 404),
+        ("/%00", 404),
+        ("/a|b", 404),
+        ("/[x]", 404),
+        ("/%61pi/v1", 404),
+    ] {
+        let answer =
+            raw(&app, &format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {wanted} ")), "{target}: {answer}");
+        assert!(answer.contains("content-security-policy: default-src 'none'"), "{target}: {answer}");
     }
 }
