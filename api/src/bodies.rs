@@ -2,8 +2,10 @@
 //!
 //! A small body is read from everybody. A larger one is read only from users who are known, and they
 //! share the places and the memory for such bodies fairly ([`FairPool`]): as these fill, whoever holds
-//! many has to wait, and whoever holds none does not. Memory counts as it arrives, so a slow body takes
-//! little of it. Who logs in is not known yet: their bodies are small, and so many for each address.
+//! many has to wait, and whoever holds none does not. A body that says how long it is takes its memory before
+//! its first byte is read, one that does not as it arrives ([`Growing`]): so nobody waits in the middle of a body
+//! for others who do the same. How long a slow one may hold what it has is bounded by a floor of speed. Who logs in is not
+//! known yet: their bodies are small, and so many for each address.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -16,7 +18,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmcloud_fair::{FairPool, Full, Share};
+use wasmcloud_fair::{FairPool, Full, Growing, Share};
 use wasmcloud_listener::{Body, BodyError, CollectError};
 use wasmcloud_wire::UserId;
 use wasmcloud_wire::body::Scope;
@@ -25,8 +27,8 @@ use wasmcloud_wire::limits::{JSON_BODY_BYTES_MAX, POLICY_BYTES_MAX, UPLOAD_BYTES
 use crate::ApiError;
 use crate::app::App;
 use crate::auth;
-use crate::core::has_scope;
 use crate::bridge::is_page;
+use crate::core::has_scope;
 use crate::guards::Meta;
 use crate::signed;
 use crate::slots::Slots;
@@ -98,7 +100,16 @@ impl Class {
             return Class::of_page(parts, path);
         }
         match (parts.method.as_str(), path) {
-            ("POST", [Some("api"), Some("v1"), Some("login" | "register" | "sessions" | "reset" | "logins"), None, ..])
+            (
+                "POST",
+                [
+                    Some("api"),
+                    Some("v1"),
+                    Some("login" | "register" | "sessions" | "reset" | "logins"),
+                    None,
+                    ..,
+                ],
+            )
             | ("POST", [Some("api"), Some("v1"), Some("logins" | "oidc"), Some(_), ..]) => Class::Login,
             ("POST", [Some("api"), Some("v1"), Some("handlers" | "inspect"), None, ..]) => Class::Upload,
             ("PUT", [Some("api"), Some("v1"), Some("handlers"), Some(_), Some("module"), None]) => {
@@ -168,7 +179,8 @@ pub(crate) struct Admitted {
 #[derive(Default)]
 pub(crate) struct Held {
     _permits: Vec<OwnedSemaphorePermit>,
-    _shares: Vec<Share<UserId>>,
+    _place: Option<Share<UserId>>,
+    _memory: Option<Growing<UserId>>,
 }
 
 impl Default for Bodies {
@@ -249,7 +261,9 @@ impl Bodies {
     /// A body of some size, from a user who is known.
     async fn users_body(&self, class: Class, body: Body, user: UserId) -> Result<Admitted, ApiError> {
         let (slots, wait_max, what) = match class {
-            Class::Upload | Class::PanelUpload => (Some(&self.uploads), UPLOAD_WAIT_MAX, "one of your uploads is"),
+            Class::Upload | Class::PanelUpload => {
+                (Some(&self.uploads), UPLOAD_WAIT_MAX, "one of your uploads is")
+            }
             Class::Invoke => (Some(&self.invokes), self.wait_max, "one of your large requests is"),
             _ => (None, self.wait_max, "requests of yours are"),
         };
@@ -266,49 +280,51 @@ impl Bodies {
             0 => ApiError::unavailable("no place for a large body became free"),
             _ => too_many(format!("{held} large requests of yours are still going on"), 30),
         })?;
-        held._shares.push(place);
+        held._place = Some(place);
         let reading = self.read(body, class.bytes_max(), user);
         let (body, memory) =
             tokio::time::timeout(BODY_MAX, reading).await.map_err(|_| body_error(BodyError::TooSlow))??;
-        held._shares.extend(memory);
+        held._memory = Some(memory);
         Ok(Admitted { body, held })
     }
 
-    /// Reads a body, and takes memory for it as it comes.
+    /// Reads a body, and takes memory for it: all before it begins, if it says how long it is, or else as it comes.
     async fn read(
         &self,
-        mut body: Body,
+        mut body: impl hyper::body::Body<Data = Bytes, Error = BodyError> + Unpin,
         bytes_max: usize,
         user: UserId,
-    ) -> Result<(Bytes, Option<Share<UserId>>), ApiError> {
-        let (mut whole, mut memory) = (BytesMut::new(), None::<Share<UserId>>);
+    ) -> Result<(Bytes, Growing<UserId>), ApiError> {
+        let (mut whole, mut memory) = (BytesMut::new(), Growing::new(&self.memory, user));
+        if let Some(said) = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()) {
+            self.grow(&mut memory, said.min(bytes_max)).await?;
+        }
         let mut waited = Duration::ZERO;
         loop {
             let asked = Instant::now();
-            let frame = body.frame().await;
+            let patience = patience(whole.len() as u64, waited);
+            let frame = tokio::time::timeout(patience, body.frame()).await;
+            let frame = frame.map_err(|_| body_error(BodyError::TooSlow))?;
             waited += asked.elapsed();
             let Some(frame) = frame else { return Ok((whole.freeze(), memory)) };
             // Trailers mean nothing here.
             let Ok(piece) = frame.map_err(body_error)?.into_data() else { continue };
-            if piece.is_empty() {
-                continue;
-            }
             if piece.len() > bytes_max.saturating_sub(whole.len()) {
                 return Err(ApiError::too_large(bytes_max));
             }
-            let until = tokio::time::Instant::now() + self.wait_max;
-            let share = self.memory.take(user, piece.len(), until).await.map_err(|Full { held, free }| {
-                ApiError::unavailable(format!("no memory for a body: the user holds {held}, {free} are free"))
-            })?;
-            match &mut memory {
-                Some(memory) => memory.join(share),
-                None => memory = Some(share),
-            }
+            self.grow(&mut memory, whole.len() + piece.len()).await?;
             whole.extend_from_slice(&piece);
             if is_too_slow(whole.len() as u64, waited) {
                 return Err(body_error(BodyError::TooSlow));
             }
         }
+    }
+
+    async fn grow(&self, memory: &mut Growing<UserId>, bytes: usize) -> Result<(), ApiError> {
+        let until = tokio::time::Instant::now() + self.wait_max;
+        memory.grow_to(bytes, until).await.map_err(|Full { held, free }| {
+            ApiError::unavailable(format!("no memory for a body: the user holds {held}, {free} are free"))
+        })
     }
 }
 
@@ -326,17 +342,24 @@ async fn plain(
             CollectError::TooLarge { max } => ApiError::too_large(max),
             CollectError::Body(error) => body_error(error),
         })?;
-    Ok(Admitted { body, held: Held { _permits: permit.into_iter().collect(), _shares: Vec::new() } })
+    Ok(Admitted { body, held: Held { _permits: permit.into_iter().collect(), ..Held::default() } })
 }
 
 fn is_too_slow(bytes: u64, waited: Duration) -> bool {
     waited >= SLOW_AFTER && bytes < waited.as_secs() * BYTES_PER_SECOND_MIN
 }
 
+/// How much longer more is waited for until it is too slow, whether it comes or not.
+fn patience(bytes: u64, waited: Duration) -> Duration {
+    let in_all = SLOW_AFTER.max(Duration::from_secs(bytes / BYTES_PER_SECOND_MIN + 1));
+    in_all.saturating_sub(waited)
+}
+
 /// What says who asks. Pages are asked for with the panel's cookie, which the API itself never reads.
 fn only_authorization(parts: &Parts) -> Option<Cow<'_, str>> {
     if is_page(parts.uri.path()) {
-        return wasmcloud_panel::session_secret(&parts.headers).map(|secret| format!("Session {secret}").into());
+        return wasmcloud_panel::session_secret(&parts.headers)
+            .map(|secret| format!("Session {secret}").into());
     }
     let mut fields = parts.headers.get_all(http::header::AUTHORIZATION).iter();
     let first = fields.next().filter(|_| fields.next().is_none())?;
@@ -361,7 +384,44 @@ fn body_error(error: BodyError) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use hyper::body::{Frame, SizeHint};
+
     use super::*;
+
+    type Piece = Result<Frame<Bytes>, BodyError>;
+
+    /// A body that comes in pieces while others come, and says how long it is, or does not.
+    struct Arriving {
+        pieces: usize,
+        says: bool,
+        rests: bool,
+    }
+
+    const PIECE: &[u8] = &[7; 1_000];
+
+    impl hyper::body::Body for Arriving {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+            self.rests = !self.rests;
+            if self.rests {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let Some(left) = self.pieces.checked_sub(1) else { return Poll::Ready(None) };
+            self.pieces = left;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(PIECE)))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let bytes = (self.pieces * PIECE.len()) as u64;
+            if self.says { SizeHint::with_exact(bytes) } else { SizeHint::default() }
+        }
+    }
 
     fn class(method: &str, uri: &str) -> Class {
         let (parts, ()) = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts();
@@ -414,6 +474,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nineteen_large_bodies_that_come_at_once_all_come_to_their_end() {
+        for says in [true, false] {
+            let bodies = Bodies { memory: FairPool::new(256_000), ..Bodies::default() };
+            let one = async |_| {
+                let body = Arriving { pieces: 31, says, rests: false };
+                bodies
+                    .read(body, 32_000, UserId::new())
+                    .await
+                    .map(|(whole, _)| whole.len())
+                    .map_err(|_| "refused")
+            };
+            let lengths = futures::future::join_all((0..19).map(one)).await;
+            assert_eq!(lengths, [Ok(31_000); 19], "says how long: {says}");
+            assert_eq!(bodies.memory.taken(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_says_how_long_it_is_takes_its_memory_before_it_is_read() {
+        let bodies = Bodies { memory: FairPool::new(40_000), wait_max: Duration::ZERO, ..Bodies::default() };
+        let read = |says| bodies.read(Arriving { pieces: 31, says, rests: false }, 32_000, UserId::new());
+        let mut first = Box::pin(read(true));
+        assert!(futures::poll!(&mut first).is_pending());
+        assert_eq!(bodies.memory.taken(), 31_000);
+        assert_eq!(read(true).await.err().unwrap().status, 503);
+        drop(first);
+        let mut unknown = Box::pin(read(false));
+        assert!(futures::poll!(&mut unknown).is_pending());
+        assert_eq!(bodies.memory.taken(), 0);
+    }
+
+    #[tokio::test]
     async fn a_user_with_many_large_requests_leaves_places_for_others() {
         let bodies = Bodies { wait_max: Duration::ZERO, ..Bodies::default() };
         let small =
@@ -439,5 +531,10 @@ mod tests {
         assert!(is_too_slow(30 * BYTES_PER_SECOND_MIN - 1, s(30)));
         assert!(!is_too_slow(30 * BYTES_PER_SECOND_MIN, s(30)));
         assert!(!is_too_slow(UPLOAD_BYTES_MAX as u64, s(600)));
+        // Nor is one waited for that does not come.
+        assert_eq!(patience(0, s(10)), s(20));
+        assert_eq!(patience(59 * BYTES_PER_SECOND_MIN, s(50)), s(10));
+        assert!(is_too_slow(59 * BYTES_PER_SECOND_MIN, s(60)));
+        assert_eq!(patience(0, s(31)), s(0));
     }
 }

@@ -18,7 +18,9 @@ use wasmcloud_listener::{Body, Peer, ResponseBody, Settings, Tls, TrustedProxies
 use wasmcloud_wire::limits::{CALL_DEPTH_MAX, REQUEST_BODY_BYTES_MAX};
 use wasmcloud_wire::{Call, InvocationId, Trigger};
 
-use crate::{Executor, invocation};
+use crate::invocation::{self, StartError};
+use crate::quota::Moment;
+use crate::Executor;
 pub(crate) use bodies::Bodies;
 use error::EdgeError;
 use split::Chosen;
@@ -88,6 +90,12 @@ async fn answer(
     let body = request::has_body(&parts.headers, &body).then_some(body);
     let (body, streamed) = match body {
         Some(body) if !deployment.abi.is_http() => {
+            // Before it is read for nothing. What counts is asked when the invocation begins.
+            if let Err(error) = executor.quotas.look(&deployment, Moment::now()) {
+                let (why, handler) = (error.to_string(), deployment.handler);
+                executor.quotas.tell_owner(&executor.recorder, handler, invocation, &why);
+                return Err(StartError::from(error).into());
+            }
             let body = executor.bodies.collect(body, REQUEST_BODY_BYTES_MAX, deployment.owner).await?;
             (Some(body), None)
         }

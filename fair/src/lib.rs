@@ -4,16 +4,21 @@
 //! of what is free, both as parts of the whole. With half of the pool free one may hold up to a
 //! quarter of it, with a quarter free up to a sixteenth, and whoever holds nothing is served as long as
 //! anything is free. So `n` who come one after the other and keep all that they can get leave about
-//! one part in `n + 1` free for whoever comes next. Nothing is reserved, and nobody is counted.
+//! one part in `n + 1` free for whoever comes next. No part is set aside, and nobody is counted. Who takes
+//! piece by piece, and holds some while it waits for more, does so by [`Growing`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod growing;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
+
+pub use growing::Growing;
 
 /// Most who wait for one pool at once; one more is turned away without waiting.
 pub const WAITING_MAX: usize = 4_096;
@@ -28,6 +33,8 @@ pub struct FairPool<K: Copy + Eq + Hash>(Arc<Inner<K>>);
 struct Inner<K: Copy + Eq + Hash> {
     total: usize,
     state: Mutex<State<K>>,
+    /// Whose turn it is to grow beyond the pool.
+    reserve: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -67,7 +74,7 @@ impl<K: Copy + Eq + Hash> FairPool<K> {
     /// A pool of this size.
     pub fn new(total: usize) -> FairPool<K> {
         let state = State { taken: 0, held: HashMap::new(), waiting: VecDeque::new() };
-        FairPool(Arc::new(Inner { total, state: Mutex::new(state) }))
+        FairPool(Arc::new(Inner { total, state: Mutex::new(state), reserve: Arc::new(Semaphore::new(1)) }))
     }
 
     /// Takes an amount, or waits for it. Of those who wait, whoever holds least is served first.

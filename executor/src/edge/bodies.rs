@@ -2,16 +2,18 @@
 //!
 //! Anybody may send one, and it is read before its invocation has a place. So what all of them take
 //! together is bounded, and shared fairly among the owners of the handlers ([`FairPool`]): as it fills,
-//! whoever holds much has to wait, and whoever holds nothing does not. It counts as it arrives, so a slow
-//! body takes little, and until nobody has the body any more. Little bodies have memory of their own: large
-//! ones of the same owner do not keep them out.
+//! whoever holds much has to wait, and whoever holds nothing does not. A body that says how long it is takes its
+//! memory before its first byte is read, one that does not as it arrives ([`Growing`]): so nobody waits in the middle
+//! of a body for others who do the same. It counts until nobody has the body any more. How long a slow one may hold
+//! what it has is bounded by a floor of speed. Little bodies have memory of their own: large ones of the same owner
+//! do not keep them out.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
-use wasmcloud_fair::{FairPool, Share};
+use wasmcloud_fair::{FairPool, Growing};
 use wasmcloud_listener::{BodyError, CollectError};
 use wasmcloud_wire::UserId;
 
@@ -53,16 +55,16 @@ impl Default for Bodies {
 }
 
 /// A body as it is read, and the memory that it has taken.
-#[derive(Default)]
 struct Held {
     bytes: Vec<u8>,
-    share: Option<Share<UserId>>,
+    memory: Growing<UserId>,
+    wait_max: Duration,
 }
 
 /// A body in one piece, and the memory that it has taken: gone with the last who has the body.
 struct Whole<T> {
     bytes: T,
-    _share: Option<Share<UserId>>,
+    _memory: Growing<UserId>,
 }
 
 impl<T: AsRef<[u8]>> AsRef<[u8]> for Whole<T> {
@@ -107,11 +109,18 @@ impl Bodies {
         let said = body.size_hint().upper();
         let little = said.is_some_and(|bytes| bytes <= LITTLE_BODY_BYTES_MAX);
         let pool = if little { &self.little } else { &self.memory };
-        let most = said.and_then(|bytes| usize::try_from(bytes).ok()).map_or(max, |said| said.min(max));
-        let (mut held, mut waited) = (Held::default(), Duration::ZERO);
+        let memory = Growing::new(pool, owner);
+        let (mut held, mut waited) =
+            (Held { bytes: Vec::new(), memory, wait_max: self.wait_max }, Duration::ZERO);
+        let exact = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        if let Some(said) = exact {
+            held.take(said.min(max)).await?;
+        }
         loop {
             let asked = Instant::now();
-            let frame = body.frame().await;
+            let patience = patience(held.bytes.len() as u64, waited);
+            let frame = tokio::time::timeout(patience, body.frame()).await;
+            let frame = frame.map_err(|_| CollectError::Body(BodyError::TooSlow))?;
             waited += asked.elapsed();
             let Some(frame) = frame else { return Ok(held.whole()) };
             // Trailers mean nothing here.
@@ -121,10 +130,10 @@ impl Bodies {
             }
             if held.bytes.is_empty() && body.is_end_stream() {
                 // Most bodies come in one piece, and are handed on without a copy.
-                held.take(pool, owner, piece.len(), self.wait_max).await?;
-                return Ok(Bytes::from_owner(Whole { bytes: piece, _share: held.share }));
+                held.take(piece.len()).await?;
+                return Ok(Bytes::from_owner(Whole { bytes: piece, _memory: held.memory }));
             }
-            held.push(&piece, most, pool, owner, self.wait_max).await?;
+            held.push(&piece, max).await?;
             if is_too_slow(held.bytes.len() as u64, waited) {
                 return Err(CollectError::Body(BodyError::TooSlow).into());
             }
@@ -133,46 +142,32 @@ impl Bodies {
 }
 
 impl Held {
-    /// Adds a piece. Room is made in steps that double, so what is taken is at most twice what has come, and
-    /// never more than `most`, unless more than that has come.
-    async fn push(
-        &mut self,
-        piece: &[u8],
-        most: usize,
-        pool: &FairPool<UserId>,
-        owner: UserId,
-        wait_max: Duration,
-    ) -> Result<(), EdgeError> {
+    /// Adds a piece. Room is made for all that memory was taken for before, or else in steps that double: so what is
+    /// taken is at most twice what has come, and never more than `max`.
+    async fn push(&mut self, piece: &[u8], max: usize) -> Result<(), EdgeError> {
         let (room, needed) = (self.bytes.capacity(), self.bytes.len() + piece.len());
         if needed > room {
-            let room_after = (2 * room).min(most).max(needed);
-            self.take(pool, owner, room_after - room, wait_max).await?;
+            let room_after = match self.memory.amount() {
+                taken if taken >= needed => taken,
+                _ => (2 * room).min(max).max(needed),
+            };
+            self.take(room_after).await?;
             self.bytes.reserve_exact(room_after - self.bytes.len());
         }
         self.bytes.extend_from_slice(piece);
         Ok(())
     }
 
-    async fn take(
-        &mut self,
-        pool: &FairPool<UserId>,
-        owner: UserId,
-        bytes: usize,
-        wait_max: Duration,
-    ) -> Result<(), EdgeError> {
-        let until = tokio::time::Instant::now() + wait_max;
-        let share = pool.take(owner, bytes, until).await.map_err(EdgeError::BodiesFull)?;
-        match &mut self.share {
-            Some(held) => held.join(share),
-            None => self.share = Some(share),
-        }
-        Ok(())
+    /// Takes memory for so many bytes in all.
+    async fn take(&mut self, bytes: usize) -> Result<(), EdgeError> {
+        let until = tokio::time::Instant::now() + self.wait_max;
+        self.memory.grow_to(bytes, until).await.map_err(EdgeError::BodiesFull)
     }
 
     fn whole(self) -> Bytes {
         match self.bytes.is_empty() {
             true => Bytes::new(),
-            false => Bytes::from_owner(Whole { bytes: self.bytes, _share: self.share }),
+            false => Bytes::from_owner(Whole { bytes: self.bytes, _memory: self.memory }),
         }
     }
 }
@@ -181,11 +176,20 @@ fn is_too_slow(bytes: u64, waited: Duration) -> bool {
     waited >= SLOW_AFTER && bytes < waited.as_secs() * BYTES_PER_SECOND_MIN
 }
 
+/// How much longer more is waited for until it is too slow, whether it comes or not.
+fn patience(bytes: u64, waited: Duration) -> Duration {
+    let in_all = SLOW_AFTER.max(Duration::from_secs(bytes / BYTES_PER_SECOND_MIN + 1));
+    in_all.saturating_sub(waited)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
     use http_body_util::StreamBody;
-    use hyper::body::Frame;
+    use hyper::body::{Frame, SizeHint};
     use wasmcloud_wire::InvocationId;
 
     use super::*;
@@ -194,6 +198,36 @@ mod tests {
     /// Long enough for anything that should happen, on a machine that is busy.
     const PATIENCE: Duration = Duration::from_secs(30);
     const MAX: usize = 10 << 20;
+
+    /// A body that comes in pieces while others come, and says how long it is, or does not.
+    struct Arriving {
+        pieces: usize,
+        says: bool,
+        rests: bool,
+    }
+
+    const PIECE: &[u8] = &[7; 1_000];
+
+    impl hyper::body::Body for Arriving {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+            self.rests = !self.rests;
+            if self.rests {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let Some(left) = self.pieces.checked_sub(1) else { return Poll::Ready(None) };
+            self.pieces = left;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(PIECE)))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let bytes = (self.pieces * PIECE.len()) as u64;
+            if self.says { SizeHint::with_exact(bytes) } else { SizeHint::default() }
+        }
+    }
 
     fn small(bytes: usize, wait_max: Duration) -> Bodies {
         Bodies { memory: FairPool::new(bytes), wait_max, ..Bodies::default() }
@@ -237,6 +271,36 @@ mod tests {
         assert_eq!(bodies.taken(), 200);
         drop(part);
         assert_eq!(bodies.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn nineteen_large_bodies_that_come_at_once_all_come_to_their_end() {
+        for says in [true, false] {
+            let bodies = small(256_000, PATIENCE);
+            let one = async |_| {
+                let body = Arriving { pieces: 31, says, rests: false };
+                bodies
+                    .collect(body, 31_000, UserId::new())
+                    .await
+                    .map(|whole| whole.len())
+                    .map_err(|_| "refused")
+            };
+            let lengths = futures::future::join_all((0..19).map(one)).await;
+            assert_eq!(lengths, [Ok(31_000); 19], "says how long: {says}");
+            assert_eq!(bodies.taken(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_says_how_long_it_is_takes_its_memory_before_it_is_read() {
+        let bodies = small(40_000, Duration::ZERO);
+        let read =
+            || bodies.collect(Arriving { pieces: 31, says: true, rests: false }, 31_000, UserId::new());
+        let mut first = Box::pin(read());
+        assert!(futures::poll!(&mut first).is_pending());
+        assert_eq!(bodies.taken(), 31_000);
+        assert!(matches!(read().await.unwrap_err(), EdgeError::BodiesFull(_)));
+        assert_eq!(first.await.unwrap().len(), 31_000);
     }
 
     #[tokio::test]
@@ -298,6 +362,9 @@ mod tests {
         assert!(!is_too_slow(0, Duration::from_secs(29)));
         assert!(is_too_slow(240 << 10, Duration::from_secs(31)));
         assert!(!is_too_slow(248 << 10, Duration::from_secs(31)));
+        // Nor is one waited for that does not come.
+        assert_eq!(patience(0, Duration::from_secs(10)), Duration::from_secs(20));
+        assert_eq!(patience(480 << 10, Duration::from_secs(70)), Duration::ZERO);
     }
 
     #[tokio::test]

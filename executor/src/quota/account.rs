@@ -95,6 +95,14 @@ struct Others {
     heard: Instant,
 }
 
+/// What an account has run in this minute and day, and runs now.
+#[derive(Clone, Copy)]
+struct Used {
+    minute: u64,
+    cpu_us: u64,
+    running: u64,
+}
+
 /// The windows that an invocation was counted in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
@@ -143,6 +151,17 @@ impl Account {
         self.invocations += 1;
         self.running += 1;
         Ok(Counted { minute: self.minute.number, day: self.day.number })
+    }
+
+    /// Whether the minute and the day have room for one more. Nothing is counted.
+    pub(super) fn look(&mut self, account: UserId, quota: &AccountQuota, now: Moment) -> Result<(), Spent> {
+        self.turn(account, now);
+        let looked = self.check_windows(quota, self.used_by_all(now), now);
+        if looked.is_err() {
+            // Whoever is turned away wants to hear of what others run as well.
+            self.changes += 1;
+        }
+        looked
     }
 
     /// Takes an invocation back that did not begin after all.
@@ -202,6 +221,22 @@ impl Account {
     }
 
     fn check(&mut self, quota: &AccountQuota, now: Moment) -> Result<(), Spent> {
+        let used = self.used_by_all(now);
+        self.check_windows(quota, used, now)?;
+        let (plan, running) = (&quota.plan, used.running);
+        if let Some(max) = quota.concurrent_max.filter(|max| running >= *max) {
+            let message = format!(
+                "the quota `concurrent` of the plan `{plan}` is used up: {running} of {max} are running; there is room when \
+                 one of them ends"
+            );
+            let freed = self.freed.get_or_insert_default().clone();
+            return Err(Spent { freed: Some(freed), ..Spent::until(message, CONCURRENT_RETRY_AFTER_S) });
+        }
+        Ok(())
+    }
+
+    /// What this executor and all others have run, as far as that is known.
+    fn used_by_all(&self, now: Moment) -> Used {
         let (mut minute, mut cpu_us, mut running) =
             (self.minute_invocations, self.cpu_us, u64::from(self.running));
         if let Some(Others { used, heard }) = &self.others {
@@ -217,6 +252,11 @@ impl Account {
                 running = running.saturating_add(u64::from(used.running));
             }
         }
+        Used { minute, cpu_us, running }
+    }
+
+    fn check_windows(&self, quota: &AccountQuota, used: Used, now: Moment) -> Result<(), Spent> {
+        let Used { minute, cpu_us, .. } = used;
         let plan = &quota.plan;
         if let Some(max) = quota.invocations_per_minute_max.filter(|max| minute >= *max) {
             let resets = now.end_of(MINUTE_MS);
@@ -238,14 +278,6 @@ impl Account {
                  UTC on {on}"
             );
             return Err(Spent::until(message, now.seconds_until(resets)));
-        }
-        if let Some(max) = quota.concurrent_max.filter(|max| running >= *max) {
-            let message = format!(
-                "the quota `concurrent` of the plan `{plan}` is used up: {running} of {max} are running; there is room when \
-                 one of them ends"
-            );
-            let freed = self.freed.get_or_insert_default().clone();
-            return Err(Spent { freed: Some(freed), ..Spent::until(message, CONCURRENT_RETRY_AFTER_S) });
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod told;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use wasmcloud_wire::limits::{GAS_PER_CPU_MS, USAGE_ACCOUNTS_MAX};
@@ -82,14 +83,26 @@ impl Quotas {
         }
     }
 
+    /// Whether an invocation of this deployment would be turned away for what was run in this minute or day. Nothing is
+    /// counted, so that [`Quotas::begin`] has the last word: this is for whoever would do something costly before.
+    ///
+    /// # Errors
+    ///
+    /// `OverQuota`, as of [`Quotas::begin`].
+    pub(crate) fn look(&self, deployment: &Deployment, now: Moment) -> Result<(), InvokeError> {
+        let account = deployment.owner;
+        let looked = self.accounts().of(account, now).look(account, &deployment.quota, now);
+        looked.map_err(|spent| spent.error)
+    }
+
     fn count(&self, account: UserId, quota: &AccountQuota, now: Moment) -> Result<Counted, Spent> {
         self.accounts().of(account, now).begin(account, quota, now)
     }
 
-    /// Counts the CPU time of a run that is over.
-    pub(crate) fn charge(&self, account: UserId, receipt: &Receipt) {
+    /// Counts the CPU time of an invocation that is over.
+    pub(crate) fn charge(&self, account: UserId, receipt: &Receipt, cpu: Duration) {
         let now = Moment::now();
-        self.accounts().of(account, now).charge(account, cpu_us(receipt), now);
+        self.accounts().of(account, now).charge(account, cpu_us(receipt, cpu), now);
     }
 
     /// Tells a handler's owner, in its log and not too often, that an invocation did not begin.
@@ -199,10 +212,11 @@ impl Drop for Begun {
     }
 }
 
-/// CPU time as quotas count it, in microseconds: measured, or made of the gas that was counted.
-fn cpu_us(receipt: &Receipt) -> u64 {
+/// CPU time as quotas count it, in microseconds: as measured, and of the Olin family no less than its gas comes to.
+fn cpu_us(receipt: &Receipt, cpu: Duration) -> u64 {
+    let measured = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
     match receipt.abi.is_wasi() {
-        true => receipt.cpu_us,
-        false => receipt.gas / (GAS_PER_CPU_MS / 1000),
+        true => measured,
+        false => measured.max(receipt.gas / (GAS_PER_CPU_MS / 1000)),
     }
 }

@@ -133,6 +133,26 @@ fn what_did_not_begin_after_all_is_not_counted() {
 }
 
 #[test]
+fn to_look_counts_nothing_and_sees_minute_and_day_but_not_what_runs() {
+    let (quotas, account, clock) = (Arc::new(Quotas::default()), UserId::new(), Clock::new());
+    let mut deployment = crate::admission::tests::deployment(account);
+    deployment.quota = plan(Some(1), Some(1), Some(1));
+    for _ in 0..3 {
+        quotas.look(&deployment, clock.0).unwrap();
+    }
+    let counted = quotas.count(account, &deployment.quota, clock.0).unwrap();
+    let (looked, _) = refusal(quotas.look(&deployment, clock.0));
+    assert_eq!(looked, refusal(run(&quotas, account, &deployment.quota, clock)).0);
+    let next = clock.after(MINUTE_MS);
+    quotas.look(&deployment, next.0).unwrap();
+    drop(Begun { quotas: quotas.clone(), account, counted: Some(counted) });
+    charge(&quotas, account, 1_000, next);
+    let (looked, _) = refusal(quotas.look(&deployment, next.0));
+    assert!(looked.contains("`cpu_ms_per_day`"), "{looked}");
+    quotas.look(&deployment, next.after(DAY_MS / 2).0).unwrap();
+}
+
+#[test]
 fn a_wall_clock_that_jumps_keeps_nobody_out_for_longer_than_the_window() {
     let (quotas, account, plan, clock) =
         (Arc::new(Quotas::default()), UserId::new(), plan(Some(1), None, Some(1)), Clock::new());
@@ -173,21 +193,23 @@ fn cpu_time_is_counted_for_a_day() {
 
 #[test]
 fn gas_is_cpu_time_as_far_as_a_quota_is_concerned() {
-    let receipt = |abi, gas, cpu_us| {
+    let counted = |abi, gas, measured_us| {
         let json = serde_json::json!({
             "invocation": InvocationId::new(), "handler": null, "version": 1,
             "digest": wasmcloud_wire::Digest::of(b""), "abi": abi, "executor": "", "trigger": "edge",
-            "method": "GET", "path": "/", "started_at": 0, "wall_us": 0, "cpu_us": cpu_us, "gas": gas,
+            "method": "GET", "path": "/", "started_at": 0, "wall_us": 0, "cpu_us": 0, "gas": gas,
             "memory_peak_bytes": 0, "host_calls": {}, "urls": [], "bytes_in": 0, "bytes_out": 0, "log_lines": 0,
             "log_lines_dropped": 0, "status": 200, "outcome": {"kind": "ok"},
         });
-        serde_json::from_value::<Receipt>(json).unwrap()
+        cpu_us(&serde_json::from_value::<Receipt>(json).unwrap(), Duration::from_micros(measured_us))
     };
     // What the default limits give: a second of either.
-    assert_eq!(cpu_us(&receipt(wasmcloud_wire::Abi::Olin, 2_000_000_000_u64, 0)), 1_000_000);
-    assert_eq!(cpu_us(&receipt(wasmcloud_wire::Abi::H, 2_000, 0)), 1);
-    let counted = receipt(wasmcloud_wire::Abi::Wasi, 2_000_000_000, 700);
-    assert_eq!(cpu_us(&counted), 700);
+    assert_eq!(counted(wasmcloud_wire::Abi::Olin, 2_000_000_000_u64, 0), 1_000_000);
+    assert_eq!(counted(wasmcloud_wire::Abi::H, 2_000, 0), 1);
+    // Whichever is more: the host works for the program too.
+    assert_eq!(counted(wasmcloud_wire::Abi::Olin, 2_000_000_000, 999_999), 1_000_000);
+    assert_eq!(counted(wasmcloud_wire::Abi::Olin, 2_000_000, 8_000_000), 8_000_000);
+    assert_eq!(counted(wasmcloud_wire::Abi::Wasi, 2_000_000_000, 700), 700);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use wasmcloud_wire::{
 use crate::app::{TestExecutor, call, within};
 use crate::client::{Answer, Client};
 use crate::control::{ANYWHEN, Control};
-use crate::wasm::{fixture, prints, sleeps};
+use crate::wasm::{fixture, prints, prints_then, program, sleeps};
 
 fn minute() -> i64 {
     Timestamp::now().0 / 60_000
@@ -91,6 +91,22 @@ async fn of_a_burst_at_the_end_of_a_minutes_quota_exactly_as_many_begin_as_there
 }
 
 #[tokio::test]
+async fn a_large_body_to_an_account_over_its_quota_is_refused_before_it_is_read() {
+    let app = TestExecutor::start().await;
+    let answer = within_a_minute(async |owner| {
+        deploy(&app, "hello", &prints("A: b\n\n"), owner, |deployment| {
+            deployment.quota.invocations_per_minute_max = Some(1);
+        })
+        .await;
+        assert_eq!(app.post("hello", "/", b"the first").await.status, 200);
+        // The body never comes.
+        app.raw("POST / HTTP/1.1\r\nhost: hello.localhost\r\ncontent-length: 10000000\r\n\r\n").await
+    })
+    .await;
+    refused(&answer);
+}
+
+#[tokio::test]
 async fn the_owner_of_a_handler_is_told_once_of_many_refusals_and_there_is_no_receipt() {
     let app = TestExecutor::start().await;
     let ids = within_a_minute(async |owner| {
@@ -142,6 +158,33 @@ async fn the_cpu_time_of_a_day_is_counted_as_runs_end_for_programs_of_both_famil
             }
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn what_the_host_works_for_an_olin_program_counts_for_the_day_and_its_sleep_does_not() {
+    let app = TestExecutor::start().await;
+    // 64 MiB of random bytes for next to no gas.
+    let works = program(
+        "A: b\n\nrandom://",
+        "(drop (call $write (call $stdout) (i32.const 1024) (i32.const 6)))
+         (local.set $out (call $open (i32.const 1030) (i32.const 9)))
+         (loop $more
+           (drop (call $read (local.get $out) (i32.const 0) (i32.const 65536)))
+           (local.set $i (i32.add (local.get $i) (i32.const 1)))
+           (br_if $more (i32.lt_u (local.get $i) (i32.const 1024))))",
+    );
+    let waits = prints_then("A: b\n\n", "(call $sleep (i32.const 600))");
+    for (name, module, max_ms, status_after) in [("works", works, 5, 429), ("waits", waits, 500, 200)] {
+        deploy(&app, name, &module, UserId::new(), |deployment| {
+            deployment.quota.cpu_ms_per_day_max = Some(max_ms);
+        })
+        .await;
+        let first = app.get(name, "/").await;
+        assert_eq!(first.status, 200, "{name}: {}", first.text());
+        let receipt = app.recorded(&first).await.receipt;
+        assert!(receipt.gas < 2_000_000, "{name}: {receipt:?}");
+        assert_eq!(app.get(name, "/").await.status, status_after, "{name}: {receipt:?}");
     }
 }
 
