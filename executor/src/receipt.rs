@@ -38,8 +38,9 @@ impl Parts<'_> {
             method: call.request.method.clone(),
             path: path.chars().take(PATH_CHARS_MAX).collect(),
             started_at: self.started_at,
-            wall_us: u64::try_from(self.wall.as_micros()).unwrap_or(u64::MAX),
-            cpu_us: u64::try_from(over.cpu.as_micros()).unwrap_or(u64::MAX),
+            wall_us: micros(self.wall),
+            // The Olin family's is told as gas, which is the same for the same run.
+            cpu_us: if call.deployment.abi.is_wasi() { micros(over.cpu) } else { 0 },
             gas: over.gas,
             memory_peak_bytes: over.memory_peak_bytes,
             host_calls: used.host_calls.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
@@ -56,4 +57,8 @@ impl Parts<'_> {
             outcome: over.outcome,
         }
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -131,7 +131,8 @@ pub struct AccountUse {
     pub day: i64,
     /// Invocations that began on that day.
     pub invocations: u64,
-    /// CPU time on that day, in microseconds; the Olin family's gas is counted as [`crate::limits::GAS_PER_CPU_MS`].
+    /// CPU time on that day, in microseconds; of the Olin family no less than its gas comes to by
+    /// [`crate::limits::GAS_PER_CPU_MS`].
     pub cpu_us: u64,
     /// The minute, in minutes since 1970.
     pub minute: i64,

@@ -255,8 +255,9 @@ impl Job {
             log_lines,
             log_lines_dropped,
         };
+        let cpu = over.cpu;
         let receipt = receipt.make(over);
-        self.quotas.charge(self.call.deployment.owner, &receipt);
+        self.quotas.charge(self.call.deployment.owner, &receipt, cpu);
         let recording = match (&self.tape, &self.reader.tap) {
             (Some(tape), Some(tap)) => Some(Box::new(recording::make(&self.call, tape, tap, &receipt))),
             _ => None,

@@ -1,5 +1,7 @@
 //! An invocation of a program of the Olin family, on a thread that may block.
 
+use std::time::Duration;
+
 use wasmcloud_cgi::Variables;
 
 use super::Job;
@@ -9,6 +11,7 @@ use crate::guest::{Kill, Outbound};
 use crate::olin;
 use crate::outcome::Over;
 use crate::program::Program;
+use crate::wasi::thread_cpu_ns;
 
 impl Job {
     /// Runs the program, and ends it when its time is over or its client gone.
@@ -31,8 +34,12 @@ impl Job {
     }
 
     fn run_blocking(self, variables: Variables, outbound: Outbound) {
-        match self.run_to_its_end(variables, outbound) {
-            Some(over) => self.finish(over),
+        let began_ns = thread_cpu_ns();
+        let over = self.run_to_its_end(variables, outbound);
+        // All its runs, and what the host did for them, on this thread; gas knows only of the instructions.
+        let cpu = Duration::from_nanos(thread_cpu_ns().saturating_sub(began_ns));
+        match over {
+            Some(over) => self.finish(Over { cpu, ..over }),
             None => {
                 tracing::error!(invocation = %self.call.invocation, "an invocation's session was lost");
             }

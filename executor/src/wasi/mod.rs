@@ -23,3 +23,4 @@ pub(crate) use http::{Incoming, streamed, whole};
 pub(crate) use program::{WasiProgram, compile, files};
 pub(crate) use run::{Budget, run, run_http};
 pub(crate) use trust::Trust;
+pub(crate) use usage::thread_cpu_ns;
