@@ -2,10 +2,10 @@
 //!
 //! A small body is read from everybody. A larger one is read only from users who are known, and they
 //! share the places and the memory for such bodies fairly ([`FairPool`]): as these fill, whoever holds
-//! many has to wait, and whoever holds none does not. A body that says how long it is takes its memory before
-//! its first byte is read, one that does not as it arrives ([`Growing`]): so nobody waits in the middle of a body
-//! for others who do the same. How long a slow one may hold what it has is bounded by a floor of speed. Who logs in is not
-//! known yet: their bodies are small, and so many for each address.
+//! many has to wait, and whoever holds none does not. Memory counts as it arrives, so whoever announces much and
+//! sends little takes little; and of those who wait in the middle of a body one goes on ([`Growing`]), so that they do
+//! not stall each other. How long a slow one may hold what it has is bounded by a floor of speed. Who logs in is not known
+//! yet: their bodies are small, and so many for each address.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -288,7 +288,7 @@ impl Bodies {
         Ok(Admitted { body, held })
     }
 
-    /// Reads a body, and takes memory for it: all before it begins, if it says how long it is, or else as it comes.
+    /// Reads a body, and takes memory for it as it comes.
     async fn read(
         &self,
         mut body: impl hyper::body::Body<Data = Bytes, Error = BodyError> + Unpin,
@@ -296,9 +296,6 @@ impl Bodies {
         user: UserId,
     ) -> Result<(Bytes, Growing<UserId>), ApiError> {
         let (mut whole, mut memory) = (BytesMut::new(), Growing::new(&self.memory, user));
-        if let Some(said) = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()) {
-            self.grow(&mut memory, said.min(bytes_max)).await?;
-        }
         let mut waited = Duration::ZERO;
         loop {
             let asked = Instant::now();
@@ -492,17 +489,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_says_how_long_it_is_takes_its_memory_before_it_is_read() {
+    async fn a_body_that_announces_much_takes_memory_only_as_it_comes() {
         let bodies = Bodies { memory: FairPool::new(40_000), wait_max: Duration::ZERO, ..Bodies::default() };
-        let read = |says| bodies.read(Arriving { pieces: 31, says, rests: false }, 32_000, UserId::new());
-        let mut first = Box::pin(read(true));
-        assert!(futures::poll!(&mut first).is_pending());
-        assert_eq!(bodies.memory.taken(), 31_000);
-        assert_eq!(read(true).await.err().unwrap().status, 503);
-        drop(first);
-        let mut unknown = Box::pin(read(false));
-        assert!(futures::poll!(&mut unknown).is_pending());
+        let announced = Arriving { pieces: 31, says: true, rests: false };
+        let mut reading = Box::pin(bodies.read(announced, 32_000, UserId::new()));
+        assert!(futures::poll!(&mut reading).is_pending());
         assert_eq!(bodies.memory.taken(), 0);
+        assert_eq!(reading.await.unwrap().0.len(), 31_000);
     }
 
     #[tokio::test]

@@ -29,7 +29,9 @@ mod slots;
 pub mod store;
 
 pub use config::{Config, EdgeUrl, EdgeUrlError, Registration};
-pub use core::{Core, CoreError, ORPHAN_GRACE, SweepError, Swept, Target, TokenLimits, answer_of, replay_call};
+pub use core::{
+    Core, CoreError, ORPHAN_GRACE, SweepError, Swept, Target, TokenLimits, answer_of, replay_call,
+};
 pub use error::{ApiError, Problem};
 pub use key_file::KeyError;
 pub use oidc_provider::{OidcProvider, OidcProviderError};

@@ -4,9 +4,10 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, command_list, completions, create, delete, env, executors, flags, host, inspect, invite, invocations,
-    invoke, list, login, logout, logs, namegen, password, plan, policy, promote, quota, register, replay, rollback, route,
-    run as run_command, set, show, stats, teams, tokens, transfer, update, users, version, versions, whoami,
+    audit, command_list, completions, create, delete, env, executors, flags, host, inspect, invite,
+    invocations, invoke, list, login, logout, logs, namegen, password, plan, policy, promote, quota,
+    register, replay, rollback, route, run as run_command, set, show, stats, teams, tokens, transfer, update,
+    users, version, versions, whoami,
 };
 use crate::exit::{self, Exit};
 use crate::failure::Failure;

@@ -18,9 +18,9 @@ use wasmcloud_listener::{Body, Peer, ResponseBody, Settings, Tls, TrustedProxies
 use wasmcloud_wire::limits::{CALL_DEPTH_MAX, REQUEST_BODY_BYTES_MAX};
 use wasmcloud_wire::{Call, InvocationId, Trigger};
 
+use crate::Executor;
 use crate::invocation::{self, StartError};
 use crate::quota::Moment;
-use crate::Executor;
 pub(crate) use bodies::Bodies;
 use error::EdgeError;
 use split::Chosen;

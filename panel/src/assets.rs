@@ -25,7 +25,11 @@ const ASSETS: &[Asset] = &[
         body: include_str!("../assets/copy.js"),
     },
     Asset { name: "log.js", kind: "text/javascript; charset=utf-8", body: include_str!("../assets/log.js") },
-    Asset { name: "upload.js", kind: "text/javascript; charset=utf-8", body: include_str!("../assets/upload.js") },
+    Asset {
+        name: "upload.js",
+        kind: "text/javascript; charset=utf-8",
+        body: include_str!("../assets/upload.js"),
+    },
     Asset { name: "try.js", kind: "text/javascript; charset=utf-8", body: include_str!("../assets/try.js") },
     Asset { name: "icon.svg", kind: "image/svg+xml", body: include_str!("../assets/icon.svg") },
 ];

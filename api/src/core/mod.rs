@@ -26,9 +26,9 @@ mod recordings;
 mod room;
 mod sessions;
 mod sweep;
-mod tries;
 mod teams;
 mod tokens;
+mod tries;
 mod users;
 mod verdict;
 mod watch;
@@ -54,14 +54,14 @@ pub use deploy::Target;
 pub(crate) use deploy::{handler_body, inspect};
 pub(crate) use follow::{Follow, ResumeAt};
 pub(crate) use hub::LogHub;
+pub(crate) use logins::too_many_tokens;
+pub(crate) use people::{WrongPassword, user_not_found};
 pub(crate) use plane::DeploymentError;
 pub(crate) use plans::{plan_name, plan_not_found};
 pub use recordings::{answer_of, replay_call};
 pub use sweep::{ORPHAN_GRACE, SweepError, Swept};
-pub use tokens::TokenLimits;
 pub(crate) use tokens::TOKENS_MAX;
-pub(crate) use logins::too_many_tokens;
-pub(crate) use people::{WrongPassword, user_not_found};
+pub use tokens::TokenLimits;
 pub(crate) use users::wrong_credentials;
 
 /// How many changes a slow follower may lag behind before it has to ask for everything again.

@@ -1,8 +1,8 @@
 //! The routes, one file a group.
 
+mod account;
 mod audit;
 mod charts;
-mod account;
 mod env;
 mod executors;
 mod handlers;
@@ -16,8 +16,8 @@ mod invoke;
 mod login;
 mod logins;
 mod logs;
-mod plans;
 mod oidc;
+mod plans;
 mod policy;
 mod quotas;
 mod recordings;

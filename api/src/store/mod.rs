@@ -47,14 +47,12 @@ pub use fleet::FleetStore;
 pub use handlers::{
     AddVersion, CreateHandler, DeploymentRow, EditPolicy, HandlerRow, NewHandler, NewModule, VersionRow,
 };
-pub use identities::{
-    IdentityStore, Known, Linked, NewIdentity, NewTicket, Registered, Ticket, Unlinked,
-};
+pub use identities::{IdentityStore, Known, Linked, NewIdentity, NewTicket, Registered, Ticket, Unlinked};
 pub use logins::{LoginAsked, LoginRoom, LoginStore, NewLoginRow, PendingRow, Polled};
 pub use modules::{Claim, ModuleStore, Subject};
+pub use people::{Changed, Keep, KeepTokens, PeopleStore};
 pub use plans::{AskPlan, Asked, DecidePlan, DeletePlan, NewPlanRequestRow, PlanStore, SetPlan};
 pub use quotas::{AccountPlan, Kept, KeptQuota, OverQuota, QuotaStore, Ran};
-pub use people::{Changed, Keep, KeepTokens, PeopleStore};
 pub use recordings::RecordingStore;
 pub use records::{
     FoundLines, LineFilter, LineSearch, LogQuery, Positioned, Positions, ReceiptSearch, SearchStore,
@@ -77,8 +75,8 @@ pub use tokens::TokenStore;
 pub use tries::{TryStore, TryWindow};
 pub use users::{LiveToken, NewTokenRow, NewUser};
 pub use versions::{
-    AddPreview, DeleteVersion, Move, MoveResult, Needed, Newness, TakeBack, Tally, VersionStore, WatchedVersion, is_failure,
-    program_failed,
+    AddPreview, DeleteVersion, Move, MoveResult, Needed, Newness, TakeBack, Tally, VersionStore,
+    WatchedVersion, is_failure, program_failed,
 };
 
 /// Everything that the control plane remembers.

@@ -2,11 +2,11 @@
 //!
 //! Anybody may send one, and it is read before its invocation has a place. So what all of them take
 //! together is bounded, and shared fairly among the owners of the handlers ([`FairPool`]): as it fills,
-//! whoever holds much has to wait, and whoever holds nothing does not. A body that says how long it is takes its
-//! memory before its first byte is read, one that does not as it arrives ([`Growing`]): so nobody waits in the middle
-//! of a body for others who do the same. It counts until nobody has the body any more. How long a slow one may hold
-//! what it has is bounded by a floor of speed. Little bodies have memory of their own: large ones of the same owner
-//! do not keep them out.
+//! whoever holds much has to wait, and whoever holds nothing does not. It counts as it arrives, so whoever announces
+//! much and sends little takes little, and until nobody has the body any more; and of those who wait in the middle of a
+//! body one goes on ([`Growing`]), so that they do not stall each other. How long a slow one may hold what it has is
+//! bounded by a floor of speed. Little bodies have memory of their own: large ones of the same owner do not keep them
+//! out.
 
 use std::time::{Duration, Instant};
 
@@ -109,13 +109,10 @@ impl Bodies {
         let said = body.size_hint().upper();
         let little = said.is_some_and(|bytes| bytes <= LITTLE_BODY_BYTES_MAX);
         let pool = if little { &self.little } else { &self.memory };
+        let most = said.and_then(|bytes| usize::try_from(bytes).ok()).map_or(max, |said| said.min(max));
         let memory = Growing::new(pool, owner);
         let (mut held, mut waited) =
             (Held { bytes: Vec::new(), memory, wait_max: self.wait_max }, Duration::ZERO);
-        let exact = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-        if let Some(said) = exact {
-            held.take(said.min(max)).await?;
-        }
         loop {
             let asked = Instant::now();
             let patience = patience(held.bytes.len() as u64, waited);
@@ -133,7 +130,7 @@ impl Bodies {
                 held.take(piece.len()).await?;
                 return Ok(Bytes::from_owner(Whole { bytes: piece, _memory: held.memory }));
             }
-            held.push(&piece, max).await?;
+            held.push(&piece, most).await?;
             if is_too_slow(held.bytes.len() as u64, waited) {
                 return Err(CollectError::Body(BodyError::TooSlow).into());
             }
@@ -142,15 +139,12 @@ impl Bodies {
 }
 
 impl Held {
-    /// Adds a piece. Room is made for all that memory was taken for before, or else in steps that double: so what is
-    /// taken is at most twice what has come, and never more than `max`.
-    async fn push(&mut self, piece: &[u8], max: usize) -> Result<(), EdgeError> {
+    /// Adds a piece. Room is made in steps that double, so what is taken is at most twice what has come, and
+    /// never more than `most`, unless more than that has come.
+    async fn push(&mut self, piece: &[u8], most: usize) -> Result<(), EdgeError> {
         let (room, needed) = (self.bytes.capacity(), self.bytes.len() + piece.len());
         if needed > room {
-            let room_after = match self.memory.amount() {
-                taken if taken >= needed => taken,
-                _ => (2 * room).min(max).max(needed),
-            };
+            let room_after = (2 * room).min(most).max(needed);
             self.take(room_after).await?;
             self.bytes.reserve_exact(room_after - self.bytes.len());
         }
@@ -292,15 +286,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_says_how_long_it_is_takes_its_memory_before_it_is_read() {
+    async fn a_body_that_announces_much_takes_memory_only_as_it_comes() {
         let bodies = small(40_000, Duration::ZERO);
-        let read =
-            || bodies.collect(Arriving { pieces: 31, says: true, rests: false }, 31_000, UserId::new());
-        let mut first = Box::pin(read());
-        assert!(futures::poll!(&mut first).is_pending());
-        assert_eq!(bodies.taken(), 31_000);
-        assert!(matches!(read().await.unwrap_err(), EdgeError::BodiesFull(_)));
-        assert_eq!(first.await.unwrap().len(), 31_000);
+        let announced = Arriving { pieces: 31, says: true, rests: false };
+        let mut reading = Box::pin(bodies.collect(announced, 31_000, UserId::new()));
+        assert!(futures::poll!(&mut reading).is_pending());
+        assert_eq!(bodies.taken(), 0);
+        assert_eq!(reading.await.unwrap().len(), 31_000);
     }
 
     #[tokio::test]

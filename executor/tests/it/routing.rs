@@ -199,7 +199,8 @@ async fn tilde_addresses_are_off_where_the_operator_did_not_turn_them_on() {
 #[tokio::test]
 async fn an_edge_domain_may_be_written_in_any_case_and_with_a_final_dot() {
     let cache = TempDir::new().unwrap();
-    let edge = Edge { domain: "Example.ORG.".to_owned(), by_path: false, trusted_proxies: Default::default() };
+    let edge =
+        Edge { domain: "Example.ORG.".to_owned(), by_path: false, trusted_proxies: Default::default() };
     let app = TestExecutor::start_with(cache.path(), Control::default(), edge).await;
     app.deploy("hello", &prints("A: b\n\nhello")).await;
     assert_eq!(get(&app, "hello.example.org", "/").await.text(), "hello");

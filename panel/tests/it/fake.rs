@@ -116,7 +116,9 @@ impl wasmcloud_panel::Api for Fake {
         let is_known = authorization.as_deref() == Some(&format!("Session {SECRET}"));
         self.asked.lock().unwrap().push(Asked { what: what.clone(), authorization, last_event_id, body });
         let texts = self.texts.lock().unwrap();
-        if let Some((kind, text)) = texts.get(&what).or_else(|| texts.get(&without_query)).filter(|_| is_known) {
+        if let Some((kind, text)) =
+            texts.get(&what).or_else(|| texts.get(&without_query)).filter(|_| is_known)
+        {
             let mut response = Response::new(ResponseBody::from(text.clone()));
             response.headers_mut().insert("content-type", kind.parse().unwrap());
             return response;
@@ -234,7 +236,8 @@ impl Browser {
             body.extend(part.into_bytes());
         }
         let (name, bytes) = file;
-        let part = format!("--x\r\ncontent-disposition: form-data; name=\"module\"; filename=\"{name}\"\r\n\r\n");
+        let part =
+            format!("--x\r\ncontent-disposition: form-data; name=\"module\"; filename=\"{name}\"\r\n\r\n");
         body.extend(part.into_bytes());
         body.extend(bytes);
         body.extend(b"\r\n--x--\r\n");

@@ -217,7 +217,10 @@ async fn the_audit_log_is_filtered_paged_and_exported() {
     };
     let day = "since=1795305600000";
     let all: Vec<Value> = (0..100).map(|position| entry(200 - position, json!(401))).collect();
-    api.on(&format!("GET /api/v1/audit?actor=ada&{day}&limit=100"), json!({ "entries": all, "next_before": 101 }));
+    api.on(
+        &format!("GET /api/v1/audit?actor=ada&{day}&limit=100"),
+        json!({ "entries": all, "next_before": 101 }),
+    );
     let page = browser.get("/operator/audit?actor=ada&since=2026-11-22").await;
     page.is(200).says("refused, 401").says("/operator/audit?actor=ada&#38;since=2026-11-22&#38;before=101");
     page.is(200).says("/operator/audit/export?actor=ada&#38;since=2026-11-22&amp;format=csv");

@@ -76,7 +76,8 @@ impl<B: Backend> PeopleStore for SqlStore<B> {
     ) -> Result<bool, StoreError> {
         let mut transaction = begin(&self.write).await?;
         // The row is held from here on. Two who know the same old one do not both set another.
-        let sql = "UPDATE users SET password_hash = $3 WHERE id = $1 AND kind = 'user' AND password_hash = $2";
+        let sql =
+            "UPDATE users SET password_hash = $3 WHERE id = $1 AND kind = 'user' AND password_hash = $2";
         if B::execute(&mut transaction, sql, values![user, old, hash]).await? == 0 {
             return Ok(false);
         }

@@ -117,7 +117,8 @@ async fn a_sign_in_at_a_provider_says_whose_it_is() {
     register(&app, &ticket, "ada", None).await.good::<SessionGrant>(201);
     let again = session(through(&server, &app.anonymous(), false, "Ada Lovelace").await.good(200));
     let seen: Audit = as_session(&app, &again.secret).get("/api/v1/audit").await.good(200);
-    let words = seen.entries.iter().map(|entry| format!("{} {} {}", entry.actor, entry.action, entry.subject));
+    let words =
+        seen.entries.iter().map(|entry| format!("{} {} {}", entry.actor, entry.action, entry.subject));
     assert_eq!(words.collect::<Vec<_>>(), ["ada oidc.finish ada", "ada register ada"]);
     let detail = json!(seen.entries[0].detail);
     assert_eq!(detail, json!({"provider": "git", "identity": "Ada Lovelace"}));

@@ -208,6 +208,17 @@ impl Platform {
         }
     }
 
+    /// One API process's own address, past whatever stands before it.
+    pub fn api_url_at(&self, number: usize) -> String {
+        let scheme = if self.shape == Shape::Serve { "http" } else { "https" };
+        format!("{scheme}://localhost:{}", self.apis[number].public)
+    }
+
+    /// How many API processes there are.
+    pub fn api_count(&self) -> usize {
+        self.apis.len()
+    }
+
     /// A handler's address.
     pub fn url(&self, label: &str) -> String {
         match self.shape {
